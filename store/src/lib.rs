@@ -1,0 +1,39 @@
+//! Databases of documents with CouchDB's revision trees, kept durably on one device.
+//!
+//! Complete without network, async runtime, HTTP, clock or identity: callers pass `now`, and call
+//! from threads that may block. `docs/store-format.md` describes every file.
+
+mod attachment;
+mod backup;
+mod catalog;
+mod changes;
+mod core;
+mod database;
+mod document;
+mod engine;
+mod error;
+pub mod json;
+mod name;
+mod rev;
+pub mod rev_tree;
+mod seq;
+pub mod stamp;
+mod store;
+mod varint;
+
+pub use attachment::{
+    Attachment, AttachmentReader, AttachmentWriter, Content, ContentHash, Md5Digest, Staged,
+};
+pub use backup::{CopyFile, Restore};
+pub use changes::{Change, Direction};
+pub use database::{Body, Database, DocTree, Head, IdRange, Info, Local, Sizes, Snapshot};
+pub use document::{
+    DocError, Document, DocumentId, DocumentLimits, Edit, EditError, Lineage, NewAttachment,
+    Output, OutputError, ParsedAttachment, ParsedContent, Show, ShowAttachments,
+};
+pub use error::{Error, OpenError};
+pub use name::{DOC_ID_BYTES_MAX, DbName, DbNameError, DocId, DocIdError, LocalId};
+pub use rev::{ParseRevError, RevId, SIGNATURE_BYTES_MAX, Signature};
+pub use seq::{DbUuid, Epoch, MalformedSeq, Seq, UpdateSeq};
+pub use stamp::Millis;
+pub use store::{Options, Store};
