@@ -1,0 +1,166 @@
+//! Names, uuids and last sequences of all databases, in one small file.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use crate::{DbName, DbUuid, Epoch, Error, Millis};
+
+/// Version of the catalog written here, kept in SQLite's `user_version`.
+const FORMAT: u64 = 1;
+
+const TABLES: &str = "
+CREATE TABLE databases (
+    uuid BLOB PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    generation INTEGER NOT NULL,
+    epoch BLOB NOT NULL,
+    created INTEGER NOT NULL,
+    update_seq INTEGER NOT NULL,
+    clean INTEGER NOT NULL
+) WITHOUT ROWID;
+";
+
+/// The file that says which databases there are.
+#[derive(Debug)]
+pub(crate) struct Catalog(Mutex<Connection>);
+
+/// What the catalog says of one database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) uuid: DbUuid,
+    pub(crate) name: DbName,
+    /// Which file is the present one; compaction raises it.
+    pub(crate) generation: u64,
+    pub(crate) epoch: Epoch,
+    pub(crate) created: Millis,
+    /// Position of the last edit, right only while `clean`.
+    pub(crate) update_seq: u64,
+    /// Whether the database was closed since its last edit.
+    pub(crate) clean: bool,
+}
+
+impl Catalog {
+    /// Opens the file, making it where there is none.
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        let sqlite = Error::sqlite("open the catalog");
+        let connection = Connection::open(path).map_err(&sqlite)?;
+        connection
+            .execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;",
+            )
+            .map_err(&sqlite)?;
+        Self::prepare(connection)
+    }
+
+    /// A catalog that lives in memory only.
+    pub(crate) fn in_memory() -> Result<Self, Error> {
+        Self::prepare(Connection::open_in_memory().map_err(Error::sqlite("open the catalog"))?)
+    }
+
+    fn prepare(mut connection: Connection) -> Result<Self, Error> {
+        let sqlite = Error::sqlite("open the catalog");
+        let found: u64 = connection
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .map_err(&sqlite)?;
+        match found {
+            0 => {
+                let transaction = connection.transaction().map_err(&sqlite)?;
+                transaction.execute_batch(TABLES).map_err(&sqlite)?;
+                transaction.pragma_update(None, "user_version", FORMAT).map_err(&sqlite)?;
+                transaction.commit().map_err(&sqlite)?;
+            }
+            FORMAT => {}
+            found => return Err(Error::NewerFormat { found, known: FORMAT }),
+        }
+        Ok(Self(Mutex::new(connection)))
+    }
+
+    /// All databases in order of their names.
+    pub(crate) fn entries(&self) -> Result<Vec<Entry>, Error> {
+        let sqlite = Error::sqlite("read the catalog");
+        let connection = self.connection();
+        let sql = "SELECT uuid, name, generation, epoch, created, update_seq, clean
+                   FROM databases ORDER BY name";
+        let mut statement = connection.prepare(sql).map_err(&sqlite)?;
+        let rows = statement.query_map([], |row| Ok(entry(row))).map_err(&sqlite)?;
+        rows.map(|row| row.map_err(&sqlite)?).collect()
+    }
+
+    /// Adds a database.
+    pub(crate) fn insert(&self, entry: &Entry) -> Result<(), Error> {
+        let taken = self
+            .connection()
+            .query_row("SELECT 1 FROM databases WHERE name = ?1", [entry.name.as_str()], |_| Ok(()))
+            .optional()
+            .map_err(Error::sqlite("read the catalog"))?;
+        if taken.is_some() {
+            return Err(Error::DatabaseExists(entry.name.clone()));
+        }
+        self.run(
+            "INSERT INTO databases (uuid, name, generation, epoch, created, update_seq, clean)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                &entry.uuid.0[..],
+                entry.name.as_str(),
+                entry.generation,
+                &entry.epoch.0[..],
+                entry.created.0,
+                entry.update_seq,
+                entry.clean,
+            ],
+        )
+    }
+
+    pub(crate) fn remove(&self, uuid: DbUuid) -> Result<(), Error> {
+        self.run("DELETE FROM databases WHERE uuid = ?1", params![&uuid.0[..]])
+    }
+
+    /// From now on the database's own file knows its last sequence better.
+    pub(crate) fn mark_dirty(&self, uuid: DbUuid) -> Result<(), Error> {
+        self.run("UPDATE databases SET clean = 0 WHERE uuid = ?1", params![&uuid.0[..]])
+    }
+
+    /// The database is closed; this was its last sequence.
+    pub(crate) fn mark_clean(&self, uuid: DbUuid, update_seq: u64) -> Result<(), Error> {
+        self.run(
+            "UPDATE databases SET clean = 1, update_seq = ?2 WHERE uuid = ?1",
+            params![&uuid.0[..], update_seq],
+        )
+    }
+
+    /// The one commit that puts a compacted file in the place of the old one.
+    pub(crate) fn switch_generation(&self, uuid: DbUuid, generation: u64) -> Result<(), Error> {
+        self.run(
+            "UPDATE databases SET generation = ?2 WHERE uuid = ?1",
+            params![&uuid.0[..], generation],
+        )
+    }
+
+    fn run(&self, sql: &str, params: impl rusqlite::Params) -> Result<(), Error> {
+        let sqlite = Error::sqlite("write the catalog");
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(sql).map_err(&sqlite)?;
+        statement.execute(params).map_err(&sqlite)?;
+        Ok(())
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn entry(row: &Row<'_>) -> Result<Entry, Error> {
+    let sqlite = Error::sqlite("read the catalog");
+    let name: String = row.get(1).map_err(&sqlite)?;
+    Ok(Entry {
+        uuid: DbUuid(row.get(0).map_err(&sqlite)?),
+        name: name.parse().map_err(|_| Error::Damaged(format!("catalog names {name:?}")))?,
+        generation: row.get(2).map_err(&sqlite)?,
+        epoch: Epoch(row.get(3).map_err(&sqlite)?),
+        created: Millis(row.get(4).map_err(&sqlite)?),
+        update_seq: row.get(5).map_err(&sqlite)?,
+        clean: row.get(6).map_err(&sqlite)?,
+    })
+}

@@ -1,0 +1,142 @@
+//! What all databases of a store share: where they live, who commits, and which are open.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::JoinHandle;
+
+use crate::catalog::Catalog;
+use crate::engine::Backend;
+use crate::{Database, Error, Options};
+
+/// What all databases of a store share.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) backend: Backend,
+    pub(crate) catalog: Catalog,
+    pub(crate) device: [u8; 32],
+    pub(crate) writers: Writers,
+    open: Mutex<Vec<Weak<Database>>>,
+    open_max: usize,
+    uses: AtomicU64,
+    closing: AtomicBool,
+}
+
+impl Core {
+    pub(crate) fn new(backend: Backend, catalog: Catalog, options: &Options) -> Self {
+        Self {
+            backend,
+            catalog,
+            device: options.device,
+            writers: Writers::start(options.writer_threads),
+            open: Mutex::default(),
+            open_max: options.open_databases_max.max(1),
+            uses: AtomicU64::new(0),
+            closing: AtomicBool::new(false),
+        }
+    }
+
+    /// Counts uses of any database, so that the least recently used one is known.
+    pub(crate) fn next_use(&self) -> u64 {
+        self.uses.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A database has opened its file; closes others that are over the limit and idle.
+    pub(crate) fn opened(&self, database: Weak<Database>) -> Result<(), Error> {
+        let mut candidates: Vec<Arc<Database>> = {
+            let mut open = lock(&self.open);
+            open.retain(|other| other.strong_count() > 0 && !other.ptr_eq(&database));
+            open.push(database.clone());
+            if open.len() <= self.open_max {
+                return Ok(());
+            }
+            open.iter().filter_map(Weak::upgrade).collect()
+        };
+        candidates.sort_by_key(|other| other.last_use());
+        let mut surplus = candidates.len().saturating_sub(self.open_max);
+        for other in candidates {
+            if surplus == 0 {
+                break;
+            }
+            if !other.weak().ptr_eq(&database) && other.close_if_idle()? {
+                lock(&self.open).retain(|open| !open.ptr_eq(&other.weak()));
+                surplus -= 1;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// From now on nothing is written; waits for what is being written.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+        self.writers.stop();
+    }
+}
+
+/// The threads that commit writes; none at all commits on the caller's thread.
+pub(crate) struct Writers {
+    queue: Mutex<Option<Sender<Arc<Database>>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Writers {
+    fn start(threads: usize) -> Self {
+        let (sender, receiver) = channel();
+        let receiver = Arc::new(Mutex::new(receiver));
+        let spawn = |number| {
+            let receiver = Arc::clone(&receiver);
+            std::thread::Builder::new()
+                .name(format!("writer-{number}"))
+                .spawn(move || work(&receiver))
+                .ok()
+        };
+        let threads: Vec<_> = (0..threads).filter_map(spawn).collect();
+        let queue = (!threads.is_empty()).then_some(sender);
+        Self { queue: Mutex::new(queue), threads: Mutex::new(threads) }
+    }
+
+    /// Has a database's waiting writes committed, by a thread of the pool or right here.
+    pub(crate) fn schedule(&self, database: Arc<Database>) {
+        let unsent = match &*lock(&self.queue) {
+            Some(queue) => queue.send(database).map_err(|unsent| unsent.0),
+            None => Err(database),
+        };
+        if let Err(database) = unsent {
+            while database.commit_waiting() {}
+        }
+    }
+
+    fn stop(&self) {
+        drop(lock(&self.queue).take());
+        for thread in std::mem::take(&mut *lock(&self.threads)) {
+            // A writer that panicked has said so already.
+            let _panicked = thread.join();
+        }
+    }
+}
+
+fn work(queue: &Mutex<Receiver<Arc<Database>>>) {
+    loop {
+        let Ok(database) = lock(queue).recv() else { return };
+        if database.commit_waiting() {
+            // Behind the other databases, so that a busy one does not keep them waiting.
+            database.schedule();
+        }
+    }
+}
+
+impl fmt::Debug for Writers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writers").finish_non_exhaustive()
+    }
+}
+
+/// No invariant here outlives a statement, so a panic elsewhere while it was held does no harm.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,320 @@
+//! One database: what it answers and what it is asked to write.
+
+mod codec;
+mod commit;
+mod compact;
+mod open;
+mod queue;
+mod snapshot;
+mod verify;
+mod write;
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+use event_listener::{Event, EventListener};
+
+use self::open::Slot;
+use self::queue::Queue;
+pub use self::snapshot::Snapshot;
+use crate::catalog::Entry;
+use crate::core::Core;
+use crate::rev_tree::{BodyId, RevTree};
+use crate::{
+    Attachment, AttachmentWriter, DbName, DbUuid, Direction, DocId, Epoch, Error, LocalId,
+    MalformedSeq, Millis, RevId, Seq, UpdateSeq,
+};
+
+/// Revisions of a leaf's history that are kept unless `_revs_limit` says otherwise.
+///
+/// Source: CouchDB's `revs_limit`.
+const REVS_LIMIT: u64 = 1000;
+
+/// A database of the store; cheap to hold, its file is open only while it is used.
+pub struct Database {
+    core: Arc<Core>,
+    me: Weak<Self>,
+    name: DbName,
+    uuid: DbUuid,
+    epoch: Epoch,
+    created: Millis,
+    /// Position of the last commit; readable without opening the file.
+    update_seq: AtomicU64,
+    /// Superseded rows of the changes feed as of the last commit.
+    stale: AtomicU64,
+    /// When it was last used, by [`Core::next_use`].
+    last_use: AtomicU64,
+    slot: Mutex<Slot>,
+    queue: Mutex<Queue>,
+    updated: Event,
+    deleted: AtomicBool,
+    compacting: AtomicBool,
+}
+
+/// What a database says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Info {
+    /// Documents whose winner is live.
+    pub doc_count: u64,
+    /// Documents whose winner is deleted.
+    pub doc_del_count: u64,
+    /// Position of the last edit.
+    pub update_seq: UpdateSeq,
+    /// Sizes in bytes.
+    pub sizes: Sizes,
+    /// When it was created.
+    pub created: Millis,
+    /// Whether a compaction is running.
+    pub compact_running: bool,
+}
+
+/// Sizes of a database in bytes, as CouchDB counts them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// On disk, attachments included.
+    pub file: u64,
+    /// Of the live documents and attachments, uncompressed.
+    pub external: u64,
+    /// Of what compaction would keep.
+    pub active: u64,
+}
+
+/// A document's winning revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The document.
+    pub id: DocId,
+    /// Position of its last edit.
+    pub seq: Seq,
+    /// The winner.
+    pub rev: RevId,
+    /// Whether the winner is deleted.
+    pub deleted: bool,
+    /// Where the winner's body lies.
+    pub body: BodyId,
+}
+
+/// A document's whole tree.
+#[derive(Clone, Debug)]
+pub struct DocTree {
+    /// Position of the document's last edit.
+    pub seq: Seq,
+    /// Its revisions.
+    pub tree: RevTree,
+}
+
+/// The contents of one revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body {
+    /// The JSON object without members that begin with an underscore.
+    pub json: String,
+    /// Its attachments.
+    pub attachments: Vec<Attachment>,
+}
+
+/// A local document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Local {
+    /// The document.
+    pub id: LocalId,
+    /// Its edit count: revision `0-N`.
+    pub rev: u64,
+    /// The JSON object without members that begin with an underscore.
+    pub json: String,
+}
+
+/// Which ids a range holds, in byte order; both ends absent is every id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdRange {
+    /// First end in reading direction, and whether it is part of the range.
+    pub start: Option<(String, bool)>,
+    /// Last end in reading direction, and whether it is part of the range.
+    pub end: Option<(String, bool)>,
+    /// Which way to read; descending, `start` is the greater end.
+    pub direction: Direction,
+}
+
+impl Database {
+    pub(crate) fn new(core: Arc<Core>, entry: Entry) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
+            core,
+            me: me.clone(),
+            name: entry.name,
+            uuid: entry.uuid,
+            epoch: entry.epoch,
+            created: entry.created,
+            update_seq: AtomicU64::new(entry.update_seq),
+            stale: AtomicU64::new(0),
+            last_use: AtomicU64::new(0),
+            slot: Mutex::new(Slot::closed(entry.generation, entry.clean)),
+            queue: Mutex::default(),
+            updated: Event::new(),
+            deleted: AtomicBool::new(false),
+            compacting: AtomicBool::new(false),
+        })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &DbName {
+        &self.name
+    }
+
+    /// What it is, whatever it is called.
+    #[must_use]
+    pub fn uuid(&self) -> DbUuid {
+        self.uuid
+    }
+
+    /// When it was created.
+    #[must_use]
+    pub fn created(&self) -> Millis {
+        self.created
+    }
+
+    /// Position of the last committed edit; opens nothing.
+    #[must_use]
+    pub fn update_seq(&self) -> UpdateSeq {
+        self.seq(Seq(self.update_seq.load(Ordering::Acquire)))
+    }
+
+    /// Wakes after the next commit, or when the database is deleted; take it before reading
+    /// [`Self::update_seq`], so that nothing is missed between.
+    #[must_use]
+    pub fn updated(&self) -> EventListener {
+        self.updated.listen()
+    }
+
+    /// Whether the database was deleted; what holds it should let go.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.deleted.load(Ordering::Acquire)
+    }
+
+    /// Reads a `since`: `0`, or what [`UpdateSeq`] prints. A position in another epoch is the start.
+    ///
+    /// # Errors
+    /// [`MalformedSeq`] for anything else, and for a position beyond the last edit.
+    pub fn parse_since(&self, text: &str) -> Result<Seq, MalformedSeq> {
+        if text == "0" {
+            return Ok(Seq(0));
+        }
+        let since: UpdateSeq = text.parse()?;
+        match since.epoch == self.epoch {
+            true if since.seq > self.update_seq().seq => Err(MalformedSeq),
+            true => Ok(since.seq),
+            false => Ok(Seq(0)),
+        }
+    }
+
+    /// A sequence of this database as clients see it.
+    #[must_use]
+    pub fn seq(&self, seq: Seq) -> UpdateSeq {
+        UpdateSeq { seq, epoch: self.epoch }
+    }
+
+    /// Counts and sizes.
+    ///
+    /// # Errors
+    /// Any of [`Error`].
+    pub fn info(&self) -> Result<Info, Error> {
+        let engine = self.engine()?;
+        let mut counters = None;
+        engine.read(&mut |rows| {
+            counters = Some(rows.counters()?);
+            Ok(())
+        })?;
+        let counters = counters.unwrap_or_default();
+        let file = engine.bytes_on_disk() + counters.blob_file_bytes;
+        let bodies = counters.leaf_bytes + counters.superseded_bytes;
+        // Superseded bodies take their share of the file until compaction.
+        let superseded = u128::from(engine.bytes_on_disk()) * u128::from(counters.superseded_bytes)
+            / u128::from(bodies.max(1));
+        let superseded = u64::try_from(superseded).unwrap_or(u64::MAX);
+        Ok(Info {
+            doc_count: counters.docs_live,
+            doc_del_count: counters.docs_deleted,
+            update_seq: self.seq(Seq(counters.update_seq)),
+            sizes: Sizes {
+                file,
+                external: counters.leaf_bytes + counters.blob_bytes,
+                active: file.saturating_sub(superseded),
+            },
+            created: self.created,
+            compact_running: self.compacting.load(Ordering::Acquire),
+        })
+    }
+
+    /// Reads from one consistent snapshot. Keep it short: it pins the write-ahead log.
+    ///
+    /// # Errors
+    /// Whatever `f` returns, or that the database could not be opened.
+    pub fn read<T, E: From<Error>>(
+        &self,
+        f: impl FnOnce(&Snapshot<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let engine = self.engine()?;
+        let mut look = Some(f);
+        let mut outcome = None;
+        engine.read(&mut |rows| {
+            if let Some(look) = look.take() {
+                outcome = Some(look(&Snapshot::new(rows)));
+            }
+            Ok(())
+        })?;
+        outcome.unwrap_or_else(|| Err(Error::NoDatabase.into()))
+    }
+
+    /// A place to put an attachment of at most `bytes_max` bytes before a revision refers to it.
+    ///
+    /// # Errors
+    /// Any of [`Error`].
+    pub fn stage(&self, bytes_max: u64) -> Result<AttachmentWriter, Error> {
+        let folder = self.engine()?.attachment_folder().map(Into::into);
+        Ok(AttachmentWriter::new(folder, bytes_max))
+    }
+
+    /// The security object as it was written; `None` when it never was.
+    ///
+    /// # Errors
+    /// Any of [`Error`].
+    pub fn security(&self) -> Result<Option<String>, Error> {
+        let stored = self.setting(setting::SECURITY)?;
+        let text = stored.map(String::from_utf8).transpose();
+        text.map_err(|_| Error::Damaged("security object".into()))
+    }
+
+    /// How many revisions of each leaf's history are kept; 1,000 unless set.
+    ///
+    /// # Errors
+    /// Any of [`Error`].
+    pub fn revs_limit(&self) -> Result<u64, Error> {
+        Ok(decode_limit(self.setting(setting::REVS_LIMIT)?))
+    }
+
+    fn setting(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        let mut value = None;
+        self.engine()?.read(&mut |rows| {
+            value = rows.setting(key)?;
+            Ok(())
+        })?;
+        Ok(value)
+    }
+}
+
+/// Keys of the table `meta`.
+mod setting {
+    pub(super) const SECURITY: &str = "security";
+    pub(super) const REVS_LIMIT: &str = "revs_limit";
+}
+
+fn decode_limit(stored: Option<Vec<u8>>) -> u64 {
+    stored.and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?))).unwrap_or(REVS_LIMIT)
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").field("name", &self.name).finish_non_exhaustive()
+    }
+}

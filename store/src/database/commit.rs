@@ -1,0 +1,367 @@
+//! Deciding edits against the rows, within the one transaction that keeps them.
+
+use std::collections::HashMap;
+
+use super::codec;
+use super::queue::LocalWrite;
+use crate::changes::{encode_leaves, encode_rev};
+use crate::engine::{BodyRow, Counters, DocRow, HeadRow, LocalRow, RowsMut};
+use crate::rev_tree::{BodyId, Inserted, NodeId, RevTree, Stored};
+use crate::stamp::{EditContent, next_stamp, stamped};
+use crate::{
+    Attachment, Content, DocId, Edit, EditError, Error, Lineage, Millis, NewAttachment, RevId,
+};
+
+/// Where the winner's body lies when only its id is known.
+const NO_BODY: BodyId = BodyId(0);
+
+/// One transaction's edits, decided in order, each seeing those before it.
+pub(super) struct Commit<'a> {
+    rows: &'a mut dyn RowsMut,
+    counters: Counters,
+    revs_limit: usize,
+    device: &'a [u8; 32],
+    docs: HashMap<DocId, Pending>,
+    /// Documents that changed, in the order in which they first did.
+    changed: Vec<DocId>,
+}
+
+/// A document as this transaction sees it.
+struct Pending {
+    before: Option<Before>,
+    tree: RevTree,
+    changed: bool,
+}
+
+/// What the rows say of a document before this transaction.
+struct Before {
+    seq: u64,
+    deleted: bool,
+    weight: Weight,
+}
+
+/// JSON bytes of a document's bodies.
+#[derive(Clone, Copy, Default)]
+struct Weight {
+    leaves: u64,
+    superseded: u64,
+}
+
+impl<'a> Commit<'a> {
+    pub(super) fn begin(
+        rows: &'a mut dyn RowsMut,
+        revs_limit: usize,
+        device: &'a [u8; 32],
+    ) -> Result<Self, Error> {
+        let mut counters = rows.counters()?;
+        counters.body_next = counters.body_next.max(NO_BODY.0 + 1);
+        Ok(Self { rows, counters, revs_limit, device, docs: HashMap::new(), changed: Vec::new() })
+    }
+
+    /// Decides one edit and writes what it brings; the outer error ends the transaction.
+    pub(super) fn edit(
+        &mut self,
+        edit: &Edit,
+        now: Millis,
+    ) -> Result<Result<RevId, EditError>, Error> {
+        self.load(&edit.id)?;
+        let Some(pending) = self.docs.get(&edit.id) else { return Ok(Err(EditError::Conflict)) };
+        let tree = &pending.tree;
+        let base = match &edit.lineage {
+            Lineage::Child(base) => match edited_leaf(tree, base.as_ref(), edit.deleted) {
+                Ok(base) => base,
+                Err(error) => return Ok(Err(error)),
+            },
+            Lineage::Path(path) => {
+                match path.first() {
+                    None => return Ok(Err(EditError::InvalidPath)),
+                    // As in CouchDB, what is known stays as it is, even if more ancestors are told.
+                    Some(tip) if tree.find(tip).is_some_and(|at| is_settled(tree, at)) => {
+                        return Ok(Ok(tip.clone()));
+                    }
+                    Some(_) => None,
+                }
+            }
+        };
+        let stubs = match &edit.lineage {
+            Lineage::Child(_) => base.iter().copied().collect(),
+            Lineage::Path(path) => known_ancestors(tree, path),
+        };
+        let generation = match &edit.lineage {
+            Lineage::Child(_) => base.map_or(0, |at| tree.node(at).rev.generation) + 1,
+            Lineage::Path(path) => path.first().map_or(0, |tip| tip.generation),
+        };
+        let attachments = match self.attach(edit, generation, &stubs)? {
+            Ok(attachments) => attachments,
+            Err(error) => return Ok(Err(error)),
+        };
+        let Some(pending) = self.docs.get(&edit.id) else { return Ok(Err(EditError::Conflict)) };
+        let path = match &edit.lineage {
+            Lineage::Path(path) => path.clone(),
+            Lineage::Child(_) => {
+                let parent = base.map(|at| &pending.tree.node(at).rev);
+                let rev = self.stamp(edit, parent, &attachments, &pending.tree, now);
+                std::iter::once(rev).chain(parent.cloned()).collect()
+            }
+        };
+        self.insert(edit, &path, &attachments)
+    }
+
+    /// Writes a local document over whatever stands there.
+    pub(super) fn local(&mut self, write: &LocalWrite) -> Result<Option<u64>, Error> {
+        let id = write.id.as_str();
+        match &write.json {
+            None => Ok(self.rows.delete_local(id)?.then_some(0)),
+            Some(json) => {
+                let rev = write.base.saturating_add(1);
+                let body = codec::encode(json);
+                self.rows.put_local(&LocalRow { id: id.into(), rev, body })?;
+                Ok(Some(rev))
+            }
+        }
+    }
+
+    pub(super) fn setting(&mut self, key: &str, value: &[u8]) -> Result<(), Error> {
+        self.rows.set_setting(key, value)
+    }
+
+    /// Writes the changed documents' rows; returns the last sequence.
+    pub(super) fn finish(mut self) -> Result<Counters, Error> {
+        for id in std::mem::take(&mut self.changed) {
+            let Some(pending) = self.docs.remove(&id) else { continue };
+            self.finish_document(id.as_str(), &pending)?;
+        }
+        self.rows.set_counters(&self.counters)?;
+        Ok(self.counters)
+    }
+
+    fn finish_document(&mut self, id: &str, pending: &Pending) -> Result<(), Error> {
+        let Some(winner) = pending.tree.winner() else { return Ok(()) };
+        let counters = &mut self.counters;
+        counters.update_seq += 1;
+        let seq = counters.update_seq;
+        let after = weigh(&pending.tree);
+        let before = pending.before.as_ref();
+        let old = before.map(|before| before.weight).unwrap_or_default();
+        counters.leaf_bytes = (counters.leaf_bytes + after.leaves).saturating_sub(old.leaves);
+        counters.superseded_bytes =
+            (counters.superseded_bytes + after.superseded).saturating_sub(old.superseded);
+        if let Some(before) = before {
+            let count =
+                if before.deleted { &mut counters.docs_deleted } else { &mut counters.docs_live };
+            *count = count.saturating_sub(1);
+            counters.stale += 1;
+            self.rows.retire_change(before.seq)?;
+        }
+        let count =
+            if winner.deleted { &mut counters.docs_deleted } else { &mut counters.docs_live };
+        *count += 1;
+        self.rows.put_change(seq, id, &encode_leaves(&pending.tree))?;
+        self.rows.put_doc(&doc_row(id, seq, &pending.tree))
+    }
+
+    fn load(&mut self, id: &DocId) -> Result<(), Error> {
+        if self.docs.contains_key(id) {
+            return Ok(());
+        }
+        let pending = match self.rows.doc(id.as_str())? {
+            None => Pending { before: None, tree: RevTree::default(), changed: false },
+            Some(row) => {
+                let tree = decode_tree(id.as_str(), &row.tree)?;
+                let HeadRow { seq, deleted, .. } = row.head;
+                let before = Some(Before { seq, deleted, weight: weigh(&tree) });
+                Pending { before, tree, changed: false }
+            }
+        };
+        self.docs.insert(id.clone(), pending);
+        Ok(())
+    }
+
+    fn insert(
+        &mut self,
+        edit: &Edit,
+        path: &[RevId],
+        attachments: &[Attachment],
+    ) -> Result<Result<RevId, EditError>, Error> {
+        let body = BodyId(self.counters.body_next);
+        let stored = Stored { body, bytes: edit.body.len() as u64 };
+        let Some(pending) = self.docs.get_mut(&edit.id) else {
+            return Ok(Err(EditError::Conflict));
+        };
+        match pending.tree.insert_path(path, edit.deleted, Some(stored)) {
+            Err(_) => return Ok(Err(EditError::InvalidPath)),
+            Ok(Inserted::Known { body_taken: false, .. }) => return Ok(Ok(path[0].clone())),
+            Ok(_) => {}
+        }
+        let freed = pending.tree.stem(self.revs_limit);
+        self.counters.body_next += 1;
+        let attachments = match attachments {
+            [] => None,
+            some => Some(serde_json::to_string(some).map_err(|error| {
+                Error::Damaged(format!("attachments cannot be written: {error}"))
+            })?),
+        };
+        let row = BodyRow { body: codec::encode(&edit.body), attachments };
+        self.rows.put_body(body, &row)?;
+        self.free(&freed)?;
+        self.mark_changed(&edit.id);
+        Ok(Ok(path[0].clone()))
+    }
+
+    fn mark_changed(&mut self, id: &DocId) {
+        if let Some(pending) = self.docs.get_mut(id)
+            && !std::mem::replace(&mut pending.changed, true)
+        {
+            self.changed.push(id.clone());
+        }
+    }
+
+    fn free(&mut self, freed: &[Stored]) -> Result<(), Error> {
+        freed.iter().try_for_each(|stored| self.rows.delete_body(stored.body))
+    }
+
+    fn stamp(
+        &self,
+        edit: &Edit,
+        parent: Option<&RevId>,
+        attachments: &[Attachment],
+        tree: &RevTree,
+        now: Millis,
+    ) -> RevId {
+        let attachments: Vec<(&str, &[u8])> =
+            attachments.iter().map(|a| (a.name.as_str(), &a.content.0[..])).collect();
+        let content = EditContent {
+            parent,
+            body: edit.body.as_bytes(),
+            attachments: &attachments,
+            device: self.device,
+        };
+        stamped(next_stamp(tree, now), &content)
+    }
+
+    /// Files staged bytes, and finds what stubs stand for in the stored ancestors.
+    fn attach(
+        &mut self,
+        edit: &Edit,
+        generation: u64,
+        ancestors: &[NodeId],
+    ) -> Result<Result<Vec<Attachment>, EditError>, Error> {
+        let mut attachments = Vec::with_capacity(edit.attachments.len());
+        let mut inherited = None;
+        for new in &edit.attachments {
+            let attachment = match &new.content {
+                Content::Staged(staged) => {
+                    if let Some(blob) = self.rows.put_blob(staged)? {
+                        self.counters.blob_bytes += blob.length;
+                        self.counters.blob_file_bytes += if blob.in_file { blob.length } else { 0 };
+                    }
+                    let content_type = new.content_type.clone();
+                    Attachment {
+                        name: new.name.clone(),
+                        content_type: content_type.unwrap_or_else(default_type),
+                        revpos: new.revpos.unwrap_or(generation).min(generation),
+                        digest: staged.digest,
+                        length: staged.length,
+                        content: staged.content,
+                    }
+                }
+                Content::Stub => {
+                    if inherited.is_none() {
+                        inherited = Some(self.inherited(&edit.id, ancestors)?);
+                    }
+                    let found = inherited.iter().flatten().find(|a| stands_for(new, a));
+                    match found {
+                        Some(attachment) => attachment.clone(),
+                        None => {
+                            let (id, name) = (edit.id.to_string(), new.name.clone());
+                            return Ok(Err(EditError::MissingStub { id, name }));
+                        }
+                    }
+                }
+            };
+            attachments.push(attachment);
+        }
+        Ok(Ok(attachments))
+    }
+
+    /// The attachments of these ancestors, those of the nearest first.
+    fn inherited(&self, id: &DocId, ancestors: &[NodeId]) -> Result<Vec<Attachment>, Error> {
+        let mut inherited = Vec::new();
+        let Some(pending) = self.docs.get(id) else { return Ok(inherited) };
+        for at in ancestors {
+            let Some(stored) = pending.tree.node(*at).stored else { continue };
+            let Some(row) = self.rows.body(stored.body)? else { continue };
+            inherited.extend(decode_attachments(row.attachments.as_deref())?);
+        }
+        Ok(inherited)
+    }
+}
+
+/// The leaf that an edit with `new_edits=true` follows.
+fn edited_leaf(
+    tree: &RevTree,
+    base: Option<&RevId>,
+    deletes: bool,
+) -> Result<Option<NodeId>, EditError> {
+    match base {
+        Some(rev) => {
+            let at = tree.find(rev).filter(|at| tree.is_leaf(*at));
+            at.map(Some).ok_or(EditError::Conflict)
+        }
+        // A deleted document comes back on top of its tombstone; deleting it again would be lost
+        // work of somebody who saw another state.
+        None if tree.is_deleted() && !deletes => Ok(tree.winner_id()),
+        None if tree.is_empty() => Ok(None),
+        None => Err(EditError::Conflict),
+    }
+}
+
+/// Whether a delivery of this revision can change nothing: only a leaf without a body takes one.
+fn is_settled(tree: &RevTree, at: NodeId) -> bool {
+    tree.node(at).stored.is_some() || !tree.is_leaf(at)
+}
+
+/// The nearest known revision of a path, and what it came from, nearest first.
+fn known_ancestors(tree: &RevTree, path: &[RevId]) -> Vec<NodeId> {
+    let ancestors = path.iter().skip(1);
+    ancestors.filter_map(|rev| tree.find(rev)).collect()
+}
+
+fn stands_for(stub: &NewAttachment, stored: &Attachment) -> bool {
+    // Another `revpos` is another edit of that name, which this hub may not have.
+    stub.name == stored.name && stub.revpos.is_none_or(|revpos| revpos == stored.revpos)
+}
+
+fn default_type() -> String {
+    "application/octet-stream".into()
+}
+
+fn weigh(tree: &RevTree) -> Weight {
+    let all: u64 = tree.stored_bodies().iter().map(|stored| stored.bytes).sum();
+    let leaves = tree.leaves();
+    let leaves = leaves.iter().filter_map(|at| tree.node(*at).stored).map(|stored| stored.bytes);
+    let leaves = leaves.sum::<u64>().min(all);
+    Weight { leaves, superseded: all - leaves }
+}
+
+/// A document's row for this tree.
+pub(super) fn doc_row(id: &str, seq: u64, tree: &RevTree) -> DocRow {
+    let winner = tree.winner();
+    let deleted = winner.is_some_and(|winner| winner.deleted);
+    let body = winner.and_then(|winner| winner.stored).map_or(NO_BODY, |stored| stored.body);
+    let mut rev = Vec::with_capacity(20);
+    if let Some(winner) = winner {
+        encode_rev(&mut rev, &winner.rev, winner.deleted);
+    }
+    DocRow { head: HeadRow { id: id.into(), seq, rev, deleted, body }, tree: tree.encode() }
+}
+
+pub(super) fn decode_tree(id: &str, bytes: &[u8]) -> Result<RevTree, Error> {
+    RevTree::decode(bytes)
+        .map_err(|error| Error::Damaged(format!("revision tree of document {id:?}: {error}")))
+}
+
+pub(super) fn decode_attachments(json: Option<&str>) -> Result<Vec<Attachment>, Error> {
+    let Some(json) = json else { return Ok(Vec::new()) };
+    serde_json::from_str(json).map_err(|error| Error::Damaged(format!("attachments: {error}")))
+}

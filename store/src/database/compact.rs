@@ -1,0 +1,278 @@
+//! Compaction: what is live is copied into a new file while readers and writers go on.
+
+use std::collections::HashSet;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::Database;
+use super::commit::{decode_attachments, decode_tree, doc_row};
+use crate::changes::encode_leaves;
+use crate::engine::{BlobRow, BodyRow, Engine, Rows, RowsMut, blob_path};
+use crate::rev_tree::{BodyId, RevTree};
+use crate::{ContentHash, Direction, Error, IdRange};
+
+/// Documents and body bytes copied in one transaction: short enough to pin nothing for long.
+const DOCS_AT_ONCE: usize = 500;
+const BYTES_AT_ONCE: usize = 4 << 20;
+
+/// Documents left over when writers are made to wait for the last slice.
+const LAST_SLICE_DOCS: u64 = 500;
+
+/// Attempts to catch up with writers before they are made to wait whatever is left.
+const PASSES_MAX: usize = 8;
+
+/// A document with all that compaction keeps of it.
+struct Kept {
+    seq: u64,
+    id: String,
+    tree: RevTree,
+    bodies: Vec<(BodyId, BodyRow)>,
+}
+
+impl Database {
+    /// Copies what is live into a new file and gives the rest back to the disk, while readers and
+    /// writers go on; `progress` is told changes done and changes in total.
+    ///
+    /// # Errors
+    /// [`Error::CompactionRunning`], or any other of [`Error`].
+    pub fn compact(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<(), Error> {
+        let _held = self.hold_files()?;
+        let source = self.engine()?;
+        let generation = crate::core::lock(&self.slot).generation + 1;
+        let target = self.core.backend.open_next(self.uuid, generation)?;
+        let copied = self.copy_live(&source, &target, generation, progress);
+        if copied.is_err() {
+            target.retire();
+        }
+        copied
+    }
+
+    /// Keeps compaction, and thereby the removal of attachment files, from running meanwhile.
+    pub(crate) fn hold_files(&self) -> Result<FilesHeld<'_>, Error> {
+        if self.compacting.swap(true, Ordering::AcqRel) {
+            return Err(Error::CompactionRunning);
+        }
+        Ok(FilesHeld(&self.compacting))
+    }
+
+    fn copy_live(
+        &self,
+        source: &Arc<dyn Engine>,
+        target: &Arc<dyn Engine>,
+        generation: u64,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<(), Error> {
+        let mut copied = 0;
+        let mut done = 0;
+        for _ in 0..PASSES_MAX {
+            let left = changes_after(&**source, copied)?;
+            if left <= LAST_SLICE_DOCS {
+                break;
+            }
+            let until = self.update_seq().seq.0;
+            while copied < until {
+                let slice = copy_slice(&**source, &**target, copied)?;
+                let Some((last, docs)) = slice else { break };
+                copied = last;
+                done += docs;
+                progress(done, done + changes_after(&**source, copied)?);
+            }
+        }
+        let (me, old, new) = (self.me.clone(), Arc::clone(source), Arc::clone(target));
+        self.alone(move || {
+            let me = me.upgrade().ok_or(Error::NoDatabase)?;
+            while let Some((last, _)) = copy_slice(&*old, &*new, copied)? {
+                copied = last;
+            }
+            copy_rest(&*old, &*new)?;
+            new.settle()?;
+            me.switch(generation, Arc::clone(&new))?;
+            old.retire();
+            me.stale.store(0, Ordering::Relaxed);
+            sweep(&*new)
+        })?;
+        progress(done, done);
+        Ok(())
+    }
+}
+
+/// While it lives, no compaction begins.
+#[derive(Debug)]
+pub(crate) struct FilesHeld<'a>(&'a AtomicBool);
+
+impl Drop for FilesHeld<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+fn changes_after(engine: &dyn Engine, seq: u64) -> Result<u64, Error> {
+    let mut left = 0;
+    engine.read(&mut |rows| {
+        left = rows.count_changes_after(seq)?;
+        Ok(())
+    })?;
+    Ok(left)
+}
+
+/// Copies the next documents after `after`; the last one's sequence and how many they were, or
+/// `None` when there are none.
+fn copy_slice(
+    source: &dyn Engine,
+    target: &dyn Engine,
+    after: u64,
+) -> Result<Option<(u64, u64)>, Error> {
+    let mut last = None;
+    source.read(&mut |from| {
+        let slice = read_slice(from, after)?;
+        last = slice.last().map(|kept| (kept.seq, slice.len() as u64));
+        if slice.is_empty() {
+            return Ok(());
+        }
+        target.write(&mut |to| slice.iter().try_for_each(|kept| write_kept(kept, from, to)))
+    })?;
+    Ok(last)
+}
+
+fn read_slice(from: &dyn Rows, after: u64) -> Result<Vec<Kept>, Error> {
+    let mut changes = Vec::new();
+    from.changes(after, Direction::Ascending, &mut |(seq, id, _)| {
+        changes.push((seq, id));
+        if changes.len() < DOCS_AT_ONCE {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    })?;
+    let mut slice = Vec::with_capacity(changes.len());
+    let mut bytes = 0;
+    for (seq, id) in changes {
+        let row = from.doc(&id)?;
+        let row = row.ok_or_else(|| Error::Damaged(format!("document {id:?} has no row")))?;
+        let mut tree = decode_tree(&id, &row.tree)?;
+        tree.forget_superseded();
+        let mut bodies = Vec::new();
+        for stored in tree.stored_bodies() {
+            let body = from.body(stored.body)?;
+            let body =
+                body.ok_or_else(|| Error::Damaged(format!("document {id:?} lost a body")))?;
+            bytes += body.body.len();
+            bodies.push((stored.body, body));
+        }
+        slice.push(Kept { seq, id, tree, bodies });
+        if bytes > BYTES_AT_ONCE {
+            break;
+        }
+    }
+    Ok(slice)
+}
+
+fn write_kept(kept: &Kept, from: &dyn Rows, to: &mut dyn RowsMut) -> Result<(), Error> {
+    let Kept { seq, id, tree, bodies } = kept;
+    if let Some(earlier) = to.doc(id)? {
+        // Edited since an earlier slice had it.
+        to.delete_change(earlier.head.seq)?;
+        for stored in decode_tree(id, &earlier.tree)?.stored_bodies() {
+            to.delete_body(stored.body)?;
+        }
+    }
+    for (body, row) in bodies {
+        to.put_body(*body, row)?;
+        copy_blobs(row, from, to)?;
+    }
+    to.put_change(*seq, id, &encode_leaves(tree))?;
+    to.put_doc(&doc_row(id, *seq, tree))
+}
+
+fn copy_blobs(body: &BodyRow, from: &dyn Rows, to: &mut dyn RowsMut) -> Result<(), Error> {
+    for attachment in decode_attachments(body.attachments.as_deref())? {
+        let hash = attachment.content;
+        let row = from.blob_row(&hash)?;
+        to.copy_blob(
+            row.ok_or_else(|| Error::Damaged(format!("attachment {hash} is gone")))?,
+            from,
+        )?;
+    }
+    Ok(())
+}
+
+/// Copies what has no sequence: settings, local documents, pinned rows, and the counters.
+fn copy_rest(source: &dyn Engine, target: &dyn Engine) -> Result<(), Error> {
+    source.read(&mut |from| {
+        target.write(&mut |to| {
+            for key in [super::setting::SECURITY, super::setting::REVS_LIMIT] {
+                if let Some(value) = from.setting(key)? {
+                    to.set_setting(key, &value)?;
+                }
+            }
+            let everything = IdRange { start: None, end: None, direction: Direction::Ascending };
+            let mut failed = Ok(());
+            from.locals(&everything, &mut |local| match to.put_local(&local) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    failed = Err(error);
+                    ControlFlow::Break(())
+                }
+            })?;
+            failed?;
+            for pinned in from.pinned()? {
+                if let Some(body) = from.body(pinned.body)?
+                    && to.body(pinned.body)?.is_none()
+                {
+                    to.put_body(pinned.body, &body)?;
+                    copy_blobs(&body, from, to)?;
+                }
+                to.put_pinned(&pinned)?;
+            }
+            let mut counters = from.counters()?;
+            counters.superseded_bytes = 0;
+            counters.stale = 0;
+            counters.blob_bytes = 0;
+            counters.blob_file_bytes = 0;
+            to.blobs(&mut |blob: BlobRow| {
+                counters.blob_bytes += blob.length;
+                counters.blob_file_bytes += if blob.in_file { blob.length } else { 0 };
+                ControlFlow::Continue(())
+            })?;
+            to.set_counters(&counters)
+        })
+    })
+}
+
+/// Removes attachment files that no row names any more. Called while nothing else writes, so that
+/// no file is between its renaming and its row.
+fn sweep(engine: &dyn Engine) -> Result<(), Error> {
+    let Some(folder) = engine.attachment_folder() else { return Ok(()) };
+    let mut named = HashSet::new();
+    engine.read(&mut |rows| {
+        rows.blobs(&mut |blob| {
+            if blob.in_file {
+                named.insert(blob.hash);
+            }
+            ControlFlow::Continue(())
+        })
+    })?;
+    let io = Error::io("remove attachments that nothing refers to");
+    for shard in fs::read_dir(folder).map_err(&io)? {
+        let shard = shard.map_err(&io)?;
+        if !shard.file_type().map_err(&io)?.is_dir() {
+            continue;
+        }
+        for file in fs::read_dir(shard.path()).map_err(&io)? {
+            let path = file.map_err(&io)?.path();
+            if !is_named(folder, &path, &named) {
+                fs::remove_file(&path).map_err(&io)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_named(folder: &Path, path: &Path, named: &HashSet<ContentHash>) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let hash = blake3::Hash::from_hex(name).map(|hash| ContentHash(*hash.as_bytes()));
+    hash.is_ok_and(|hash| named.contains(&hash) && blob_path(folder, &hash) == path)
+}

@@ -1,0 +1,225 @@
+//! Writes: queued, committed together, acknowledged when durable.
+
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::channel;
+
+use super::commit::Commit;
+use super::queue::{Edited, Job, LocalWrite, Next};
+use super::{Database, decode_limit, setting};
+use crate::core::lock;
+use crate::engine::Counters;
+use crate::{Edit, EditError, Error, LocalId, Millis, RevId};
+
+/// Superseded rows of the changes feed that may pile up before an idle writer removes them.
+const STALE_MAX: u64 = 25_000;
+
+/// How many of them one transaction removes, so that no write waits long for it.
+const STALE_AT_ONCE: u64 = 2_000;
+
+/// What became of one job.
+enum Outcome {
+    Edits(Vec<Result<RevId, EditError>>),
+    Local(Option<u64>),
+    Setting,
+}
+
+impl Database {
+    /// Queues edits and calls `done` once they are durable, in the order of the edits, or with the
+    /// error that kept them all from being written. Committed together with whatever else waits.
+    pub fn submit(
+        &self,
+        edits: Vec<Edit>,
+        now: Millis,
+        done: impl FnOnce(Edited) + Send + 'static,
+    ) {
+        self.push(Job::Edits { edits, now, done: Box::new(done) });
+    }
+
+    /// [`Self::submit`], waiting for the outcome.
+    ///
+    /// # Errors
+    /// Any of [`Error`]; then nothing was written.
+    pub fn write(&self, edits: Vec<Edit>, now: Millis) -> Edited {
+        self.wait(|done| Job::Edits { edits, now, done })
+    }
+
+    /// Writes a local document over whatever stands there, or deletes it where `json` is `None`;
+    /// `base` is the edit count its writer says it had. Returns the new edit count (0 for deleted),
+    /// or `None` when there was nothing to delete.
+    ///
+    /// # Errors
+    /// Any of [`Error`].
+    pub fn write_local(
+        &self,
+        id: LocalId,
+        base: u64,
+        json: Option<String>,
+    ) -> Result<Option<u64>, Error> {
+        self.wait(|done| Job::Local { write: LocalWrite { id, base, json }, done })
+    }
+
+    /// Replaces the security object.
+    ///
+    /// # Errors
+    /// Any of [`Error`].
+    pub fn set_security(&self, json: String) -> Result<(), Error> {
+        let value = json.into_bytes();
+        self.wait(|done| Job::Setting { key: setting::SECURITY, value, done })
+    }
+
+    /// Sets how many revisions of each leaf's history are kept, at least 1.
+    ///
+    /// # Errors
+    /// Any of [`Error`].
+    pub fn set_revs_limit(&self, limit: u64) -> Result<(), Error> {
+        let value = limit.max(1).to_be_bytes().into();
+        self.wait(|done| Job::Setting { key: setting::REVS_LIMIT, value, done })
+    }
+
+    /// Runs `work` while nothing else writes.
+    pub(super) fn alone<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (sender, receiver) = channel();
+        self.push(Job::Alone(Box::new(move || {
+            // Whoever waited may have gone.
+            let _gone = sender.send(work());
+        })));
+        receiver.recv().unwrap_or(Err(Error::Closing))
+    }
+
+    fn wait<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(Box<dyn FnOnce(Result<T, Error>) + Send>) -> Job,
+    ) -> Result<T, Error> {
+        let (sender, receiver) = channel();
+        self.push(job(Box::new(move |outcome| {
+            // Whoever waited may have gone.
+            let _gone = sender.send(outcome);
+        })));
+        receiver.recv().unwrap_or(Err(Error::Closing))
+    }
+
+    fn push(&self, job: Job) {
+        if self.core.is_closing() {
+            return job.fail(Error::Closing);
+        }
+        let pushed = lock(&self.queue).push(job);
+        match pushed {
+            Ok(true) => self.schedule(),
+            Ok(false) => {}
+            Err(job) => job.fail(Error::Busy),
+        }
+    }
+
+    pub(crate) fn schedule(&self) {
+        if let Some(me) = self.me.upgrade() {
+            self.core.writers.schedule(me);
+        }
+    }
+
+    /// Commits some of what waits; `true` when there may be more.
+    pub(crate) fn commit_waiting(&self) -> bool {
+        let next = lock(&self.queue).next();
+        match next {
+            Next::Idle => false,
+            Next::Alone(work) => {
+                work();
+                true
+            }
+            Next::Together(jobs) => {
+                self.commit(jobs);
+                if self.stale.load(Ordering::Relaxed) > STALE_MAX
+                    && let Err(error) = self.purge_stale()
+                {
+                    // They are skipped as before; the next commit tries again.
+                    tracing::warn!(%error, database = %self.name, "superseded rows stay");
+                }
+                true
+            }
+        }
+    }
+
+    fn commit(&self, jobs: Vec<Job>) {
+        match self.try_commit(&jobs) {
+            Ok(outcomes) => {
+                jobs.into_iter().zip(outcomes).for_each(|(job, outcome)| job.tell(outcome));
+            }
+            // One job's fault must not become its neighbours'.
+            Err(_) if jobs.len() > 1 => jobs.into_iter().for_each(|job| self.commit(vec![job])),
+            Err(error) => {
+                if let Some(job) = jobs.into_iter().next() {
+                    job.fail(error);
+                }
+            }
+        }
+    }
+
+    fn try_commit(&self, jobs: &[Job]) -> Result<Vec<Outcome>, Error> {
+        let engine = self.engine()?;
+        self.mark_dirty()?;
+        let mut outcomes = Vec::with_capacity(jobs.len());
+        let mut counters = Counters::default();
+        engine.write(&mut |rows| {
+            let limit = decode_limit(rows.setting(setting::REVS_LIMIT)?);
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            let mut commit = Commit::begin(rows, limit, &self.core.device)?;
+            for job in jobs {
+                outcomes.push(job.decide(&mut commit)?);
+            }
+            counters = commit.finish()?;
+            Ok(())
+        })?;
+        let before = self.update_seq.swap(counters.update_seq, Ordering::AcqRel);
+        if counters.update_seq != before {
+            self.updated.notify(usize::MAX);
+        }
+        self.stale.store(counters.stale, Ordering::Relaxed);
+        Ok(outcomes)
+    }
+
+    /// Removes superseded feed rows as long as nobody waits to write.
+    fn purge_stale(&self) -> Result<(), Error> {
+        let engine = self.engine()?;
+        let mut left = self.stale.load(Ordering::Relaxed);
+        while left > 0 && lock(&self.queue).is_empty() {
+            engine.write(&mut |rows| {
+                let purged = rows.purge_stale(STALE_AT_ONCE)?;
+                let mut counters = rows.counters()?;
+                counters.stale =
+                    if purged == 0 { 0 } else { counters.stale.saturating_sub(purged) };
+                left = counters.stale;
+                rows.set_counters(&counters)
+            })?;
+            self.stale.store(left, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+impl Job {
+    fn decide(&self, commit: &mut Commit<'_>) -> Result<Outcome, Error> {
+        match self {
+            Self::Edits { edits, now, .. } => {
+                let outcomes = edits.iter().map(|edit| commit.edit(edit, *now));
+                Ok(Outcome::Edits(outcomes.collect::<Result<_, _>>()?))
+            }
+            Self::Local { write, .. } => Ok(Outcome::Local(commit.local(write)?)),
+            Self::Setting { key, value, .. } => {
+                commit.setting(key, value)?;
+                Ok(Outcome::Setting)
+            }
+            Self::Alone(_) => Ok(Outcome::Setting),
+        }
+    }
+
+    fn tell(self, outcome: Outcome) {
+        match (self, outcome) {
+            (Self::Edits { done, .. }, Outcome::Edits(outcomes)) => done(Ok(outcomes)),
+            (Self::Local { done, .. }, Outcome::Local(rev)) => done(Ok(rev)),
+            (Self::Setting { done, .. }, Outcome::Setting) => done(Ok(())),
+            (job, _) => job.fail(Error::Closing),
+        }
+    }
+}

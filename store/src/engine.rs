@@ -1,0 +1,183 @@
+//! What keeps rows: SQLite on disk, or ordered maps in memory.
+//!
+//! The seam between documents and tables. An engine knows rows and transactions; revision trees,
+//! conflicts and sequences are decided above it, in `database`.
+
+mod backend;
+mod disk;
+mod memory;
+mod schema;
+
+use std::fmt::Debug;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+pub(crate) use backend::{ATTACHMENTS, Backend, FIRST_GENERATION, file_name};
+pub(crate) use disk::DiskEngine;
+pub(crate) use schema::FORMAT;
+
+use crate::attachment::Staged;
+use crate::rev_tree::BodyId;
+use crate::{AttachmentReader, ContentHash, Direction, Error, IdRange};
+
+/// A document's row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DocRow {
+    pub(crate) head: HeadRow,
+    /// As `RevTree::encode` writes it.
+    pub(crate) tree: Vec<u8>,
+}
+
+/// The part of a document's row that tells of its winner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HeadRow {
+    pub(crate) id: String,
+    pub(crate) seq: u64,
+    /// The winner, as `changes::encode_rev` writes it, deletion flag included.
+    pub(crate) rev: Vec<u8>,
+    pub(crate) deleted: bool,
+    pub(crate) body: BodyId,
+}
+
+/// A revision's contents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BodyRow {
+    /// A codec byte, then the JSON text as that codec has it.
+    pub(crate) body: Vec<u8>,
+    /// The attachments as JSON; `None` for none.
+    pub(crate) attachments: Option<String>,
+}
+
+/// A local document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LocalRow {
+    pub(crate) id: String,
+    pub(crate) rev: u64,
+    pub(crate) body: Vec<u8>,
+}
+
+/// A row of `overwritten` or `held`: it keeps a body that no tree may refer to any more. Nothing
+/// writes them yet; compaction already carries them over.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct PinnedRow {
+    pub(crate) table: &'static str,
+    pub(crate) body: BodyId,
+    /// All columns, `body` again among them.
+    pub(crate) values: Vec<rusqlite::types::Value>,
+}
+
+/// Numbers that every commit keeps in step with the rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counters {
+    /// Position of the last edit.
+    pub(crate) update_seq: u64,
+    /// Documents whose winner is live.
+    pub(crate) docs_live: u64,
+    /// Documents whose winner is deleted.
+    pub(crate) docs_deleted: u64,
+    /// The id the next body gets.
+    pub(crate) body_next: u64,
+    /// JSON bytes of leaves, before encoding.
+    pub(crate) leaf_bytes: u64,
+    /// JSON bytes of superseded revisions that are still stored.
+    pub(crate) superseded_bytes: u64,
+    /// Bytes of all attachments, each counted once.
+    pub(crate) blob_bytes: u64,
+    /// The part of `blob_bytes` that lies in files of its own.
+    pub(crate) blob_file_bytes: u64,
+    /// Superseded rows of the changes feed that are still there.
+    pub(crate) stale: u64,
+}
+
+/// Told of each row in turn; `Break` ends the scan.
+pub(crate) type Visit<'a, R> = &'a mut dyn FnMut(R) -> ControlFlow<()>;
+
+/// Rows as they were at one moment.
+pub(crate) trait Rows {
+    fn counters(&self) -> Result<Counters, Error>;
+    fn setting(&self, key: &str) -> Result<Option<Vec<u8>>, Error>;
+    fn doc(&self, id: &str) -> Result<Option<DocRow>, Error>;
+    fn head(&self, id: &str) -> Result<Option<HeadRow>, Error>;
+    /// Live winners in the range.
+    fn heads(&self, range: &IdRange, visit: Visit<'_, HeadRow>) -> Result<(), Error>;
+    /// Live winners with ids before (descending: after) this one, the id itself by `inclusive`.
+    fn count_before(&self, id: &str, inclusive: bool, direction: Direction) -> Result<u64, Error>;
+    /// Every document, deleted or not, whose id is greater.
+    fn docs_after(&self, id: &str, visit: Visit<'_, DocRow>) -> Result<(), Error>;
+    /// Feed rows with sequences above `from` (descending: below), stale ones left out; each is a
+    /// sequence, a document id, and leaves as `changes::encode_leaves` writes them.
+    fn changes(
+        &self,
+        from: u64,
+        direction: Direction,
+        visit: Visit<'_, (u64, String, Vec<u8>)>,
+    ) -> Result<(), Error>;
+    fn count_changes_after(&self, from: u64) -> Result<u64, Error>;
+    fn body(&self, id: BodyId) -> Result<Option<BodyRow>, Error>;
+    fn local(&self, id: &str) -> Result<Option<LocalRow>, Error>;
+    fn locals(&self, range: &IdRange, visit: Visit<'_, LocalRow>) -> Result<(), Error>;
+    fn blob(&self, hash: &ContentHash) -> Result<Option<AttachmentReader>, Error>;
+    fn blob_row(&self, hash: &ContentHash) -> Result<Option<BlobRow>, Error>;
+    fn blobs(&self, visit: Visit<'_, BlobRow>) -> Result<(), Error>;
+    fn pinned(&self) -> Result<Vec<PinnedRow>, Error>;
+}
+
+/// What is known of a stored attachment's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BlobRow {
+    pub(crate) hash: ContentHash,
+    pub(crate) length: u64,
+    /// Whether the bytes lie in a file of their own.
+    pub(crate) in_file: bool,
+}
+
+/// Rows within a write; nothing lasts until the whole write commits.
+pub(crate) trait RowsMut: Rows {
+    fn set_counters(&mut self, counters: &Counters) -> Result<(), Error>;
+    fn set_setting(&mut self, key: &str, value: &[u8]) -> Result<(), Error>;
+    fn put_doc(&mut self, row: &DocRow) -> Result<(), Error>;
+    fn put_change(&mut self, seq: u64, id: &str, leaves: &[u8]) -> Result<(), Error>;
+    /// Marks a feed row superseded; readers skip it from now on.
+    fn retire_change(&mut self, seq: u64) -> Result<(), Error>;
+    fn delete_change(&mut self, seq: u64) -> Result<(), Error>;
+    /// Deletes the oldest superseded feed rows for good; how many there were.
+    fn purge_stale(&mut self, limit: u64) -> Result<u64, Error>;
+    fn put_body(&mut self, id: BodyId, row: &BodyRow) -> Result<(), Error>;
+    fn delete_body(&mut self, id: BodyId) -> Result<(), Error>;
+    fn put_local(&mut self, row: &LocalRow) -> Result<(), Error>;
+    fn delete_local(&mut self, id: &str) -> Result<bool, Error>;
+    /// Files the bytes under their hash; what it added, or `None` when they were there.
+    fn put_blob(&mut self, staged: &Staged) -> Result<Option<BlobRow>, Error>;
+    /// Takes over a row of another engine on the same folder of attachment files.
+    fn copy_blob(&mut self, row: BlobRow, from: &dyn Rows) -> Result<(), Error>;
+    fn put_pinned(&mut self, row: &PinnedRow) -> Result<(), Error>;
+}
+
+/// Keeps the rows of one database.
+pub(crate) trait Engine: Debug + Send + Sync {
+    /// Shows one consistent state; never waits for writers.
+    fn read(&self, look: &mut dyn FnMut(&dyn Rows) -> Result<(), Error>) -> Result<(), Error>;
+    /// All or nothing; durable when it returns `Ok`. Nothing lasts when `change` fails.
+    fn write(
+        &self,
+        change: &mut dyn FnMut(&mut dyn RowsMut) -> Result<(), Error>,
+    ) -> Result<(), Error>;
+    /// Bytes on disk, attachments in files of their own left out.
+    fn bytes_on_disk(&self) -> u64;
+    /// Where attachments are staged; `None` for memory only.
+    fn attachment_folder(&self) -> Option<&Path>;
+    /// Makes everything written so far durable; for an engine that is filled before use.
+    fn settle(&self) -> Result<(), Error>;
+    /// The rows live elsewhere now: removes them from the disk once the last user lets go.
+    fn retire(&self);
+    /// Looks for damage below the rows; findings in plain words.
+    fn check(&self) -> Result<Vec<String>, Error>;
+    /// Writes a consistent copy of the rows into a file of its own.
+    fn copy_into(&self, path: &Path) -> Result<(), Error>;
+}
+
+/// Where the bytes of an attachment lie, below the folder for attachments.
+pub(crate) fn blob_path(folder: &Path, hash: &ContentHash) -> PathBuf {
+    let name = hash.to_string();
+    folder.join(&name[..2]).join(name)
+}

@@ -1,0 +1,219 @@
+//! An engine on one SQLite file in write-ahead-log mode.
+
+mod rows;
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use self::rows::SqliteRows;
+use super::{Engine, FORMAT, Rows, RowsMut};
+use crate::Error;
+
+/// Reading connections kept for the next reader; each holds file handles and some 150 KB.
+const IDLE_READERS_MAX: usize = 2;
+
+/// Pages in the write-ahead log before a commit moves them into the file: 16 MB, the measured
+/// balance between the rate of writes and their slowest percentile.
+const CHECKPOINT_PAGES: u32 = 4000;
+
+/// Bytes the write-ahead log is cut back to after a checkpoint.
+const LOG_BYTES_KEPT: u64 = 8 << 20;
+
+/// Page cache of a writing and of a reading connection, in KiB.
+const WRITER_CACHE_KIB: i64 = 4096;
+const READER_CACHE_KIB: i64 = 2048;
+
+/// How long a statement waits for another connection's short locks, in milliseconds.
+const BUSY_TIMEOUT_MS: u64 = 10_000;
+
+/// How much is trusted to survive the loss of power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// Every commit.
+    EachCommit,
+    /// Nothing before [`Engine::settle`]: for files that are filled before anybody relies on them.
+    WhenSettled,
+}
+
+/// One SQLite file.
+#[derive(Debug)]
+pub(crate) struct DiskEngine {
+    path: PathBuf,
+    attachments: PathBuf,
+    writer: Mutex<Connection>,
+    readers: Mutex<Vec<Connection>>,
+    retired: AtomicBool,
+}
+
+impl DiskEngine {
+    /// Writes an empty database file; durable once its folder is synced.
+    pub(crate) fn create(path: &Path, image: &[u8]) -> Result<(), Error> {
+        let action = "create a database file";
+        let mut file = File::create_new(path).map_err(Error::io(action))?;
+        file.write_all(image).map_err(Error::io(action))?;
+        file.sync_all().map_err(Error::io(action))
+    }
+
+    /// Opens a file that [`Self::create`] made, in a folder that holds its attachments too.
+    pub(crate) fn open(
+        path: &Path,
+        attachments: &Path,
+        durability: Durability,
+    ) -> Result<Self, Error> {
+        let sqlite = Error::sqlite("open a database file");
+        let writer = connect(path, WRITER_CACHE_KIB).map_err(&sqlite)?;
+        let found: u64 =
+            writer.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(&sqlite)?;
+        if found > FORMAT {
+            return Err(Error::NewerFormat { found, known: FORMAT });
+        }
+        let synchronous = match durability {
+            Durability::EachCommit => "FULL",
+            Durability::WhenSettled => "OFF",
+        };
+        writer.pragma_update(None, "synchronous", synchronous).map_err(&sqlite)?;
+        writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(&sqlite)?;
+        writer.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT).map_err(&sqlite)?;
+        Ok(Self {
+            path: path.into(),
+            attachments: attachments.into(),
+            writer: Mutex::new(writer),
+            readers: Mutex::default(),
+            retired: AtomicBool::new(false),
+        })
+    }
+
+    /// Opens a copy that [`Engine::copy_into`] made, bringing it into write-ahead-log mode.
+    pub(crate) fn open_copy(path: &Path) -> Result<Self, Error> {
+        let sqlite = Error::sqlite("open a copied database file");
+        let connection = connect(path, READER_CACHE_KIB).map_err(&sqlite)?;
+        connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).map_err(&sqlite)?;
+        drop(connection);
+        let folder = path.parent().unwrap_or(path);
+        Self::open(path, &folder.join(super::ATTACHMENTS), Durability::WhenSettled)
+    }
+
+    fn reader(&self) -> Result<Connection, Error> {
+        if let Some(reader) = lock(&self.readers).pop() {
+            return Ok(reader);
+        }
+        let sqlite = Error::sqlite("open a database file for reading");
+        let reader = connect(&self.path, READER_CACHE_KIB).map_err(&sqlite)?;
+        reader.pragma_update(None, "query_only", true).map_err(&sqlite)?;
+        Ok(reader)
+    }
+
+    fn side_files(&self) -> [PathBuf; 3] {
+        let side = |suffix: &str| {
+            let mut path = self.path.clone().into_os_string();
+            path.push(suffix);
+            PathBuf::from(path)
+        };
+        [self.path.clone(), side("-wal"), side("-shm")]
+    }
+}
+
+impl Engine for DiskEngine {
+    fn read(&self, look: &mut dyn FnMut(&dyn Rows) -> Result<(), Error>) -> Result<(), Error> {
+        let sqlite = Error::sqlite("read");
+        let mut reader = self.reader()?;
+        {
+            let transaction = reader.transaction().map_err(&sqlite)?;
+            look(&SqliteRows::new(&transaction, &self.attachments))?;
+            transaction.commit().map_err(&sqlite)?;
+        }
+        let mut readers = lock(&self.readers);
+        if readers.len() < IDLE_READERS_MAX {
+            readers.push(reader);
+        }
+        Ok(())
+    }
+
+    fn write(
+        &self,
+        change: &mut dyn FnMut(&mut dyn RowsMut) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut writer = lock(&self.writer);
+        let transaction = writer
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(Error::sqlite("begin a write"))?;
+        change(&mut SqliteRows::new(&transaction, &self.attachments))?;
+        transaction.commit().map_err(Error::sqlite("commit a write"))
+    }
+
+    fn bytes_on_disk(&self) -> u64 {
+        let length = |path: &PathBuf| fs::metadata(path).map_or(0, |file| file.len());
+        self.side_files()[..2].iter().map(length).sum()
+    }
+
+    fn attachment_folder(&self) -> Option<&Path> {
+        Some(&self.attachments)
+    }
+
+    fn settle(&self) -> Result<(), Error> {
+        let sqlite = Error::sqlite("settle a database file");
+        let writer = lock(&self.writer);
+        writer.pragma_update(None, "synchronous", "FULL").map_err(&sqlite)?;
+        writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(&sqlite)?;
+        let action = "settle a database file";
+        File::open(&self.path).and_then(|file| file.sync_all()).map_err(Error::io(action))
+    }
+
+    fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+    }
+
+    fn check(&self) -> Result<Vec<String>, Error> {
+        let sqlite = Error::sqlite("check a database file");
+        let reader = self.reader()?;
+        let mut statement = reader.prepare("PRAGMA integrity_check(100)").map_err(&sqlite)?;
+        let lines = statement.query_map([], |row| row.get::<_, String>(0)).map_err(&sqlite)?;
+        let lines = lines.collect::<Result<Vec<_>, _>>().map_err(&sqlite)?;
+        Ok(lines.into_iter().filter(|line| line != "ok").collect())
+    }
+
+    fn copy_into(&self, path: &Path) -> Result<(), Error> {
+        let action = "copy a database file";
+        let target = path.to_str().ok_or_else(|| Error::Damaged("path is not UTF-8".into()))?;
+        let reader = connect(&self.path, READER_CACHE_KIB).map_err(Error::sqlite(action))?;
+        reader.execute("VACUUM INTO ?1", [target]).map_err(Error::sqlite(action))?;
+        File::open(path).and_then(|file| file.sync_all()).map_err(Error::io(action))
+    }
+}
+
+impl Drop for DiskEngine {
+    fn drop(&mut self) {
+        if !self.retired.load(Ordering::Acquire) {
+            return;
+        }
+        for path in self.side_files() {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    tracing::warn!(%error, path = %path.display(), "old file stays behind");
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn connect(path: &Path, cache_kib: i64) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(std::time::Duration::from_millis(BUSY_TIMEOUT_MS))?;
+    connection.set_prepared_statement_cache_capacity(48);
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "cache_size", -cache_kib)?;
+    Ok(connection)
+}
+
+/// A panic while the lock was held cannot have left half a change: the transaction rolled back.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

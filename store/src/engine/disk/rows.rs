@@ -1,0 +1,440 @@
+//! Rows of a SQLite file within one transaction.
+
+use std::fs::{self, File};
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension as _, Params, Row, params, params_from_iter};
+
+use crate::attachment::{Staged, StagedData};
+use crate::engine::{
+    BlobRow, BodyRow, Counters, DocRow, HeadRow, LocalRow, PinnedRow, Rows, RowsMut, Visit,
+    blob_path,
+};
+use crate::rev_tree::BodyId;
+use crate::{AttachmentReader, ContentHash, Direction, Error, IdRange, varint};
+
+pub(super) struct SqliteRows<'a> {
+    connection: &'a Connection,
+    attachments: &'a Path,
+}
+
+impl<'a> SqliteRows<'a> {
+    pub(super) fn new(connection: &'a Connection, attachments: &'a Path) -> Self {
+        Self { connection, attachments }
+    }
+
+    fn one<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        map: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, Error> {
+        let sqlite = Error::sqlite("read a row");
+        let mut statement = self.connection.prepare_cached(sql).map_err(&sqlite)?;
+        statement.query_row(params, map).optional().map_err(&sqlite)
+    }
+
+    fn each<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        map: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+        visit: Visit<'_, T>,
+    ) -> Result<(), Error> {
+        let sqlite = Error::sqlite("read rows");
+        let mut statement = self.connection.prepare_cached(sql).map_err(&sqlite)?;
+        let mut rows = statement.query(params).map_err(&sqlite)?;
+        while let Some(row) = rows.next().map_err(&sqlite)? {
+            if visit(map(row).map_err(&sqlite)?).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn run(&self, sql: &str, params: impl Params) -> Result<usize, Error> {
+        let sqlite = Error::sqlite("write a row");
+        let mut statement = self.connection.prepare_cached(sql).map_err(&sqlite)?;
+        statement.execute(params).map_err(&sqlite)
+    }
+
+    /// Superseded sequences above `from` in ascending, below it in descending order.
+    fn stale(&self, from: u64, direction: Direction) -> Result<Vec<u64>, Error> {
+        let sql = match direction {
+            Direction::Ascending => "SELECT seq FROM stale WHERE seq > ?1 ORDER BY seq",
+            Direction::Descending => "SELECT seq FROM stale WHERE seq < ?1 ORDER BY seq DESC",
+        };
+        let mut stale = Vec::new();
+        self.each(sql, [clamp(from)], |row| row.get(0), &mut |seq| {
+            stale.push(seq);
+            ControlFlow::Continue(())
+        })?;
+        Ok(stale)
+    }
+}
+
+impl Rows for SqliteRows<'_> {
+    fn counters(&self) -> Result<Counters, Error> {
+        let Some(bytes) = self.setting("counters")? else { return Ok(Counters::default()) };
+        decode_counters(&bytes).ok_or_else(|| Error::Damaged("counters".into()))
+    }
+
+    fn setting(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        self.one("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
+    }
+
+    fn doc(&self, id: &str) -> Result<Option<DocRow>, Error> {
+        let sql = "SELECT id, seq, deleted, rev, body, tree FROM docs WHERE id = ?1";
+        self.one(sql, [id], doc_row)
+    }
+
+    fn head(&self, id: &str) -> Result<Option<HeadRow>, Error> {
+        let sql = "SELECT id, seq, deleted, rev, body FROM docs WHERE id = ?1";
+        self.one(sql, [id], head_row)
+    }
+
+    fn heads(&self, range: &IdRange, visit: Visit<'_, HeadRow>) -> Result<(), Error> {
+        let sql = range_sql("id, seq, deleted, rev, body", "docs", "deleted = 0 AND", range);
+        let (low, high) = range_ends(range);
+        self.each(&sql, params![low, high], head_row, visit)
+    }
+
+    fn count_before(&self, id: &str, inclusive: bool, direction: Direction) -> Result<u64, Error> {
+        let sql = match (direction, inclusive) {
+            (Direction::Ascending, false) => {
+                "SELECT count(*) FROM docs WHERE deleted = 0 AND id < ?1"
+            }
+            (Direction::Ascending, true) => {
+                "SELECT count(*) FROM docs WHERE deleted = 0 AND id <= ?1"
+            }
+            (Direction::Descending, false) => {
+                "SELECT count(*) FROM docs WHERE deleted = 0 AND id > ?1"
+            }
+            (Direction::Descending, true) => {
+                "SELECT count(*) FROM docs WHERE deleted = 0 AND id >= ?1"
+            }
+        };
+        Ok(self.one(sql, [id], |row| row.get(0))?.unwrap_or(0))
+    }
+
+    fn docs_after(&self, id: &str, visit: Visit<'_, DocRow>) -> Result<(), Error> {
+        let sql = "SELECT id, seq, deleted, rev, body, tree FROM docs WHERE id > ?1 ORDER BY id";
+        self.each(sql, [id], doc_row, visit)
+    }
+
+    fn changes(
+        &self,
+        from: u64,
+        direction: Direction,
+        visit: Visit<'_, (u64, String, Vec<u8>)>,
+    ) -> Result<(), Error> {
+        let sql = match direction {
+            Direction::Ascending => "SELECT seq, id, leaves FROM seqs WHERE seq > ?1 ORDER BY seq",
+            Direction::Descending => {
+                "SELECT seq, id, leaves FROM seqs WHERE seq < ?1 ORDER BY seq DESC"
+            }
+        };
+        let stale = self.stale(from, direction)?;
+        let mut stale = stale.iter().peekable();
+        let map = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        self.each(sql, [clamp(from)], map, &mut |change: (u64, String, Vec<u8>)| {
+            // Both run in the same order, and whatever is stale has a row.
+            if stale.next_if_eq(&&change.0).is_some() {
+                return ControlFlow::Continue(());
+            }
+            visit(change)
+        })
+    }
+
+    fn count_changes_after(&self, from: u64) -> Result<u64, Error> {
+        let sql = "SELECT (SELECT count(*) FROM seqs WHERE seq > ?1)
+                        - (SELECT count(*) FROM stale WHERE seq > ?1)";
+        Ok(self.one(sql, [clamp(from)], |row| row.get(0))?.unwrap_or(0))
+    }
+
+    fn body(&self, id: BodyId) -> Result<Option<BodyRow>, Error> {
+        let sql = "SELECT body, attachments FROM bodies WHERE id = ?1";
+        self.one(sql, [clamp(id.0)], |row| {
+            Ok(BodyRow { body: row.get(0)?, attachments: row.get(1)? })
+        })
+    }
+
+    fn local(&self, id: &str) -> Result<Option<LocalRow>, Error> {
+        self.one("SELECT id, rev, body FROM local WHERE id = ?1", [id], local_row)
+    }
+
+    fn locals(&self, range: &IdRange, visit: Visit<'_, LocalRow>) -> Result<(), Error> {
+        let sql = range_sql("id, rev, body", "local", "", range);
+        let (low, high) = range_ends(range);
+        self.each(&sql, params![low, high], local_row, visit)
+    }
+
+    fn blob(&self, hash: &ContentHash) -> Result<Option<AttachmentReader>, Error> {
+        let sql = "SELECT data FROM blobs WHERE hash = ?1";
+        let data: Option<Option<Vec<u8>>> = self.one(sql, [&hash.0[..]], |row| row.get(0))?;
+        Ok(match data {
+            None => None,
+            Some(Some(bytes)) => Some(AttachmentReader::inline(bytes)),
+            Some(None) => {
+                let path = blob_path(self.attachments, hash);
+                let file = File::open(path).map_err(Error::io("open an attachment"))?;
+                Some(AttachmentReader::file(file))
+            }
+        })
+    }
+
+    fn blob_row(&self, hash: &ContentHash) -> Result<Option<BlobRow>, Error> {
+        let sql = "SELECT hash, length, data IS NULL FROM blobs WHERE hash = ?1";
+        self.one(sql, [&hash.0[..]], blob_row)
+    }
+
+    fn blobs(&self, visit: Visit<'_, BlobRow>) -> Result<(), Error> {
+        let sql = "SELECT hash, length, data IS NULL FROM blobs";
+        self.each(sql, [], blob_row, visit)
+    }
+
+    fn pinned(&self) -> Result<Vec<PinnedRow>, Error> {
+        let mut pinned = Vec::new();
+        for (table, columns) in PINNED_TABLES {
+            let sql = format!("SELECT body, {columns} FROM {table}");
+            let map = |row: &Row<'_>| {
+                let values = (1..=columns.split(',').count()).map(|column| row.get(column));
+                let values = values.collect::<rusqlite::Result<_>>()?;
+                Ok(PinnedRow { table, body: BodyId(row.get(0)?), values })
+            };
+            self.each(&sql, [], map, &mut |row| {
+                pinned.push(row);
+                ControlFlow::Continue(())
+            })?;
+        }
+        Ok(pinned)
+    }
+}
+
+impl RowsMut for SqliteRows<'_> {
+    fn set_counters(&mut self, counters: &Counters) -> Result<(), Error> {
+        self.set_setting("counters", &encode_counters(counters))
+    }
+
+    fn set_setting(&mut self, key: &str, value: &[u8]) -> Result<(), Error> {
+        self.run("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)", params![key, value])?;
+        Ok(())
+    }
+
+    fn put_doc(&mut self, row: &DocRow) -> Result<(), Error> {
+        let sql = "INSERT OR REPLACE INTO docs (id, seq, deleted, rev, body, tree)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let DocRow { head, tree } = row;
+        let (seq, body) = (clamp(head.seq), clamp(head.body.0));
+        self.run(sql, params![head.id, seq, head.deleted, head.rev, body, tree])?;
+        Ok(())
+    }
+
+    fn put_change(&mut self, seq: u64, id: &str, leaves: &[u8]) -> Result<(), Error> {
+        let sql = "INSERT INTO seqs (seq, id, leaves) VALUES (?1, ?2, ?3)";
+        self.run(sql, params![clamp(seq), id, leaves])?;
+        Ok(())
+    }
+
+    fn retire_change(&mut self, seq: u64) -> Result<(), Error> {
+        self.run("INSERT OR IGNORE INTO stale (seq) VALUES (?1)", [clamp(seq)])?;
+        Ok(())
+    }
+
+    fn delete_change(&mut self, seq: u64) -> Result<(), Error> {
+        self.run("DELETE FROM seqs WHERE seq = ?1", [clamp(seq)])?;
+        Ok(())
+    }
+
+    fn purge_stale(&mut self, limit: u64) -> Result<u64, Error> {
+        let limit = clamp(limit);
+        let oldest = "(SELECT seq FROM stale ORDER BY seq LIMIT ?1)";
+        self.run(&format!("DELETE FROM seqs WHERE seq IN {oldest}"), [limit])?;
+        let purged = self.run(&format!("DELETE FROM stale WHERE seq IN {oldest}"), [limit])?;
+        Ok(purged as u64)
+    }
+
+    fn put_body(&mut self, id: BodyId, row: &BodyRow) -> Result<(), Error> {
+        let sql = "INSERT INTO bodies (id, body, attachments) VALUES (?1, ?2, ?3)";
+        self.run(sql, params![clamp(id.0), row.body, row.attachments])?;
+        Ok(())
+    }
+
+    fn delete_body(&mut self, id: BodyId) -> Result<(), Error> {
+        self.run("DELETE FROM bodies WHERE id = ?1", [clamp(id.0)])?;
+        Ok(())
+    }
+
+    fn put_local(&mut self, row: &LocalRow) -> Result<(), Error> {
+        let sql = "INSERT OR REPLACE INTO local (id, rev, body) VALUES (?1, ?2, ?3)";
+        self.run(sql, params![row.id, clamp(row.rev), row.body])?;
+        Ok(())
+    }
+
+    fn delete_local(&mut self, id: &str) -> Result<bool, Error> {
+        Ok(self.run("DELETE FROM local WHERE id = ?1", [id])? > 0)
+    }
+
+    fn put_blob(&mut self, staged: &Staged) -> Result<Option<BlobRow>, Error> {
+        let Staged { content, length, data, .. } = staged;
+        let known =
+            self.one("SELECT 1 FROM blobs WHERE hash = ?1", [&content.0[..]], |_| Ok(()))?;
+        if known.is_some() {
+            return Ok(None);
+        }
+        let (bytes, in_file) = match data {
+            StagedData::Inline(bytes) => (Some(&bytes[..]), false),
+            StagedData::File(staged) => {
+                move_into_place(staged.as_ref(), &blob_path(self.attachments, content))?;
+                (None, true)
+            }
+        };
+        let sql = "INSERT INTO blobs (hash, length, data) VALUES (?1, ?2, ?3)";
+        self.run(sql, params![&content.0[..], clamp(*length), bytes])?;
+        Ok(Some(BlobRow { hash: *content, length: *length, in_file }))
+    }
+
+    fn copy_blob(&mut self, row: BlobRow, from: &dyn Rows) -> Result<(), Error> {
+        let bytes = if row.in_file { None } else { Some(read_inline(&row.hash, from)?) };
+        let sql = "INSERT OR IGNORE INTO blobs (hash, length, data) VALUES (?1, ?2, ?3)";
+        self.run(sql, params![&row.hash.0[..], clamp(row.length), bytes])?;
+        Ok(())
+    }
+
+    fn put_pinned(&mut self, row: &PinnedRow) -> Result<(), Error> {
+        let PinnedRow { table, values, .. } = row;
+        let columns = PINNED_TABLES.iter().find(|(name, _)| name == table);
+        let columns = columns.map_or("", |(_, columns)| columns);
+        let marks = vec!["?"; values.len()].join(", ");
+        let sql = format!("INSERT INTO {table} ({columns}) VALUES ({marks})");
+        self.run(&sql, params_from_iter(values))?;
+        Ok(())
+    }
+}
+
+/// The tables whose rows pin a body, and all their columns.
+const PINNED_TABLES: [(&str, &str); 2] = [
+    ("overwritten", "id, doc, rev, body, seq, info"),
+    ("held", "id, doc, path, deleted, body, due, deliverer"),
+];
+
+/// Renames the staged file to its final name, durably; a file that is there already is the same.
+fn move_into_place(staged: &Path, path: &Path) -> Result<(), Error> {
+    let io = Error::io("file an attachment");
+    let folder = path.parent().unwrap_or(path);
+    if !path.exists() {
+        fs::create_dir_all(folder).map_err(&io)?;
+        fs::rename(staged, path).map_err(&io)?;
+    }
+    for folder in [Some(folder), folder.parent()].into_iter().flatten() {
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(&io)?;
+    }
+    Ok(())
+}
+
+fn read_inline(hash: &ContentHash, from: &dyn Rows) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    let mut reader = from.blob(hash)?.ok_or_else(|| Error::Damaged(format!("blob {hash}")))?;
+    std::io::Read::read_to_end(&mut reader, &mut bytes).map_err(Error::io("read an attachment"))?;
+    Ok(bytes)
+}
+
+fn doc_row(row: &Row<'_>) -> rusqlite::Result<DocRow> {
+    Ok(DocRow { head: head_row(row)?, tree: row.get(5)? })
+}
+
+fn head_row(row: &Row<'_>) -> rusqlite::Result<HeadRow> {
+    Ok(HeadRow {
+        id: row.get(0)?,
+        seq: row.get(1)?,
+        deleted: row.get(2)?,
+        rev: row.get(3)?,
+        body: BodyId(row.get(4)?),
+    })
+}
+
+fn local_row(row: &Row<'_>) -> rusqlite::Result<LocalRow> {
+    Ok(LocalRow { id: row.get(0)?, rev: row.get(1)?, body: row.get(2)? })
+}
+
+fn blob_row(row: &Row<'_>) -> rusqlite::Result<BlobRow> {
+    let hash = match row.get_ref(0)? {
+        ValueRef::Blob(bytes) => bytes.try_into().unwrap_or([0; 32]),
+        _ => [0; 32],
+    };
+    Ok(BlobRow { hash: ContentHash(hash), length: row.get(1)?, in_file: row.get(2)? })
+}
+
+/// Rows of a table in a range of ids; `?1` is its lower and `?2` its upper end.
+fn range_sql(columns: &str, table: &str, condition: &str, range: &IdRange) -> String {
+    let (low, high, order) = match range.direction {
+        Direction::Ascending => (&range.start, &range.end, ""),
+        Direction::Descending => (&range.end, &range.start, " DESC"),
+    };
+    // An absent end still names its parameter, so that every form takes the same two.
+    let above = match low {
+        Some((_, true)) => "id >= ?1",
+        Some((_, false)) => "id > ?1",
+        None => "?1 IS NULL",
+    };
+    let below = match high {
+        Some((_, true)) => "id <= ?2",
+        Some((_, false)) => "id < ?2",
+        None => "?2 IS NULL",
+    };
+    format!(
+        "SELECT {columns} FROM {table} WHERE {condition} {above} AND {below} ORDER BY id{order}"
+    )
+}
+
+fn range_ends(range: &IdRange) -> (Option<&str>, Option<&str>) {
+    let (low, high) = match range.direction {
+        Direction::Ascending => (&range.start, &range.end),
+        Direction::Descending => (&range.end, &range.start),
+    };
+    (low.as_ref().map(|(id, _)| id.as_str()), high.as_ref().map(|(id, _)| id.as_str()))
+}
+
+/// SQLite's integers are signed; no number here comes near half of the range.
+fn clamp(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn encode_counters(counters: &Counters) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(40);
+    for number in fields(counters) {
+        varint::write(&mut bytes, number);
+    }
+    bytes
+}
+
+fn fields(c: &Counters) -> [u64; 9] {
+    [
+        c.update_seq,
+        c.docs_live,
+        c.docs_deleted,
+        c.body_next,
+        c.leaf_bytes,
+        c.superseded_bytes,
+        c.blob_bytes,
+        c.blob_file_bytes,
+        c.stale,
+    ]
+}
+
+fn decode_counters(mut bytes: &[u8]) -> Option<Counters> {
+    let mut next = || varint::read(&mut bytes);
+    Some(Counters {
+        update_seq: next()?,
+        docs_live: next()?,
+        docs_deleted: next()?,
+        body_next: next()?,
+        leaf_bytes: next()?,
+        superseded_bytes: next()?,
+        blob_bytes: next()?,
+        blob_file_bytes: next()?,
+        stale: next()?,
+    })
+}

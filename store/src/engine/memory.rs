@@ -1,0 +1,314 @@
+//! An engine in ordered maps: for tests and simulations, where a disk would only cost time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
+use std::ops::Bound;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{
+    BlobRow, BodyRow, Counters, DocRow, Engine, HeadRow, LocalRow, PinnedRow, Rows, RowsMut, Visit,
+};
+use crate::attachment::{Staged, StagedData};
+use crate::rev_tree::BodyId;
+use crate::{AttachmentReader, ContentHash, Direction, Error, IdRange};
+
+/// Rows in memory; a commit replaces the whole state, so that readers keep theirs.
+#[derive(Debug, Default)]
+pub(crate) struct MemoryEngine {
+    committed: Mutex<Arc<State>>,
+    writing: Mutex<()>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct State {
+    counters: Counters,
+    settings: BTreeMap<String, Vec<u8>>,
+    docs: BTreeMap<String, Arc<DocRow>>,
+    seqs: BTreeMap<u64, (Arc<str>, Arc<[u8]>)>,
+    stale: BTreeSet<u64>,
+    bodies: BTreeMap<u64, Arc<BodyRow>>,
+    locals: BTreeMap<String, Arc<LocalRow>>,
+    blobs: BTreeMap<ContentHash, Arc<[u8]>>,
+    pinned: Vec<PinnedRow>,
+}
+
+impl MemoryEngine {
+    fn committed(&self) -> MutexGuard<'_, Arc<State>> {
+        self.committed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Engine for MemoryEngine {
+    fn read(&self, look: &mut dyn FnMut(&dyn Rows) -> Result<(), Error>) -> Result<(), Error> {
+        let state = Arc::clone(&self.committed());
+        look(&*state)
+    }
+
+    fn write(
+        &self,
+        change: &mut dyn FnMut(&mut dyn RowsMut) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = State::clone(&Arc::clone(&self.committed()));
+        change(&mut state)?;
+        *self.committed() = Arc::new(state);
+        Ok(())
+    }
+
+    fn bytes_on_disk(&self) -> u64 {
+        0
+    }
+
+    fn attachment_folder(&self) -> Option<&Path> {
+        None
+    }
+
+    fn settle(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn retire(&self) {}
+
+    fn check(&self) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn copy_into(&self, _path: &Path) -> Result<(), Error> {
+        let source = std::io::ErrorKind::Unsupported.into();
+        Err(Error::Io { action: "copy a database in memory", source })
+    }
+}
+
+fn visit_all<R>(rows: impl Iterator<Item = R>, visit: Visit<'_, R>) {
+    // Ending early and reaching the end are the same to the caller.
+    let _ = rows.into_iter().try_for_each(visit);
+}
+
+fn in_range<'a, V>(
+    map: &'a BTreeMap<String, V>,
+    range: &IdRange,
+) -> Box<dyn Iterator<Item = &'a V> + 'a> {
+    let (low, high) = match range.direction {
+        Direction::Ascending => (&range.start, &range.end),
+        Direction::Descending => (&range.end, &range.start),
+    };
+    let bound = |end: &Option<(String, bool)>| match end.clone() {
+        None => Bound::Unbounded,
+        Some((id, true)) => Bound::Included(id),
+        Some((id, false)) => Bound::Excluded(id),
+    };
+    let (low, high) = (bound(low), bound(high));
+    if is_empty(&low, &high) {
+        return Box::new(std::iter::empty());
+    }
+    let rows = map.range((low, high)).map(|(_, value)| value);
+    match range.direction {
+        Direction::Ascending => Box::new(rows),
+        Direction::Descending => Box::new(rows.rev()),
+    }
+}
+
+/// Ranges that `BTreeMap::range` would panic on.
+fn is_empty(low: &Bound<String>, high: &Bound<String>) -> bool {
+    match (low, high) {
+        (Bound::Included(low), Bound::Included(high)) => low > high,
+        (Bound::Included(low) | Bound::Excluded(low), Bound::Excluded(high))
+        | (Bound::Excluded(low), Bound::Included(high)) => low >= high,
+        (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
+    }
+}
+
+impl Rows for State {
+    fn counters(&self) -> Result<Counters, Error> {
+        Ok(self.counters)
+    }
+
+    fn setting(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.settings.get(key).cloned())
+    }
+
+    fn doc(&self, id: &str) -> Result<Option<DocRow>, Error> {
+        Ok(self.docs.get(id).map(|row| DocRow::clone(row)))
+    }
+
+    fn head(&self, id: &str) -> Result<Option<HeadRow>, Error> {
+        Ok(self.docs.get(id).map(|row| row.head.clone()))
+    }
+
+    fn heads(&self, range: &IdRange, visit: Visit<'_, HeadRow>) -> Result<(), Error> {
+        let live = in_range(&self.docs, range).filter(|row| !row.head.deleted);
+        visit_all(live.map(|row| row.head.clone()), visit);
+        Ok(())
+    }
+
+    fn count_before(&self, id: &str, inclusive: bool, direction: Direction) -> Result<u64, Error> {
+        let before = |other: &str| match direction {
+            Direction::Ascending => other < id || (inclusive && other == id),
+            Direction::Descending => other > id || (inclusive && other == id),
+        };
+        let live = self.docs.values().filter(|row| !row.head.deleted);
+        Ok(live.filter(|row| before(&row.head.id)).count() as u64)
+    }
+
+    fn docs_after(&self, id: &str, visit: Visit<'_, DocRow>) -> Result<(), Error> {
+        let after = (Bound::Excluded(id), Bound::Unbounded);
+        visit_all(self.docs.range::<str, _>(after).map(|(_, row)| DocRow::clone(row)), visit);
+        Ok(())
+    }
+
+    fn changes(
+        &self,
+        from: u64,
+        direction: Direction,
+        visit: Visit<'_, (u64, String, Vec<u8>)>,
+    ) -> Result<(), Error> {
+        let live = |(seq, row): (&u64, &(Arc<str>, Arc<[u8]>))| {
+            (!self.stale.contains(seq)).then(|| (*seq, row.0.to_string(), row.1.to_vec()))
+        };
+        match direction {
+            Direction::Ascending => {
+                let after = (Bound::Excluded(from), Bound::Unbounded);
+                visit_all(self.seqs.range(after).filter_map(live), visit);
+            }
+            Direction::Descending => {
+                visit_all(self.seqs.range(..from).rev().filter_map(live), visit);
+            }
+        }
+        Ok(())
+    }
+
+    fn count_changes_after(&self, from: u64) -> Result<u64, Error> {
+        let after = (Bound::Excluded(from), Bound::Unbounded);
+        let (all, stale) = (self.seqs.range(after).count(), self.stale.range(after).count());
+        Ok((all - stale) as u64)
+    }
+
+    fn body(&self, id: BodyId) -> Result<Option<BodyRow>, Error> {
+        Ok(self.bodies.get(&id.0).map(|row| BodyRow::clone(row)))
+    }
+
+    fn local(&self, id: &str) -> Result<Option<LocalRow>, Error> {
+        Ok(self.locals.get(id).map(|row| LocalRow::clone(row)))
+    }
+
+    fn locals(&self, range: &IdRange, visit: Visit<'_, LocalRow>) -> Result<(), Error> {
+        visit_all(in_range(&self.locals, range).map(|row| LocalRow::clone(row)), visit);
+        Ok(())
+    }
+
+    fn blob(&self, hash: &ContentHash) -> Result<Option<AttachmentReader>, Error> {
+        Ok(self.blobs.get(hash).map(|bytes| AttachmentReader::inline(bytes.to_vec())))
+    }
+
+    fn blob_row(&self, hash: &ContentHash) -> Result<Option<BlobRow>, Error> {
+        let row =
+            |bytes: &Arc<[u8]>| BlobRow { hash: *hash, length: bytes.len() as u64, in_file: false };
+        Ok(self.blobs.get(hash).map(row))
+    }
+
+    fn blobs(&self, visit: Visit<'_, BlobRow>) -> Result<(), Error> {
+        let row = |(hash, bytes): (&ContentHash, &Arc<[u8]>)| BlobRow {
+            hash: *hash,
+            length: bytes.len() as u64,
+            in_file: false,
+        };
+        visit_all(self.blobs.iter().map(row), visit);
+        Ok(())
+    }
+
+    fn pinned(&self) -> Result<Vec<PinnedRow>, Error> {
+        Ok(self.pinned.clone())
+    }
+}
+
+impl RowsMut for State {
+    fn set_counters(&mut self, counters: &Counters) -> Result<(), Error> {
+        self.counters = *counters;
+        Ok(())
+    }
+
+    fn set_setting(&mut self, key: &str, value: &[u8]) -> Result<(), Error> {
+        self.settings.insert(key.into(), value.into());
+        Ok(())
+    }
+
+    fn put_doc(&mut self, row: &DocRow) -> Result<(), Error> {
+        self.docs.insert(row.head.id.clone(), Arc::new(row.clone()));
+        Ok(())
+    }
+
+    fn put_change(&mut self, seq: u64, id: &str, leaves: &[u8]) -> Result<(), Error> {
+        self.seqs.insert(seq, (id.into(), leaves.into()));
+        Ok(())
+    }
+
+    fn retire_change(&mut self, seq: u64) -> Result<(), Error> {
+        self.stale.insert(seq);
+        Ok(())
+    }
+
+    fn delete_change(&mut self, seq: u64) -> Result<(), Error> {
+        self.seqs.remove(&seq);
+        Ok(())
+    }
+
+    fn purge_stale(&mut self, limit: u64) -> Result<u64, Error> {
+        let mut purged = 0;
+        while purged < limit
+            && let Some(seq) = self.stale.pop_first()
+        {
+            self.seqs.remove(&seq);
+            purged += 1;
+        }
+        Ok(purged)
+    }
+
+    fn put_body(&mut self, id: BodyId, row: &BodyRow) -> Result<(), Error> {
+        self.bodies.insert(id.0, Arc::new(row.clone()));
+        Ok(())
+    }
+
+    fn delete_body(&mut self, id: BodyId) -> Result<(), Error> {
+        self.bodies.remove(&id.0);
+        Ok(())
+    }
+
+    fn put_local(&mut self, row: &LocalRow) -> Result<(), Error> {
+        self.locals.insert(row.id.clone(), Arc::new(row.clone()));
+        Ok(())
+    }
+
+    fn delete_local(&mut self, id: &str) -> Result<bool, Error> {
+        Ok(self.locals.remove(id).is_some())
+    }
+
+    fn put_blob(&mut self, staged: &Staged) -> Result<Option<BlobRow>, Error> {
+        if self.blobs.contains_key(&staged.content) {
+            return Ok(None);
+        }
+        let bytes = match &staged.data {
+            StagedData::Inline(bytes) => Arc::clone(bytes),
+            StagedData::File(path) => {
+                std::fs::read(path.as_ref()).map_err(Error::io("read an attachment"))?.into()
+            }
+        };
+        self.blobs.insert(staged.content, bytes);
+        Ok(Some(BlobRow { hash: staged.content, length: staged.length, in_file: false }))
+    }
+
+    fn copy_blob(&mut self, row: BlobRow, from: &dyn Rows) -> Result<(), Error> {
+        let Some(mut reader) = from.blob(&row.hash)? else {
+            return Err(Error::Damaged(format!("attachment {}", row.hash)));
+        };
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).map_err(Error::io("read an attachment"))?;
+        self.blobs.insert(row.hash, bytes.into());
+        Ok(())
+    }
+
+    fn put_pinned(&mut self, row: &PinnedRow) -> Result<(), Error> {
+        self.pinned.push(row.clone());
+        Ok(())
+    }
+}

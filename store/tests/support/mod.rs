@@ -1,0 +1,21 @@
+//! What the suites of this crate share.
+
+#![allow(dead_code, reason = "each suite uses its own part")]
+
+use store::{Edit, Lineage, Options, RevId};
+
+/// A store that commits on the caller's thread and keeps few files open.
+pub(crate) fn options() -> Options {
+    Options { writer_threads: 0, open_databases_max: 2, device: [7; 32] }
+}
+
+/// An edit of this revision, or the first one.
+pub(crate) fn put(id: &str, base: Option<RevId>, body: &str) -> Edit {
+    Edit {
+        id: id.parse().expect("a document id"),
+        lineage: Lineage::Child(base),
+        deleted: false,
+        body: body.into(),
+        attachments: Vec::new(),
+    }
+}
