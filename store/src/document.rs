@@ -1,0 +1,15 @@
+//! Documents: their text read into edits, and revisions written out as text again.
+
+mod attachments;
+mod edit;
+mod error;
+mod output;
+mod parse;
+mod render;
+
+pub use attachments::{ParsedAttachment, ParsedContent};
+pub use edit::{Edit, EditError, Lineage, NewAttachment};
+pub use error::DocError;
+pub use output::{Output, OutputError};
+pub use parse::{Document, DocumentId, DocumentLimits};
+pub use render::{Show, ShowAttachments};
