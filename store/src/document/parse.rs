@@ -184,7 +184,10 @@ fn parse_revisions(raw: &str) -> Result<Vec<RevId>, DocError> {
         ids: serde_json::Value,
     }
     let refuse = |reason| Err(DocError::Revisions(reason));
-    let Ok(Revisions { start, ids }) = serde_json::from_str(raw) else {
+    // An array would do for the struct, too.
+    let object = Some(raw).filter(|raw| raw.starts_with('{'));
+    let Some(Revisions { start, ids }) = object.and_then(|raw| serde_json::from_str(raw).ok())
+    else {
         return Err(DocError::Member("_revisions".into()));
     };
     let Some(start) = start.as_u64() else {

@@ -284,3 +284,6 @@ fn append(text: &mut Vec<u8>, what: std::fmt::Arguments<'_>) {
     // Writing to memory cannot fail.
     let _written = text.write_fmt(what);
 }
+
+#[cfg(test)]
+mod tests;
