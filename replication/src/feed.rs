@@ -1,0 +1,65 @@
+//! What is asked of a changes feed, and what it answers.
+
+use std::sync::Arc;
+
+use store::{DocId, RevId};
+
+use crate::PeerSeq;
+
+/// Which documents are replicated.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Filter {
+    /// All of them.
+    #[default]
+    All,
+    /// These: CouchDB's `doc_ids`.
+    DocIds(Arc<[DocId]>),
+    /// Those that this Mango selector, a JSON object, matches at the source.
+    Selector(Arc<str>),
+}
+
+/// What is asked of a changes feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangesQuery {
+    /// Only changes after this position.
+    pub since: PeerSeq,
+    /// At most this many.
+    pub limit: usize,
+    /// What to do when there are none.
+    pub feed: Feed,
+    /// Which documents.
+    pub filter: Filter,
+}
+
+/// What a changes feed does when nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feed {
+    /// Answers that there is nothing.
+    Normal,
+    /// Waits for a change, as long as the peer sees fit.
+    Longpoll,
+}
+
+/// Part of a changes feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangesBatch {
+    /// Changed documents, in the feed's order.
+    pub changes: Vec<Change>,
+    /// Position behind the last of them.
+    pub last_seq: PeerSeq,
+    /// How many changes come after that, where the peer says.
+    pub pending: Option<u64>,
+    /// Whether asking on may bring more at once.
+    pub more: bool,
+    /// Changes whose document or revision id no hub can hold.
+    pub unreadable: u64,
+}
+
+/// One changed document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The document.
+    pub id: DocId,
+    /// Its leaf revisions, the winner first; never empty.
+    pub leaves: Vec<RevId>,
+}

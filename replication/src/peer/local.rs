@@ -1,0 +1,273 @@
+//! A database of this hub as a peer.
+
+mod database;
+
+use std::future::ready;
+use std::io::{self, Read, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use store::{
+    AttachmentReader, AttachmentWriter, DbName, DocId, DocumentLimits, LocalId, RevId, Staged,
+    Store,
+};
+use tokio::task::spawn_blocking;
+
+pub use database::{Incoming, LocalDatabase};
+
+use super::{Answering, AttachmentStream, Fetched, LocalDocument, Peer, PeerError, PeerInfo};
+use crate::{
+    Change, ChangesBatch, ChangesQuery, Clock, Feed, Filter, Refusal, Revision, RevisionAttachment,
+    Transfer, Wanted,
+};
+
+/// How long a longpoll waits before it answers that nothing changed.
+const LONGPOLL_S: u64 = 60;
+
+/// Bytes of an attachment that one trip to a blocking thread moves.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// Attachments that one write fetches at a time.
+const ATTACHMENTS_AT_ONCE: usize = 4;
+
+/// A database of this hub, found by its name; every call into the store on a blocking thread.
+pub struct LocalPeer {
+    store: Arc<Store>,
+    name: DbName,
+    limits: DocumentLimits,
+    clock: Clock,
+    /// The database as it was found last: one that was deleted and made anew is another.
+    found: Mutex<Option<LocalDatabase>>,
+}
+
+impl LocalPeer {
+    /// The database of that name, whether it exists yet or not; it takes documents within `limits`.
+    #[must_use]
+    pub fn new(store: Arc<Store>, name: DbName, limits: DocumentLimits, clock: Clock) -> Self {
+        Self { store, name, limits, clock, found: Mutex::new(None) }
+    }
+
+    fn database(&self) -> Result<LocalDatabase, PeerError> {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*found {
+            Some(database) => Ok(database.clone()),
+            None => {
+                let database = self.store.database(&self.name).ok_or(PeerError::NoDatabase)?;
+                Ok(found.insert(LocalDatabase::new(database, self.limits)).clone())
+            }
+        }
+    }
+
+    /// Calls into the database on a blocking thread.
+    fn blocking<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&LocalDatabase) -> Result<T, PeerError> + Send + 'static,
+    ) -> Answering<'_, T> {
+        match self.database() {
+            Ok(database) => Box::pin(on_blocking_thread(move || call(&database))),
+            Err(error) => Box::pin(ready(Err(error))),
+        }
+    }
+
+    async fn wait_for_changes(&self, query: ChangesQuery) -> Result<ChangesBatch, PeerError> {
+        let mut query = query;
+        let database = self.database()?;
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(LONGPOLL_S);
+        loop {
+            let updated = database.updated();
+            let asked = query.clone();
+            let batch = self.blocking(move |database| database.changes(&asked)).await?;
+            if !batch.changes.is_empty() || query.feed == Feed::Normal {
+                return Ok(batch);
+            }
+            if tokio::time::timeout_at(deadline, updated).await.is_err() {
+                return Ok(batch);
+            }
+            query.since = batch.last_seq;
+        }
+    }
+
+    /// Brings the bytes of the attachments that the revision adds into the store.
+    async fn stage(
+        &self,
+        revision: Revision,
+        source: &dyn Peer,
+    ) -> Result<Result<Incoming, Refusal>, PeerError> {
+        let Some(rev) = revision.rev().cloned() else {
+            return Err(PeerError::Answer("a revision without an id".into()));
+        };
+        let mut staged = Vec::with_capacity(revision.attachments.len());
+        for attachment in &revision.attachments {
+            if attachment.transfer == Transfer::Stub {
+                staged.push(None);
+                continue;
+            }
+            let bytes = source.attachment(&revision.id, &rev, &attachment.name).await?;
+            match self.take_in(bytes, attachment).await {
+                Ok(bytes) => staged.push(Some(bytes)),
+                Err(PeerError::TooLarge(reason)) => {
+                    return Ok(Err(Refusal {
+                        id: revision.id,
+                        rev,
+                        reason: crate::RefusalReason::Final(reason),
+                    }));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Ok(Incoming { revision, staged }))
+    }
+
+    async fn take_in(
+        &self,
+        bytes: AttachmentStream,
+        attachment: &RevisionAttachment,
+    ) -> Result<Staged, PeerError> {
+        let bytes_max = self.limits.attachment_bytes_max;
+        let stage = move |database: &LocalDatabase| Ok(database.database().stage(bytes_max)?);
+        let mut writer = self.blocking(stage).await?;
+        let mut chunks = bytes.chunks.ready_chunks(16);
+        while let Some(ready) = chunks.next().await {
+            let ready = ready.into_iter().collect::<Result<Vec<Bytes>, _>>()?;
+            writer = on_blocking_thread(move || write_all(writer, &ready)).await?;
+        }
+        let staged = on_blocking_thread(move || Ok(writer.finish()?)).await?;
+        if attachment.length.is_some_and(|length| length != staged.length()) {
+            let problem = format!("attachment {:?} has another length", attachment.name);
+            return Err(PeerError::Answer(problem));
+        }
+        Ok(staged)
+    }
+}
+
+fn write_all(
+    mut writer: AttachmentWriter,
+    chunks: &[Bytes],
+) -> Result<AttachmentWriter, PeerError> {
+    for chunk in chunks {
+        writer.write_all(chunk).map_err(|error| match error.kind() {
+            io::ErrorKind::FileTooLarge => PeerError::TooLarge("attachment".into()),
+            _ => {
+                PeerError::Store(store::Error::Io { action: "stage an attachment", source: error })
+            }
+        })?;
+    }
+    Ok(writer)
+}
+
+async fn on_blocking_thread<T: Send + 'static>(
+    call: impl FnOnce() -> Result<T, PeerError> + Send + 'static,
+) -> Result<T, PeerError> {
+    match spawn_blocking(call).await {
+        Ok(result) => result,
+        // Either the runtime is going down or the store panicked; both end this replication.
+        Err(error) => Err(PeerError::Unreachable(Box::new(error))),
+    }
+}
+
+/// The bytes of a stored attachment, read in pieces on blocking threads.
+fn read_in_pieces(reader: AttachmentReader, length: u64) -> AttachmentStream {
+    let chunks = stream::try_unfold(reader, |mut reader| {
+        on_blocking_thread(move || {
+            let mut chunk = Vec::new();
+            (&mut reader)
+                .take(CHUNK_BYTES as u64)
+                .read_to_end(&mut chunk)
+                .map_err(|source| store::Error::Io { action: "read an attachment", source })?;
+            Ok((!chunk.is_empty()).then(|| (Bytes::from(chunk), reader)))
+        })
+    });
+    AttachmentStream { length: Some(length), chunks: Box::pin(chunks) }
+}
+
+impl Peer for LocalPeer {
+    fn name(&self) -> String {
+        self.name.to_string()
+    }
+
+    fn info(&self) -> Answering<'_, PeerInfo> {
+        // A handshake looks for the database anew.
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.blocking(|database| database.info())
+    }
+
+    fn create(&self) -> Answering<'_, ()> {
+        let (store, name, now) = (Arc::clone(&self.store), self.name.clone(), (self.clock)());
+        Box::pin(on_blocking_thread(move || match store.create(&name, now) {
+            Ok(_) | Err(store::Error::DatabaseExists(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }))
+    }
+
+    fn local(&self, id: LocalId) -> Answering<'_, Option<LocalDocument>> {
+        self.blocking(move |database| database.local(&id))
+    }
+
+    fn write_local(&self, id: LocalId, document: LocalDocument) -> Answering<'_, Option<String>> {
+        self.blocking(move |database| database.write_local(id, document))
+    }
+
+    fn commit(&self) -> Answering<'_, Option<String>> {
+        // What the store acknowledges is durable.
+        Box::pin(ready(self.database().and_then(|database| Ok(database.info()?.instance))))
+    }
+
+    fn changes(&self, query: ChangesQuery) -> Answering<'_, ChangesBatch> {
+        if matches!(query.filter, Filter::Selector(_)) {
+            return Box::pin(ready(Err(PeerError::Unsupported("a selector on a local source"))));
+        }
+        Box::pin(self.wait_for_changes(query))
+    }
+
+    fn revs_diff<'a>(&'a self, changes: &'a [Change]) -> Answering<'a, Vec<Wanted>> {
+        let changes = changes.to_vec();
+        self.blocking(move |database| database.revs_diff(&changes))
+    }
+
+    fn revisions<'a>(&'a self, wanted: &'a [Wanted], bytes_max: usize) -> Answering<'a, Fetched> {
+        let wanted = wanted.to_vec();
+        self.blocking(move |database| database.revisions(&wanted, bytes_max))
+    }
+
+    fn attachment<'a>(
+        &'a self,
+        id: &'a DocId,
+        rev: &'a RevId,
+        name: &'a str,
+    ) -> Answering<'a, AttachmentStream> {
+        let (id, rev, name) = (id.clone(), rev.clone(), name.to_owned());
+        self.blocking(move |database| {
+            let (reader, length) = database.attachment(&id, &rev, &name)?;
+            Ok(read_in_pieces(reader, length))
+        })
+    }
+
+    fn write<'a>(
+        &'a self,
+        revisions: Vec<Revision>,
+        source: &'a dyn Peer,
+    ) -> Answering<'a, Vec<Refusal>> {
+        Box::pin(async move {
+            let (with, without): (Vec<_>, Vec<_>) =
+                revisions.into_iter().partition(Revision::sends_bytes);
+            let staged: Vec<Result<Incoming, Refusal>> = stream::iter(with)
+                .map(|revision| self.stage(revision, source))
+                .buffered(ATTACHMENTS_AT_ONCE)
+                .try_collect()
+                .await?;
+            let mut incoming: Vec<Incoming> = without.into_iter().map(Incoming::from).collect();
+            let mut refusals = Vec::new();
+            for result in staged {
+                match result {
+                    Ok(one) => incoming.push(one),
+                    Err(refusal) => refusals.push(refusal),
+                }
+            }
+            let now = (self.clock)();
+            refusals.extend(self.blocking(move |database| database.write(incoming, now)).await?);
+            Ok(refusals)
+        })
+    }
+}
