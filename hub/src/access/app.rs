@@ -1,0 +1,266 @@
+//! A local program that has a token, and what it may do.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::{Deserialize, Serialize};
+use store::{DbName, Millis};
+
+use super::token::TokenHash;
+
+/// The name an app logs in with: it has no colon, so that Basic credentials can be cut.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct AppName(Box<str>);
+
+/// Longest app name, in bytes.
+const NAME_BYTES_MAX: usize = 64;
+
+/// The name that the owner logs in with.
+pub(crate) const OWNER: &str = "owner";
+
+/// The text cannot name an app.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` cannot name an app: letters, digits, `.`, `_` and `-`, at most {NAME_BYTES_MAX}, first \
+     a letter or digit, and not `{OWNER}`"
+)]
+pub(crate) struct AppNameError(String);
+
+impl AppName {
+    /// The name as text.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AppName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for AppName {
+    type Err = AppNameError;
+
+    fn from_str(text: &str) -> Result<Self, AppNameError> {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+        let first = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
+        let fits = first && text.len() <= NAME_BYTES_MAX && text.bytes().all(allowed);
+        if !fits || text.eq_ignore_ascii_case(OWNER) {
+            return Err(AppNameError(text.into()));
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl TryFrom<String> for AppName {
+    type Error = AppNameError;
+
+    fn try_from(text: String) -> Result<Self, AppNameError> {
+        text.parse()
+    }
+}
+
+impl From<AppName> for String {
+    fn from(name: AppName) -> Self {
+        name.0.into()
+    }
+}
+
+/// A database that an app may use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Grant {
+    /// The database; it need not exist yet.
+    #[serde(with = "text")]
+    pub(crate) name: DbName,
+    /// Whether the app may write as well as read, and create the database.
+    pub(crate) write: bool,
+}
+
+/// The text is no grant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum GrantError {
+    /// The part before the colon is no database name.
+    #[error(transparent)]
+    Name(#[from] store::DbNameError),
+    /// The part after the colon is neither right.
+    #[error("`{0}` is no right; write DB:r to let the app read, DB:rw to let it write too")]
+    Right(String),
+    /// System databases are not granted one by one.
+    #[error("{0} is a system database: only the owner and admin apps reach it")]
+    System(DbName),
+}
+
+impl FromStr for Grant {
+    type Err = GrantError;
+
+    /// `DB` and `DB:r` let an app read, `DB:rw` lets it write too.
+    fn from_str(text: &str) -> Result<Self, GrantError> {
+        let (name, write) = match text.rsplit_once(':') {
+            None => (text, false),
+            Some((name, "r")) => (name, false),
+            Some((name, "rw")) => (name, true),
+            Some((_, right)) => return Err(GrantError::Right(right.into())),
+        };
+        let name: DbName = name.parse()?;
+        if name.is_system() {
+            return Err(GrantError::System(name));
+        }
+        Ok(Self { name, write })
+    }
+}
+
+/// What the database `_apps` says of an app; the document's id is the name.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AppDocument {
+    /// The name it logs in with.
+    pub(crate) name: AppName,
+    /// Whether it may do whatever the owner may.
+    #[serde(default)]
+    pub(crate) admin: bool,
+    /// The databases it may use.
+    #[serde(default)]
+    pub(crate) databases: Vec<Grant>,
+    /// What recognises its token.
+    pub(crate) token: TokenHash,
+    /// Whether a person chose the token: then it may be guessable, and guesses are slowed.
+    #[serde(default)]
+    pub(crate) chosen: bool,
+    /// When it was added, in Unix milliseconds.
+    #[serde(with = "millis")]
+    pub(crate) created: Millis,
+}
+
+/// An app as the gate sees it.
+pub(crate) struct App {
+    document: AppDocument,
+    current: AtomicBool,
+}
+
+/// Shows no part of the token, not even its hash.
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").field("name", &self.document.name).finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// The app that a document describes.
+    pub(crate) fn new(document: AppDocument) -> Self {
+        Self { document, current: AtomicBool::new(true) }
+    }
+
+    /// What the database says of it.
+    pub(crate) fn document(&self) -> &AppDocument {
+        &self.document
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        self.document.name.as_str()
+    }
+
+    /// Whether it may do whatever the owner may.
+    pub(crate) fn is_admin(&self) -> bool {
+        self.document.admin
+    }
+
+    /// Whether it may read the database.
+    pub(crate) fn reads(&self, db: &str) -> bool {
+        self.grant(db).is_some()
+    }
+
+    /// Whether it may write to the database.
+    pub(crate) fn writes(&self, db: &str) -> bool {
+        self.grant(db).is_some_and(|grant| grant.write)
+    }
+
+    /// Whether this is still what `_apps` says; a feed that began before a change ends by this.
+    pub(crate) fn is_current(&self) -> bool {
+        self.current.load(Ordering::Acquire)
+    }
+
+    /// The app was removed or changed.
+    pub(crate) fn retire(&self) {
+        self.current.store(false, Ordering::Release);
+    }
+
+    fn grant(&self, db: &str) -> Option<&Grant> {
+        // A document written by hand may grant what `larder app add` refuses.
+        let mut grants = self.document.databases.iter().filter(|grant| !grant.name.is_system());
+        grants.find(|grant| grant.name.as_str() == db)
+    }
+}
+
+mod text {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+    use store::DbName;
+
+    pub(super) fn serialize<S: Serializer>(name: &DbName, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(name.as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<DbName, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
+mod millis {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+    use store::Millis;
+
+    pub(super) fn serialize<S: Serializer>(millis: &Millis, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(millis.0)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Millis, D::Error> {
+        u64::deserialize(from).map(Millis)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for good in ["a", "notes", "My.App-2_x", "0"] {
+            assert_eq!(good.parse::<AppName>().unwrap().as_str(), good);
+        }
+        let long = "a".repeat(65);
+        for bad in ["", "_a", "-a", ".", "a:b", "a b", "é", "owner", "Owner", "a/b", &long] {
+            assert!(bad.parse::<AppName>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn grants() {
+        let grant = |text: &str| text.parse::<Grant>().map(|g| (g.name.to_string(), g.write));
+        assert_eq!(grant("notes"), Ok(("notes".into(), false)));
+        assert_eq!(grant("notes:r"), Ok(("notes".into(), false)));
+        assert_eq!(grant("a/b:rw"), Ok(("a/b".into(), true)));
+        assert_eq!(grant("notes:w"), Err(GrantError::Right("w".into())));
+        assert!(matches!(grant("Notes"), Err(GrantError::Name(_))));
+        assert!(matches!(grant("_apps:rw"), Err(GrantError::System(_))));
+    }
+
+    #[test]
+    fn may_do_what_its_document_says_and_no_more() {
+        let token = TokenHash::of("t").unwrap();
+        let mut text = serde_json::json!({
+            "name": "notes", "token": token, "created": 7, "comment": "written by hand",
+            "databases": [{"name": "a", "write": false}, {"name": "b", "write": true},
+                          {"name": "_users", "write": true}],
+        });
+        let app = App::new(serde_json::from_value(text.clone()).unwrap());
+        assert!(!app.is_admin() && !app.document().chosen);
+        assert!(app.reads("a") && !app.writes("a"));
+        assert!(app.reads("b") && app.writes("b"));
+        assert!(!app.reads("c") && !app.writes("c") && !app.reads("_users"));
+        assert_eq!(format!("{app:?}"), "App { name: AppName(\"notes\"), .. }");
+        text["databases"][0]["name"] = "No Name".into();
+        assert!(serde_json::from_value::<AppDocument>(text).is_err());
+    }
+}

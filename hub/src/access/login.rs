@@ -1,0 +1,286 @@
+//! Who sends a request: credentials in, a principal out.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, header};
+use store::{Error, Millis, Store};
+
+use super::app::OWNER;
+use super::apps::Apps;
+use super::attempts::Attempts;
+use super::principal::Principal;
+use super::session::{self, Renewal, Sessions};
+use super::token::TokenHash;
+use crate::clock;
+use crate::http::HttpError;
+use crate::key_file::{Key, KeyFileError};
+
+/// `Authorization` headers remembered as right; past that all are forgotten and checked again.
+const VERIFIED_MAX: usize = 1024;
+
+/// CouchDB's words for a wrong name and a wrong token alike.
+const WRONG: HttpError = HttpError::Unauthorized("Name or password is incorrect.");
+
+/// Tokens, apps and sessions of this hub.
+pub(crate) struct Access {
+    owner: TokenHash,
+    apps: Apps,
+    sessions: Sessions,
+    attempts: Mutex<Attempts>,
+    verified: Verified,
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access").finish_non_exhaustive()
+    }
+}
+
+/// Who sent a request, and how it is known.
+#[derive(Debug)]
+pub(crate) struct LogIn {
+    /// Who.
+    pub(crate) principal: Principal,
+    /// How.
+    pub(crate) proof: Proof,
+}
+
+/// How a principal is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// Nothing was shown.
+    Nothing,
+    /// A token, in an `Authorization` header.
+    Token,
+    /// A session's cookie.
+    Cookie(Renewal),
+}
+
+impl Access {
+    /// Nobody but the owner until [`Self::reload`].
+    pub(crate) fn new(owner: &Key) -> Result<Self, KeyFileError> {
+        Ok(Self {
+            owner: TokenHash::of(&owner.to_text())?,
+            apps: Apps::default(),
+            sessions: Sessions::new(owner),
+            attempts: Mutex::default(),
+            verified: Verified::new()?,
+        })
+    }
+
+    /// The apps that may log in.
+    pub(crate) fn apps(&self) -> &Apps {
+        &self.apps
+    }
+
+    /// Reads the apps anew; what an app lost, it has lost when this returns. May block.
+    pub(crate) fn reload(&self, store: &Store) -> Result<(), Error> {
+        if self.apps.reload(store)? {
+            self.verified.forget();
+        }
+        Ok(())
+    }
+
+    /// Whose credentials the headers hold. A valid cookie comes first, as in CouchDB; wrong
+    /// credentials are refused even where none are needed.
+    pub(crate) fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        now: Millis,
+    ) -> Result<LogIn, HttpError> {
+        if let Some((principal, renewal)) = self.cookie_in(headers, now) {
+            return Ok(LogIn { principal, proof: Proof::Cookie(renewal) });
+        }
+        let Some(value) = headers.get(header::AUTHORIZATION) else {
+            return Ok(LogIn { principal: Principal::Anonymous, proof: Proof::Nothing });
+        };
+        if let Some(principal) = self.verified.get(value.as_bytes()) {
+            return Ok(LogIn { principal, proof: Proof::Token });
+        }
+        let principal = match Credentials::parse(value.as_bytes())? {
+            Credentials::None => {
+                return Ok(LogIn { principal: Principal::Anonymous, proof: Proof::Nothing });
+            }
+            Credentials::Basic { name, token } => self.log_in(&name, &token)?,
+            Credentials::Bearer(token) => self.log_in_with(token)?,
+        };
+        self.verified.insert(value.as_bytes(), &principal);
+        Ok(LogIn { principal, proof: Proof::Token })
+    }
+
+    /// Who has this name and this token.
+    pub(crate) fn log_in(&self, name: &str, token: &[u8]) -> Result<Principal, HttpError> {
+        if name == OWNER {
+            let owner = self.owner.matches(token).then_some(Principal::Owner);
+            return self.outcome(name, Guess::Hopeless, || owner);
+        }
+        let app = self.apps.get(name);
+        let chosen = app.as_ref().is_some_and(|app| app.document().chosen);
+        let guess = if chosen { Guess::Conceivable } else { Guess::Hopeless };
+        self.outcome(name, guess, || {
+            app.filter(|app| app.document().token.matches(token)).map(Principal::App)
+        })
+    }
+
+    /// Who has this token.
+    fn log_in_with(&self, token: &[u8]) -> Result<Principal, HttpError> {
+        if self.owner.matches(token) {
+            return Ok(Principal::Owner);
+        }
+        let apps = self.apps.all();
+        let mut ours = apps.values().filter(|app| !app.document().chosen);
+        let app = ours.find(|app| app.document().token.matches(token));
+        if let Some(app) = app {
+            return Ok(Principal::App(Arc::clone(app)));
+        }
+        let mut chosen = apps.values().filter(|app| app.document().chosen);
+        // No name is given, so every guess counts against the same one, which none can have.
+        self.outcome("", Guess::Conceivable, || {
+            let app = chosen.find(|app| app.document().token.matches(token));
+            app.map(|app| Principal::App(Arc::clone(app)))
+        })
+    }
+
+    /// Looks at a token unless its name is held back, and counts the failure.
+    fn outcome(
+        &self,
+        name: &str,
+        guess: Guess,
+        look: impl FnOnce() -> Option<Principal>,
+    ) -> Result<Principal, HttpError> {
+        let now = clock::instant();
+        let attempts = || self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = attempts().held(name, now);
+        let found = match (guess, held) {
+            (Guess::Conceivable, Some(_)) => None,
+            _ => look(),
+        };
+        match (found, held) {
+            (Some(principal), _) => {
+                attempts().succeeded(name);
+                Ok(principal)
+            }
+            (None, Some(hold)) => Err(HttpError::TooManyAttempts(hold.as_secs() + 1)),
+            (None, None) => {
+                attempts().failed(name, now);
+                Err(WRONG)
+            }
+        }
+    }
+
+    /// The `Set-Cookie` that begins or renews a session; nobody has none.
+    pub(crate) fn cookie(&self, principal: &Principal, now: Millis) -> Option<String> {
+        let (name, token) = match principal {
+            Principal::Anonymous => return None,
+            Principal::Owner => (OWNER, &self.owner),
+            Principal::App(app) => (app.name(), &app.document().token),
+        };
+        Some(self.sessions.cookie(name, token, now))
+    }
+
+    fn cookie_in(&self, headers: &HeaderMap, now: Millis) -> Option<(Principal, Renewal)> {
+        let mut cookies = headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok());
+        // Cookies are shared between all ports of a host, so some other server's may be among them.
+        cookies.find_map(|cookies| {
+            cookies.split(';').find_map(|cookie| {
+                let (name, value) = cookie.trim().split_once('=')?;
+                if name != session::COOKIE {
+                    return None;
+                }
+                let claim = Sessions::claim(value.trim_matches('"'))?;
+                if claim.name == OWNER {
+                    let renewal = self.sessions.accept(&claim, &self.owner, now)?;
+                    return Some((Principal::Owner, renewal));
+                }
+                let app = self.apps.get(&claim.name)?;
+                let renewal = self.sessions.accept(&claim, &app.document().token, now)?;
+                Some((Principal::App(app), renewal))
+            })
+        })
+    }
+}
+
+/// Whether a token could be guessed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Guess {
+    /// 256 random bits.
+    Hopeless,
+    /// A person chose it.
+    Conceivable,
+}
+
+/// What an `Authorization` header holds.
+enum Credentials<'a> {
+    /// Another scheme, or CouchDB's `_:_` of those who logged out.
+    None,
+    /// A name and a token.
+    Basic { name: String, token: Vec<u8> },
+    /// A token alone.
+    Bearer(&'a [u8]),
+}
+
+impl<'a> Credentials<'a> {
+    fn parse(header: &'a [u8]) -> Result<Self, HttpError> {
+        let space = header.iter().position(|&b| b == b' ').unwrap_or(header.len());
+        let (scheme, rest) = header.split_at(space);
+        let rest = rest.trim_ascii();
+        if scheme.eq_ignore_ascii_case(b"bearer") {
+            return Ok(Self::Bearer(rest));
+        }
+        if !scheme.eq_ignore_ascii_case(b"basic") {
+            return Ok(Self::None);
+        }
+        let mut decoded = STANDARD.decode(rest).map_err(|_| {
+            HttpError::BadRequest("Authorization header has invalid base64 value".into())
+        })?;
+        let Some(colon) = decoded.iter().position(|&b| b == b':') else { return Ok(Self::None) };
+        let token = decoded.split_off(colon + 1);
+        decoded.truncate(colon);
+        if decoded == b"_" && token == b"_" {
+            return Ok(Self::None);
+        }
+        // What is not UTF-8 names nobody, and is counted like any other wrong name.
+        let name = String::from_utf8(decoded).unwrap_or_default();
+        Ok(Self::Basic { name, token })
+    }
+}
+
+/// `Authorization` headers that were right, by a keyed hash, so that the next request with the same
+/// one costs a look-up.
+struct Verified {
+    key: Key,
+    principals: RwLock<HashMap<[u8; 32], Principal>>,
+}
+
+impl Verified {
+    fn new() -> Result<Self, KeyFileError> {
+        Ok(Self { key: Key::random()?, principals: RwLock::default() })
+    }
+
+    fn get(&self, header: &[u8]) -> Option<Principal> {
+        let principals = self.principals.read().unwrap_or_else(PoisonError::into_inner);
+        let principal = principals.get(&self.hash(header))?;
+        // An app that changed since has to be looked up again.
+        principal.is_current().then(|| principal.clone())
+    }
+
+    fn insert(&self, header: &[u8], principal: &Principal) {
+        let mut principals = self.principals.write().unwrap_or_else(PoisonError::into_inner);
+        if principals.len() >= VERIFIED_MAX {
+            principals.clear();
+        }
+        principals.insert(self.hash(header), principal.clone());
+    }
+
+    fn forget(&self) {
+        self.principals.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn hash(&self, header: &[u8]) -> [u8; 32] {
+        *blake3::keyed_hash(self.key.bytes(), header).as_bytes()
+    }
+}

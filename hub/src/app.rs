@@ -1,0 +1,174 @@
+//! The running hub: what every request can reach, from opening to closing.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use store::{DbName, Millis, OpenError, Options, Store};
+use tokio::sync::watch;
+
+use crate::access::{self, Access};
+use crate::config::{Config, Limits};
+use crate::data_dir::DataDir;
+use crate::key_file::{self, KeyFileError};
+use crate::listener::{Connections, Listeners};
+use crate::replicate::Replications;
+use crate::tasks::Tasks;
+use crate::uuids::Uuids;
+
+/// Databases that a hub always has.
+const SYSTEM_DATABASES: [&str; 3] = ["_users", "_global_changes", access::APPS_DATABASE];
+
+/// How long requests may take to end once the hub is told to stop.
+const DRAIN_GRACE: Duration = Duration::from_secs(5);
+
+/// How long replications may take to write their last checkpoints.
+const CHECKPOINT_GRACE: Duration = Duration::from_secs(5);
+
+/// The running hub.
+#[derive(Debug)]
+pub(crate) struct App {
+    /// All databases.
+    pub(crate) store: Arc<Store>,
+    /// How much one request may ask for.
+    pub(crate) limits: Limits,
+    /// Tokens, apps and sessions.
+    pub(crate) access: Access,
+    /// What runs in the background.
+    pub(crate) tasks: Arc<Tasks>,
+    /// Ids for documents without one.
+    pub(crate) uuids: Uuids,
+    /// Replications that were asked for.
+    pub(crate) replications: Replications,
+    /// What tells this hub from others in CouchDB's greeting: 32 hexadecimal digits.
+    pub(crate) server_uuid: String,
+    /// When it was started.
+    pub(crate) started: Millis,
+    /// Becomes true when the hub stops: feeds end then.
+    pub(crate) shutdown: watch::Receiver<bool>,
+    /// Where everything is kept.
+    pub(crate) data_dir: DataDir,
+    /// Where it answers, once it does.
+    pub(crate) urls: OnceLock<Vec<String>>,
+}
+
+/// A hub that was opened.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// The hub.
+    pub(crate) app: Arc<App>,
+    /// Whether the data directory was new.
+    pub(crate) first_start: bool,
+}
+
+/// The hub could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AppError {
+    /// A key file is not as it must be.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    /// The store cannot be opened, or another hub holds it.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A database that a hub always has cannot be made or read.
+    #[error("could not prepare the database {name}")]
+    Prepare {
+        /// The database.
+        name: &'static str,
+        /// The reason.
+        #[source]
+        source: store::Error,
+    },
+}
+
+impl App {
+    /// Opens a data directory, making what is missing. May block.
+    pub(crate) fn open(
+        data_dir: DataDir,
+        config: &Config,
+        shutdown: watch::Receiver<bool>,
+        now: Millis,
+    ) -> Result<Opened, AppError> {
+        let (device, _) = key_file::read_or_make(&data_dir.device())?;
+        let options = Options {
+            writer_threads: config.databases.writer_threads,
+            open_databases_max: config.databases.open_max,
+            device: *device.bytes(),
+        };
+        let store = Store::open(data_dir.path(), &options)?;
+        // The lock is ours: what lies here is from a hub that was killed. What cannot be removed
+        // takes room, and no more.
+        let _left = std::fs::remove_dir_all(data_dir.scratch());
+        let (owner, first_start) = key_file::read_or_make(&data_dir.owner_token())?;
+        for name in SYSTEM_DATABASES {
+            ensure(&store, name, now).map_err(|source| AppError::Prepare { name, source })?;
+        }
+        let access = Access::new(&owner)?;
+        access
+            .reload(&store)
+            .map_err(|source| AppError::Prepare { name: access::APPS_DATABASE, source })?;
+        let app = Self {
+            store,
+            limits: config.limits.clone(),
+            access,
+            tasks: Arc::default(),
+            uuids: Uuids::default(),
+            replications: Replications::default(),
+            server_uuid: server_uuid(device.bytes()),
+            started: now,
+            shutdown,
+            data_dir,
+            urls: OnceLock::new(),
+        };
+        Ok(Opened { app: Arc::new(app), first_start })
+    }
+
+    /// Serves until the hub is told to stop, then lets requests and replications end and closes the
+    /// store.
+    pub(crate) async fn run(self: Arc<Self>, listeners: Listeners) {
+        let watching = tokio::spawn(watch_apps(Arc::clone(&self)));
+        let connections = Connections::new(self.limits.connections_max);
+        connections.accept(&self, listeners).await;
+        tracing::info!("stopping");
+        let replications = self.replications.stop(CHECKPOINT_GRACE);
+        let (drained, ()) = tokio::join!(connections.drain(DRAIN_GRACE), replications);
+        if !drained {
+            tracing::warn!(grace_s = DRAIN_GRACE.as_secs(), "some requests did not end in time");
+        }
+        watching.abort();
+        let store = Arc::clone(&self.store);
+        if tokio::task::spawn_blocking(move || store.close()).await.is_err() {
+            tracing::error!("closing the store failed");
+        }
+    }
+}
+
+/// Follows `_apps`, so that what is written there by whatever way takes effect.
+async fn watch_apps(app: Arc<App>) {
+    let Ok(name) = access::APPS_DATABASE.parse::<DbName>() else { return };
+    loop {
+        // Listening begins before reading, so that no change falls between.
+        let changed = match app.store.database(&name) {
+            Some(database) if !database.is_deleted() => database.updated(),
+            _ => app.store.changed(),
+        };
+        let reading = Arc::clone(&app);
+        let read = tokio::task::spawn_blocking(move || reading.access.reload(&reading.store));
+        if let Ok(Err(error)) = read.await {
+            tracing::error!(%error, "could not read the apps; those known go on");
+        }
+        changed.await;
+    }
+}
+
+fn ensure(store: &Store, name: &str, now: Millis) -> Result<(), store::Error> {
+    let name: DbName = name.parse().map_err(|_| store::Error::NoDatabase)?;
+    if store.database(&name).is_none() {
+        store.create(&name, now)?;
+    }
+    Ok(())
+}
+
+fn server_uuid(device: &[u8; 32]) -> String {
+    let uuid = blake3::derive_key("larder 2026-11-21 server uuid", device);
+    blake3::Hash::from_bytes(uuid).to_hex().chars().take(32).collect()
+}

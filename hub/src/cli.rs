@@ -1,0 +1,307 @@
+//! The command line: what `larder` understands.
+
+mod app;
+mod archive;
+mod db;
+mod hub;
+mod run;
+mod show;
+mod status;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use crate::access::{AppName, Grant};
+use crate::config::HttpAddress;
+use crate::data_dir::{self, DataDir};
+pub(crate) use show::complain;
+
+/// Your device's hub: keeps your data, speaks CouchDB to your apps, and brings other hubs up to
+/// date.
+#[derive(Debug, Parser)]
+#[command(name = "larder", version, disable_help_subcommand = true)]
+pub(crate) struct Command {
+    /// Where the hub keeps everything [default: the platform's data directory]
+    #[arg(long, global = true, value_name = "DIR", env = "LARDER_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    run: RunArgs,
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Start the hub; `larder` alone does the same
+    Run(RunArgs),
+    /// Show how the hub is
+    Status {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the hub's address with the owner's token, ready for curl or PouchDB
+    Url,
+    /// Create, show and delete databases
+    Db {
+        #[command(subcommand)]
+        verb: DbVerb,
+    },
+    /// Let programs use the hub, each with a token and rights of its own
+    App {
+        #[command(subcommand)]
+        verb: AppVerb,
+    },
+    /// Read everything and report what is damaged
+    Verify,
+    /// Write all databases to a file, as they are at this moment
+    Backup {
+        /// Where to; replaced when the backup is complete
+        file: PathBuf,
+    },
+    /// Fill an empty data directory from a backup
+    Restore {
+        /// What `larder backup` wrote
+        file: PathBuf,
+    },
+}
+
+/// How to run the hub.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Where to listen, on this machine only; port 0 is any free one [default: localhost:5984]
+    #[arg(long, value_name = "ADDR", env = "LARDER_HTTP")]
+    http: Option<HttpAddress>,
+    /// Settings [default: larder.toml in the data directory, where there is one]
+    #[arg(long, value_name = "FILE", env = "LARDER_CONFIG")]
+    config: Option<PathBuf>,
+    /// How other hubs reach this one: `off` is all there is yet
+    #[arg(long, value_name = "MODE", value_parser = onion_mode)]
+    onion: Option<OnionMode>,
+}
+
+/// How other hubs reach this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OnionMode {
+    /// Not through Tor.
+    Off,
+}
+
+fn onion_mode(text: &str) -> Result<OnionMode, String> {
+    match text {
+        "off" => Ok(OnionMode::Off),
+        "on" | "arti" | "system" => {
+            Err(format!("onion services are not in this release: `{text}` has to wait; use `off`"))
+        }
+        _ => Err("use `off`".into()),
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum DbVerb {
+    /// Create an empty database
+    Create {
+        /// Its name
+        name: String,
+    },
+    /// List the databases
+    List,
+    /// Show a database's counts and sizes
+    Info {
+        /// Its name
+        name: String,
+    },
+    /// Give the space of superseded revisions back to the disk
+    Compact {
+        /// Its name
+        name: String,
+    },
+    /// Delete a database with all it holds
+    Delete {
+        /// Its name
+        name: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum AppVerb {
+    /// Add an app and print its address with its token; the token is shown only this once
+    Add {
+        /// The name it logs in with
+        name: AppName,
+        /// A database it may read (DB or DB:r) or read and write (DB:rw); may be given often
+        #[arg(long = "db", value_name = "DB[:r|:rw]")]
+        databases: Vec<Grant>,
+        /// Let it do whatever you may do
+        #[arg(long)]
+        admin: bool,
+        /// Read the token from standard input instead of making one
+        #[arg(long)]
+        token_stdin: bool,
+    },
+    /// List the apps and what they may do
+    List,
+    /// Take an app's token and rights away, at once
+    Remove {
+        /// Its name
+        name: AppName,
+    },
+}
+
+/// How a command ended, where nothing kept it from being done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Well.
+    Done,
+    /// It was done, and found something wrong.
+    Found,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done => Self::SUCCESS,
+            Outcome::Found => Self::FAILURE,
+        }
+    }
+}
+
+/// Flags that belong to `run` and to no other verb.
+const RUN_FLAGS: [&str; 3] = ["http", "config", "onion"];
+
+impl Command {
+    /// Reads the command line; ends the process with help or a complaint where that is due.
+    pub(crate) fn parse() -> Self {
+        Self::try_from(std::env::args_os()).unwrap_or_else(|error| error.exit())
+    }
+
+    fn try_from<T: Into<std::ffi::OsString> + Clone>(
+        arguments: impl IntoIterator<Item = T>,
+    ) -> Result<Self, clap::Error> {
+        let mut definition = Self::command();
+        let matches = definition.try_get_matches_from_mut(arguments)?;
+        let given = |flag: &&str| matches.value_source(flag) == Some(ValueSource::CommandLine);
+        let stray = RUN_FLAGS.iter().find(|flag| given(flag));
+        if let (Some(flag), Some(verb)) = (stray, matches.subcommand_name()) {
+            let place = if verb == "run" { "goes behind `run`" } else { "is for `larder run`" };
+            let message = format!("--{flag} {place}");
+            return Err(definition.error(clap::error::ErrorKind::ArgumentConflict, message));
+        }
+        Self::from_arg_matches(&matches)
+    }
+
+    /// Does what it says.
+    pub(crate) fn execute(self) -> anyhow::Result<Outcome> {
+        let data_dir = self.data_dir.or_else(data_dir::default_path);
+        let data_dir = data_dir.ok_or_else(|| {
+            anyhow::anyhow!("no data directory: set --data-dir, XDG_DATA_HOME or HOME")
+        })?;
+        let dir = DataDir::find(&data_dir);
+        match self.verb.unwrap_or(Verb::Run(self.run)) {
+            Verb::Run(arguments) => run::run(&data_dir, &arguments),
+            Verb::Status { json } => hub::ask(dir, async |hub| status::status(hub, json).await),
+            Verb::Url => hub::ask(dir, status::url),
+            Verb::Db { verb } => hub::ask(dir, async |hub| db::execute(hub, verb).await),
+            Verb::App { verb } => hub::ask(dir, async |hub| app::execute(hub, verb).await),
+            Verb::Verify => archive::verify(&dir),
+            Verb::Backup { file } => archive::backup(&dir, &file),
+            Verb::Restore { file } => archive::restore(&data_dir, &file),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, String> {
+        Command::try_from(line.split_whitespace()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        Command::command().debug_assert();
+    }
+
+    #[test]
+    fn no_verb_is_run() {
+        let command = parse("larder --http 127.0.0.1:0 --onion off --data-dir /d").unwrap();
+        assert!(command.verb.is_none());
+        assert_eq!(command.run.http, Some("127.0.0.1:0".parse().unwrap()));
+        assert_eq!(command.data_dir, Some(PathBuf::from("/d")));
+        let command = parse("larder run --http [::1]:7 --config c --data-dir /d").unwrap();
+        let Some(Verb::Run(run)) = command.verb else { panic!("another verb") };
+        assert_eq!(run.http, Some("[::1]:7".parse().unwrap()));
+        assert_eq!(command.data_dir, Some(PathBuf::from("/d")));
+    }
+
+    #[test]
+    fn every_verb_takes_the_data_directory_before_and_behind() {
+        for verb in [
+            "run",
+            "status",
+            "status --json",
+            "url",
+            "db create a",
+            "db list",
+            "db info a",
+            "db compact a",
+            "db delete a",
+            "db delete a --yes",
+            "app add a",
+            "app list",
+            "app remove a",
+            "verify",
+            "backup f",
+            "restore f",
+        ] {
+            for line in
+                [format!("larder --data-dir /d {verb}"), format!("larder {verb} --data-dir /d")]
+            {
+                let command = parse(&line).unwrap_or_else(|error| panic!("{line}: {error}"));
+                assert_eq!(command.data_dir, Some(PathBuf::from("/d")), "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn apps_and_their_rights() {
+        let line = "larder app add notes --db a --db b:r --db c/d:rw --admin --token-stdin";
+        let Some(Verb::App { verb: AppVerb::Add { name, databases, admin, token_stdin } }) =
+            parse(line).unwrap().verb
+        else {
+            panic!("another verb")
+        };
+        assert_eq!(name.as_str(), "notes");
+        let rights: Vec<_> = databases.iter().map(|g| (g.name.as_str(), g.write)).collect();
+        assert_eq!(rights, [("a", false), ("b", false), ("c/d", true)]);
+        assert!(admin && token_stdin);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (line, expected) in [
+            ("larder run --onion arti", "not in this release"),
+            ("larder run --onion maybe", "use `off`"),
+            ("larder run --http 0.0.0.0:5984", "plain HTTP is for this machine only"),
+            ("larder run --http 5984", "is not an address"),
+            ("larder --http 127.0.0.1:0 status", "--http is for `larder run`"),
+            ("larder --http 127.0.0.1:0 run", "--http goes behind `run`"),
+            ("larder app add owner", "cannot name an app"),
+            ("larder app add a --db b:w", "`w` is no right"),
+            ("larder app add a --db _users", "is a system database"),
+            ("larder app add a --db B", "Only lowercase characters"),
+            ("larder db", "Usage"),
+            ("larder nonsense", "unrecognized subcommand"),
+        ] {
+            let message = parse(line).unwrap_err();
+            assert!(message.contains(expected), "{line} gives {message}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! `larder run`: from the command line to a hub that serves, and to its end.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rustix::fs::Mode;
+use rustix::process::{Resource, getrlimit, setrlimit, umask};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tracing_subscriber::EnvFilter;
+
+use super::{Outcome, RunArgs, show};
+use crate::app::{App, Opened};
+use crate::clock;
+use crate::config::Config;
+use crate::data_dir::DataDir;
+use crate::discovery::{HubJson, RuntimeDir};
+use crate::listener::Listeners;
+
+/// Threads for what blocks: reads of databases, mostly. More would wait for each other.
+const BLOCKING_THREADS_MAX: usize = 64;
+
+/// How long threads may go on after everything has ended.
+const THREADS_GRACE: Duration = Duration::from_secs(1);
+
+/// Exit code after a second signal.
+const IMPATIENT: i32 = 130;
+
+/// Runs a hub until it is told to stop.
+pub(super) fn run(data_dir: &Path, arguments: &RunArgs) -> anyhow::Result<Outcome> {
+    start_log()?;
+    // Whatever is made from here on is the owner's alone.
+    umask(Mode::RWXG | Mode::RWXO);
+    raise_file_limit();
+    let data_dir = DataDir::prepare(data_dir)?;
+    let mut config = Config::load(arguments.config.as_deref(), data_dir.path())?;
+    if let Some(address) = arguments.http {
+        config.http.address = address;
+    }
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build()?;
+    let outcome = runtime.block_on(serve(data_dir, &config));
+    runtime.shutdown_timeout(THREADS_GRACE);
+    outcome
+}
+
+async fn serve(data_dir: DataDir, config: &Config) -> anyhow::Result<Outcome> {
+    let (stop, shutdown) = watch::channel(false);
+    let signals = Signals::new()?;
+    let Opened { app, first_start } = App::open(data_dir.clone(), config, shutdown, clock::now())?;
+    let runtime_dir = RuntimeDir::claim(&data_dir)?;
+    let outcome = async {
+        let listeners = Listeners::bind(&config.http, runtime_dir.listen()?).await?;
+        let urls = listeners.urls();
+        let first = urls.first().context("listening nowhere")?.clone();
+        runtime_dir.announce(&HubJson {
+            urls: urls.clone(),
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").into(),
+        })?;
+        app.urls.set(urls).ok().context("started twice")?;
+        tokio::spawn(signals.wait(stop));
+        show::line(format_args!("larder: listening on {first}"))?;
+        if first_start {
+            greet();
+        }
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), "hub started");
+        app.run(listeners).await;
+        tracing::info!("hub stopped");
+        anyhow::Ok(Outcome::Done)
+    };
+    let outcome = outcome.await;
+    runtime_dir.release();
+    outcome
+}
+
+/// How to go on, for somebody who has just begun.
+fn greet() {
+    show::remark(
+        "This is a new hub. In another terminal:\n  \
+         larder url                          prints its address with your token\n  \
+         larder app add NAME --db DB:rw      gives a program a token of its own\n  \
+         larder status                       shows how it is; Ctrl-C stops it",
+    );
+}
+
+/// Ctrl-C, and what `kill` and service managers send.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let signal = |kind| signal(kind).context("could not listen for signals");
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    /// Tells the hub to stop; a second signal ends it where it stands, which loses nothing that was
+    /// acknowledged.
+    async fn wait(mut self, stop: watch::Sender<bool>) {
+        self.next().await;
+        stop.send_replace(true);
+        self.next().await;
+        std::process::exit(IMPATIENT);
+    }
+}
+
+/// Logs to standard error, as much as `LARDER_LOG` asks for.
+fn start_log() -> anyhow::Result<()> {
+    let filter = match std::env::var("LARDER_LOG") {
+        Ok(text) => EnvFilter::try_new(text).context("LARDER_LOG is not a log filter")?,
+        Err(_) => EnvFilter::new("info"),
+    };
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let log = log.with_ansi(terminal).try_init();
+    log.map_err(|error| anyhow::anyhow!("could not start the log: {error}"))
+}
+
+/// Takes as many file handles as the system lets us have: each connection is one, each open
+/// database several. With fewer, some connections wait.
+fn raise_file_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    // macOS says "unlimited" and then refuses more than this.
+    let most = limit.maximum.unwrap_or(10_240);
+    if limit.current.is_some_and(|current| current < most) {
+        limit.current = Some(most);
+        let _kept_as_it_was = setrlimit(Resource::Nofile, limit);
+    }
+}

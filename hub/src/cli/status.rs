@@ -1,0 +1,98 @@
+//! `larder status` and `larder url`.
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+use super::Outcome;
+use super::hub::Hub;
+use super::show::{self, duration, size, table};
+use crate::access::OWNER;
+use crate::key_file;
+
+/// How the hub is.
+pub(super) async fn status(mut hub: Hub, json: bool) -> anyhow::Result<Outcome> {
+    let status = hub.get("/_hub/status").await?;
+    if json {
+        show::line(serde_json::to_string_pretty(&status)?)?;
+        return Ok(Outcome::Done);
+    }
+    let number = |name: &str| status[name].as_u64().unwrap_or_default();
+    let text = |name: &str| status[name].as_str().unwrap_or_default().to_owned();
+    let bytes = size(number("bytes_on_disk"));
+    let mut rows = vec![
+        ["version".to_owned(), text("version")],
+        ["process".into(), number("pid").to_string()],
+        ["running for".into(), duration(number("uptime_s"))],
+        ["listening on".into(), urls(&status).join(" ")],
+        ["data".into(), format!("{} ({bytes})", text("data_dir"))],
+        ["databases".into(), number("databases").to_string()],
+        ["apps".into(), number("apps").to_string()],
+    ];
+    if let Some(bytes) = status["memory_bytes"].as_u64() {
+        rows.push(["memory".into(), size(bytes)]);
+    }
+    for task in status["active_tasks"].as_array().into_iter().flatten() {
+        rows.push(["task".into(), describe(task)]);
+    }
+    table(&rows)?;
+    Ok(Outcome::Done)
+}
+
+/// The first address with the owner's token.
+pub(super) async fn url(mut hub: Hub) -> anyhow::Result<Outcome> {
+    let status = hub.get("/_hub/status").await?;
+    let token = key_file::read(&hub.data_dir().owner_token())?.to_text();
+    show::line(with_credentials(&status, OWNER, &token)?)?;
+    Ok(Outcome::Done)
+}
+
+/// The hub's first address with a name and a token in it.
+pub(super) fn with_credentials(status: &Value, name: &str, token: &str) -> anyhow::Result<String> {
+    let urls = urls(status);
+    let address = urls.first().and_then(|url| url.strip_prefix("http://"));
+    let address = address.context("the hub listens nowhere")?;
+    let token = percent_encoding::utf8_percent_encode(token, RESERVED);
+    Ok(format!("http://{name}:{token}@{address}"))
+}
+
+/// What has to be escaped in the part of a URL before the `@`.
+const RESERVED: &percent_encoding::AsciiSet =
+    &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+fn urls(status: &Value) -> Vec<&str> {
+    status["urls"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+fn describe(task: &Value) -> String {
+    let text = |name: &str| task[name].as_str().unwrap_or_default();
+    let what = match text("type") {
+        "replication" => format!("replication {} to {}", text("source"), text("target")),
+        other => format!("{} {}", other.replace('_', " "), text("database")),
+    };
+    match task["progress"].as_u64() {
+        Some(percent) => format!("{what} ({percent} %)"),
+        None => what,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn credentials_are_escaped() {
+        let status = json!({"urls": ["http://127.0.0.1:5984/", "http://[::1]:5984/"]});
+        let url = with_credentials(&status, "notes", "a-_b/@:c").unwrap();
+        assert_eq!(url, "http://notes:a-_b%2F%40%3Ac@127.0.0.1:5984/");
+        assert!(with_credentials(&json!({}), "notes", "t").is_err());
+    }
+
+    #[test]
+    fn tasks_in_one_line() {
+        let task = json!({"type": "database_compaction", "database": "db", "progress": 7});
+        assert_eq!(describe(&task), "database compaction db (7 %)");
+        let task = json!({"type": "replication", "source": "a", "target": "b"});
+        assert_eq!(describe(&task), "replication a to b");
+    }
+}

@@ -1,0 +1,305 @@
+//! What a person can set: `larder.toml`, the environment and the command line.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+/// Everything a person can set; what is not set is safe.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// The listener for this machine's programs.
+    pub(crate) http: HttpConfig,
+    /// How much one request may ask for.
+    pub(crate) limits: Limits,
+    /// How databases are kept.
+    pub(crate) databases: DatabasesConfig,
+}
+
+/// The listener for this machine's programs.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct HttpConfig {
+    /// Where to listen; port 0 is any free port.
+    pub(crate) address: HttpAddress,
+    /// Pages of these origins may call the hub, for instance `app://obsidian.md`.
+    pub(crate) origins: Vec<PageOrigin>,
+    /// `Host` headers accepted besides the listener's own, for instance `hub.test:5984`.
+    pub(crate) hosts: Vec<String>,
+}
+
+/// How much one request may ask for, and how many may ask.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Limits {
+    /// Largest document, attachments aside, in bytes.
+    pub(crate) document_bytes_max: u64,
+    /// Largest attachment, in bytes.
+    pub(crate) attachment_bytes_max: u64,
+    /// Largest request body, in bytes; CouchDB's `max_http_request_size`.
+    pub(crate) request_bytes_max: u64,
+    /// Connections open at a time; the next ones wait.
+    pub(crate) connections_max: usize,
+}
+
+/// How databases are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct DatabasesConfig {
+    /// Databases whose files are kept open at a time.
+    pub(crate) open_max: usize,
+    /// Threads that commit writes.
+    pub(crate) writer_threads: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            document_bytes_max: 8_000_000,
+            attachment_bytes_max: 1_073_741_824,
+            request_bytes_max: 4_294_967_296,
+            // Room for a thousand live feeds and as many requests beside them.
+            connections_max: 2048,
+        }
+    }
+}
+
+impl Default for DatabasesConfig {
+    fn default() -> Self {
+        Self { open_max: 32, writer_threads: 2 }
+    }
+}
+
+/// Where to listen for plain HTTP: on this machine only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) enum HttpAddress {
+    /// `localhost:PORT`: 127.0.0.1, and `[::1]` where there is one.
+    Localhost(u16),
+    /// One loopback address and no other.
+    Loopback(SocketAddr),
+}
+
+/// CouchDB's port.
+const PORT: u16 = 5984;
+
+impl Default for HttpAddress {
+    fn default() -> Self {
+        Self::Localhost(PORT)
+    }
+}
+
+impl HttpAddress {
+    /// The address that must be bound; its port is the one that counts.
+    pub(crate) fn first(self) -> SocketAddr {
+        match self {
+            Self::Localhost(port) => (IpAddr::V4(Ipv4Addr::LOCALHOST), port).into(),
+            Self::Loopback(address) => address,
+        }
+    }
+
+    /// The address to bind where that is possible, once the port is known.
+    pub(crate) fn second(self, port: u16) -> Option<SocketAddr> {
+        match self {
+            Self::Localhost(_) => Some((IpAddr::V6(Ipv6Addr::LOCALHOST), port).into()),
+            Self::Loopback(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for HttpAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Localhost(port) => write!(f, "localhost:{port}"),
+            Self::Loopback(address) => write!(f, "{address}"),
+        }
+    }
+}
+
+/// The text is no address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum HttpAddressError {
+    /// Not of the form ADDRESS:PORT.
+    #[error("`{0}` is not an address; write 127.0.0.1:5984, [::1]:5984 or localhost:5984")]
+    Malformed(String),
+    /// An address that other machines reach.
+    #[error("{0} is not a loopback address: plain HTTP is for this machine only")]
+    NotLoopback(IpAddr),
+}
+
+impl FromStr for HttpAddress {
+    type Err = HttpAddressError;
+
+    fn from_str(text: &str) -> Result<Self, HttpAddressError> {
+        let malformed = || HttpAddressError::Malformed(text.into());
+        if let Some(port) = text.strip_prefix("localhost:") {
+            return port.parse().map(Self::Localhost).map_err(|_| malformed());
+        }
+        let address: SocketAddr = text.parse().map_err(|_| malformed())?;
+        if !address.ip().is_loopback() {
+            return Err(HttpAddressError::NotLoopback(address.ip()));
+        }
+        Ok(Self::Loopback(address))
+    }
+}
+
+impl TryFrom<String> for HttpAddress {
+    type Error = HttpAddressError;
+
+    fn try_from(text: String) -> Result<Self, HttpAddressError> {
+        text.parse()
+    }
+}
+
+/// The origin of a page as browsers send it: scheme and authority, no path.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct PageOrigin(String);
+
+impl PageOrigin {
+    /// As browsers send it.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The text is no origin that could be told from others.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an origin; write scheme://host or scheme://host:port, never `*`")]
+pub(crate) struct PageOriginError(String);
+
+impl TryFrom<String> for PageOrigin {
+    type Error = PageOriginError;
+
+    fn try_from(text: String) -> Result<Self, PageOriginError> {
+        let plain = |part: &str| {
+            !part.is_empty() && part.bytes().all(|b| b.is_ascii_graphic() && !b"/*,\"".contains(&b))
+        };
+        match text.split_once("://") {
+            Some((scheme, authority)) if plain(scheme) && plain(authority) => {
+                Ok(Self(text.to_ascii_lowercase()))
+            }
+            _ => Err(PageOriginError(text)),
+        }
+    }
+}
+
+/// The configuration cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The file cannot be read.
+    #[error("could not read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file says something that is not understood.
+    #[error("{} line {line}, `{text}`: {reason}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What that line says.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Config {
+    /// Reads the file named, or `larder.toml` in the data directory where there is one.
+    pub(crate) fn load(file: Option<&Path>, data_dir: &Path) -> Result<Self, ConfigError> {
+        let path = file.map_or_else(|| data_dir.join("larder.toml"), Path::to_path_buf);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Self::parse(&text, &path),
+            Err(error) if file.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+                Ok(Self::default())
+            }
+            Err(source) => Err(ConfigError::Read { path, source }),
+        }
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| {
+            let before = text.get(..error.span().unwrap_or_default().start).unwrap_or_default();
+            let line = before.matches('\n').count();
+            ConfigError::Parse {
+                path: path.into(),
+                line: line + 1,
+                text: text.lines().nth(line).unwrap_or_default().trim().into(),
+                reason: error.message().replace('\n', " "),
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> Result<Config, String> {
+        Config::parse(text, Path::new("larder.toml")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_not_set_is_safe() {
+        let config = check("").unwrap();
+        assert_eq!(config, Config::default());
+        assert!(config.http.origins.is_empty());
+        assert_eq!(config.http.address.first().to_string(), "127.0.0.1:5984");
+        assert_eq!(config.http.address.second(7).unwrap().to_string(), "[::1]:7");
+    }
+
+    #[test]
+    fn reads_every_section() {
+        let config = check(
+            "[http]\naddress = '127.0.0.1:0'\norigins = ['app://Obsidian.md']\nhosts = ['h:1']\n\
+             [limits]\ndocument_bytes_max = 1_000\n[databases]\nopen_max = 3\n",
+        )
+        .unwrap();
+        assert_eq!(config.http.address, HttpAddress::Loopback("127.0.0.1:0".parse().unwrap()));
+        assert_eq!(config.http.address.second(1), None);
+        assert_eq!(config.http.origins[0].as_str(), "app://obsidian.md");
+        assert_eq!(config.limits.document_bytes_max, 1000);
+        assert_eq!(config.limits.attachment_bytes_max, 1_073_741_824);
+        assert_eq!(config.databases, DatabasesConfig { open_max: 3, writer_threads: 2 });
+    }
+
+    #[test]
+    fn names_the_file_the_line_and_the_key() {
+        for (text, expected) in [
+            ("[http]\nadress = 'x'", "larder.toml line 2, `adress = 'x'`: unknown field `adress`"),
+            ("[htpp]\n", "unknown field `htpp`"),
+            ("[limits]\n\nconnections_max = 'many'", "line 3, `connections_max = 'many'`"),
+            ("[limits]\nconnections_max = -1", "line 2, `connections_max = -1`"),
+            ("[http]\naddress = '0.0.0.0:5984'", "plain HTTP is for this machine only"),
+            ("[http]\naddress = 'localhost'", "`localhost` is not an address"),
+            ("[http]\norigins = ['*']", "`*` is not an origin"),
+            ("[http]\norigins = ['http://a.example/path']", "is not an origin"),
+            ("[http]\norigins = ['null']", "is not an origin"),
+            ("[http", "line 1"),
+        ] {
+            let message = check(text).unwrap_err();
+            assert!(message.contains(expected), "{text:?} gives {message:?}");
+            assert!(!message.contains('\n'), "{message:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_named_must_be_there() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(Config::load(None, folder.path()).unwrap(), Config::default());
+        let missing = folder.path().join("other.toml");
+        assert!(matches!(
+            Config::load(Some(&missing), folder.path()),
+            Err(ConfigError::Read { .. })
+        ));
+    }
+}

@@ -1,0 +1,290 @@
+//! Options of `_all_docs` and its kin, in the query or in the body of a `POST`.
+
+use serde_json::{Map, Value};
+use store::{Direction, IdRange, Show, ShowAttachments};
+
+use crate::http::HttpError;
+use crate::http::query::{self, Query};
+
+/// What a listing of documents is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// First and last key in reading direction; `None` where the list has no such end.
+    start: Option<Value>,
+    end: Option<Value>,
+    inclusive_end: bool,
+    /// Rows for these keys, in their order.
+    pub(crate) keys: Option<Vec<Value>>,
+    /// Which way the list is read.
+    pub(crate) direction: Direction,
+    /// Rows passed over.
+    pub(crate) skip: u64,
+    /// Most rows shown.
+    pub(crate) limit: u64,
+    /// Whether the update sequence is told.
+    pub(crate) update_seq: bool,
+    include_docs: bool,
+    conflicts: bool,
+    attachments: bool,
+}
+
+/// The ids that a listing shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Span {
+    /// None: the range ends before it begins.
+    Empty,
+    /// Those in the range.
+    Range(IdRange),
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            start: None,
+            end: None,
+            inclusive_end: true,
+            keys: None,
+            direction: Direction::Ascending,
+            skip: 0,
+            limit: u64::MAX,
+            update_seq: false,
+            include_docs: false,
+            conflicts: false,
+            attachments: false,
+        }
+    }
+}
+
+/// An option's value as it came.
+#[derive(Clone, Copy)]
+enum Given<'a> {
+    Text(&'a str),
+    Json(&'a Value),
+}
+
+impl Options {
+    /// Reads the body of a `POST`, then the query, which has the last word.
+    pub(crate) fn parse(query: &Query, mut body: Map<String, Value>) -> Result<Self, HttpError> {
+        let keys = match body.remove("keys") {
+            None | Some(Value::Null) => None,
+            Some(Value::Array(keys)) => Some(keys),
+            Some(_) => return Err(bad("`keys` body member must be an array.")),
+        };
+        let mut options = Self { keys, ..Self::default() };
+        for (name, value) in &body {
+            options.set(name, Given::Json(value))?;
+        }
+        for (name, value) in query.pairs() {
+            options.set(name, Given::Text(value))?;
+        }
+        let ranged = options.start.is_some() || options.end.is_some();
+        if ranged && options.keys.as_ref().is_some_and(|keys| !keys.is_empty()) {
+            return Err(HttpError::Query(
+                "`keys` is incompatible with `key`, `start_key` and `end_key`".into(),
+            ));
+        }
+        Ok(options)
+    }
+
+    fn set(&mut self, name: &str, given: Given<'_>) -> Result<(), HttpError> {
+        match name {
+            "key" => {
+                self.start = Some(given.json()?);
+                self.end.clone_from(&self.start);
+            }
+            "keys" => match given.json()? {
+                Value::Array(keys) => self.keys = Some(keys),
+                Value::Null => self.keys = None,
+                _ => return Err(bad("`keys` parameter must be an array.")),
+            },
+            "startkey" | "start_key" => self.start = Some(given.json()?),
+            "endkey" | "end_key" => self.end = Some(given.json()?),
+            "inclusive_end" => self.inclusive_end = given.boolean()?,
+            "descending" => {
+                self.direction = match given.boolean()? {
+                    true => Direction::Descending,
+                    false => Direction::Ascending,
+                };
+            }
+            "skip" => self.skip = given.unsigned()?,
+            "limit" => self.limit = given.unsigned()?,
+            "update_seq" => self.update_seq = given.boolean()?,
+            "include_docs" => self.include_docs = given.boolean()?,
+            "conflicts" => self.conflicts = given.boolean()?,
+            "attachments" => self.attachments = given.boolean()?,
+            // Document ids beside keys say nothing here, the rest is for views.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What is shown of each document, where documents are asked for.
+    pub(crate) fn show(&self) -> Option<Show> {
+        self.include_docs.then(|| Show {
+            conflicts: self.conflicts,
+            attachments: match self.attachments {
+                true => ShowAttachments::All,
+                false => ShowAttachments::Stubs,
+            },
+            ..Show::default()
+        })
+    }
+
+    /// The ids between the keys, both ends moved into `bounds`: the least id and the first id
+    /// behind the greatest.
+    ///
+    /// Ids are strings, and CouchDB sorts whatever else a key may be before all strings.
+    pub(crate) fn span(&self, bounds: Option<(&str, &str)>) -> Span {
+        let ascending = self.direction == Direction::Ascending;
+        let (low, high) = match ascending {
+            true => (&self.start, &self.end),
+            false => (&self.end, &self.start),
+        };
+        let whole = |key: &Value| key.as_str().map(str::to_owned);
+        let inclusive = |key: bool| if key { self.inclusive_end } else { true };
+        let mut low = low.as_ref().and_then(whole).map(|low| (low, inclusive(!ascending)));
+        let mut high = match high {
+            None => None,
+            Some(Value::String(high)) => Some((high.clone(), inclusive(ascending))),
+            Some(_) => return Span::Empty,
+        };
+        if let Some((first, behind)) = bounds {
+            if low.as_ref().is_none_or(|(low, _)| low.as_str() < first) {
+                low = Some((first.into(), true));
+            }
+            if high.as_ref().is_none_or(|(high, _)| high.as_str() >= behind) {
+                high = Some((behind.into(), false));
+            }
+        }
+        if let (Some((low, from)), Some((high, to))) = (&low, &high)
+            && (low > high || (low == high && !(*from && *to)))
+        {
+            return Span::Empty;
+        }
+        let (start, end) = if ascending { (low, high) } else { (high, low) };
+        Span::Range(IdRange { start, end, direction: self.direction })
+    }
+}
+
+impl Given<'_> {
+    fn boolean(self) -> Result<bool, HttpError> {
+        match self {
+            Self::Json(Value::Bool(value)) => Ok(*value),
+            Self::Text(text) => query::boolean(text),
+            Self::Json(Value::String(text)) => query::boolean(text),
+            Self::Json(other) => {
+                Err(HttpError::Query(format!("Invalid boolean parameter: {other}")))
+            }
+        }
+    }
+
+    fn unsigned(self) -> Result<u64, HttpError> {
+        match self {
+            Self::Text(text) => query::unsigned(text),
+            Self::Json(Value::String(text)) => query::unsigned(text),
+            Self::Json(Value::Number(number)) if number.is_u64() || number.is_i64() => {
+                number.as_u64().ok_or_else(|| {
+                    HttpError::Query(format!("Invalid value for positive integer: {number}"))
+                })
+            }
+            Self::Json(other) => {
+                Err(HttpError::Query(format!("Invalid value for integer: {other}")))
+            }
+        }
+    }
+
+    fn json(self) -> Result<Value, HttpError> {
+        match self {
+            Self::Text(text) => query::json(text),
+            Self::Json(value) => Ok(value.clone()),
+        }
+    }
+}
+
+fn bad(reason: &str) -> HttpError {
+    HttpError::BadRequest(reason.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(query: &str, body: &str) -> Result<Options, HttpError> {
+        let body = serde_json::from_str(body).unwrap();
+        Options::parse(&Query::parse(Some(query)).unwrap(), body)
+    }
+
+    fn check_span(query: &str, bounds: Option<(&str, &str)>, expected: &str) {
+        let shown = match parse(query, "{}").unwrap().span(bounds) {
+            Span::Empty => "empty".to_owned(),
+            Span::Range(range) => {
+                let end = |end: &Option<(String, bool)>| match end {
+                    None => "-".to_owned(),
+                    Some((id, inclusive)) => format!("{id}{}", if *inclusive { "" } else { "!" }),
+                };
+                format!("{} {}", end(&range.start), end(&range.end))
+            }
+        };
+        assert_eq!(shown, expected, "{query}");
+    }
+
+    #[test]
+    fn spans() {
+        check_span("", None, "- -");
+        check_span("key=\"a\"", None, "a a");
+        check_span("key=\"a\"&inclusive_end=false", None, "empty");
+        check_span("startkey=\"a\"&end_key=\"b\"", None, "a b");
+        check_span("startkey=\"a\"&endkey=\"b\"&inclusive_end=false", None, "a b!");
+        check_span("startkey=\"b\"&endkey=\"a\"&descending=true", None, "b a");
+        check_span("startkey=\"b\"&endkey=\"a\"&descending=true&inclusive_end=false", None, "b a!");
+        check_span("startkey=\"b\"&endkey=\"a\"", None, "empty");
+        check_span("startkey=1", None, "- -");
+        check_span("endkey={}", None, "empty");
+        check_span("startkey=null&descending=true", None, "empty");
+        check_span("endkey=[]&descending=true", None, "- -");
+        check_span("startkey=\"a\"&startkey=\"b\"", None, "b -");
+        let design = Some(("_design/", "_design0"));
+        check_span("", design, "_design/ _design0!");
+        check_span("descending=true", design, "_design0! _design/");
+        check_span("startkey=\"a\"", design, "empty");
+        check_span("startkey=\"A\"&endkey=\"_design/x\"", design, "_design/ _design/x");
+    }
+
+    #[test]
+    fn the_query_has_the_last_word() {
+        let options = parse("limit=1&skip=2", r#"{"limit":5,"include_docs":true,"keys":["a",1]}"#);
+        let options = options.unwrap();
+        assert_eq!((options.limit, options.skip), (1, 2));
+        assert_eq!(options.keys, Some(vec!["a".into(), 1.into()]));
+        assert_eq!(options.show(), Some(Show::default()));
+        assert_eq!(parse("keys=[]&startkey=1", "{}").unwrap().keys, Some(vec![]));
+    }
+
+    fn check_refused(query: &str, body: &str, expected: &str) {
+        let error = parse(query, body).unwrap_err();
+        let (_, word, reason) = error.parts();
+        assert_eq!(format!("{word}: {reason}"), expected, "{query} {body}");
+    }
+
+    #[test]
+    fn refuses() {
+        for (query, body, expected) in [
+            ("limit=x", "{}", r#"query_parse_error: Invalid value for integer: "x""#),
+            ("skip=-1", "{}", r#"query_parse_error: Invalid value for positive integer: "-1""#),
+            ("include_docs=1", "{}", r#"query_parse_error: Invalid boolean parameter: "1""#),
+            ("startkey=a", "{}", "bad_request: invalid UTF-8 JSON"),
+            ("keys=1", "{}", "bad_request: `keys` parameter must be an array."),
+            ("", r#"{"keys":1}"#, "bad_request: `keys` body member must be an array."),
+            ("", r#"{"limit":-1}"#, "query_parse_error: Invalid value for positive integer: -1"),
+            ("", r#"{"limit":1.5}"#, "query_parse_error: Invalid value for integer: 1.5"),
+            ("", r#"{"descending":7}"#, "query_parse_error: Invalid boolean parameter: 7"),
+            (
+                "keys=[1]&key=1",
+                "{}",
+                "query_parse_error: `keys` is incompatible with `key`, `start_key` and `end_key`",
+            ),
+        ] {
+            check_refused(query, body, expected);
+        }
+    }
+}

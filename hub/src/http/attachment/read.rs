@@ -1,0 +1,179 @@
+//! GET and HEAD of attachments.
+
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use store::{Attachment, AttachmentReader, DocId, Error, OutputError};
+
+use super::range::{Part, Wanted};
+use super::{HttpError, Revision};
+use crate::http::body::{self, Body};
+use crate::http::call::blocking;
+use crate::http::document::ReadOptions;
+use crate::http::etag::ETag;
+use crate::http::sink::{Sink, stream};
+use crate::http::{Call, Reply};
+
+/// Longest part that is answered from memory.
+const WHOLE_BYTES_MAX: u64 = 64 * 1024;
+
+/// Bytes read from the store at a time.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// `GET /{db}/{doc}/{att}`
+pub(crate) async fn get(call: Call) -> Result<Reply, HttpError> {
+    let database = call.database()?;
+    let id = call.captures.doc.parse::<DocId>()?;
+    let ReadOptions { rev, .. } = ReadOptions::parse(&call.query)?;
+    let Call { captures, headers, method, .. } = call;
+    blocking(move || {
+        let (attachment, reader) = database.read(|snapshot| {
+            let revision = match &rev {
+                None => Revision::winner(snapshot, &id)?,
+                Some(rev) => {
+                    Revision::named(snapshot, &id, rev)?.ok_or(HttpError::NotFound("missing"))?
+                }
+            };
+            let attachment = revision.attachment(&captures.att)?;
+            Ok::<_, HttpError>((attachment.clone(), snapshot.attachment(attachment)?))
+        })?;
+        answer(&attachment, reader, &method, &headers)
+    })
+    .await
+}
+
+fn answer(
+    attachment: &Attachment,
+    mut reader: AttachmentReader,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Reply, HttpError> {
+    let md5 = STANDARD.encode(attachment.digest.0);
+    let tag = ETag::new(&md5)?;
+    if tag.is_known(headers) {
+        return Ok(tag.not_modified());
+    }
+    let range = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
+    let wanted = match range {
+        Some(range) if *method == Method::GET && tag.allows_range(headers) => {
+            Wanted::parse(range, attachment.length)?
+        }
+        _ => Wanted::Whole,
+    };
+    let mut reply = match wanted {
+        Wanted::Whole => {
+            let body = part_body(reader, attachment.length)?;
+            let mut reply = shaped(attachment, StatusCode::OK, body);
+            reply.headers_mut().insert(header::CONTENT_LENGTH, attachment.length.into());
+            insert(&mut reply, header::HeaderName::from_static("content-md5"), &md5);
+            reply
+        }
+        Wanted::Part(part) => {
+            reader.seek(SeekFrom::Start(part.first)).map_err(unreadable)?;
+            let body = part_body(reader, part.length())?;
+            let mut reply = shaped(attachment, StatusCode::PARTIAL_CONTENT, body);
+            reply.headers_mut().insert(header::CONTENT_LENGTH, part.length().into());
+            insert(&mut reply, header::CONTENT_RANGE, &content_range(part, attachment.length));
+            reply
+        }
+        Wanted::Parts(parts) => several(attachment, reader, parts)?,
+    };
+    tag.put(&mut reply);
+    Ok(reply)
+}
+
+/// Headers that every answer with bytes of an attachment has.
+fn shaped(attachment: &Attachment, status: StatusCode, body: Body) -> Reply {
+    let mut reply = Response::new(body);
+    *reply.status_mut() = status;
+    let headers = reply.headers_mut();
+    // A type that cannot be a header says nothing about the bytes.
+    let content_type = HeaderValue::from_str(&attachment.content_type)
+        .unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    headers.insert(header::CONTENT_TYPE, content_type);
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("must-revalidate"));
+    // What somebody attached must not run with the rights of the hub's own pages.
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    reply
+}
+
+fn insert(reply: &mut Reply, name: header::HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        reply.headers_mut().insert(name, value);
+    }
+}
+
+fn content_range(part: Part, length: u64) -> String {
+    format!("bytes {}-{}/{length}", part.first, part.last)
+}
+
+/// `length` bytes from where the reader stands.
+fn part_body(mut reader: AttachmentReader, length: u64) -> Result<Body, HttpError> {
+    if length > WHOLE_BYTES_MAX {
+        return Ok(stream(move |sink| copy(&mut reader, length, sink)));
+    }
+    let mut bytes = Vec::new();
+    reader.by_ref().take(length).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 == length {
+        Ok(body::whole(bytes))
+    } else {
+        Err(unreadable(io::ErrorKind::UnexpectedEof.into()))
+    }
+}
+
+/// Several runs of bytes, as `multipart/byteranges`.
+///
+/// Source: RFC 9110 §14.6.
+fn several(
+    attachment: &Attachment,
+    mut reader: AttachmentReader,
+    parts: Vec<Part>,
+) -> Result<Reply, HttpError> {
+    let mut boundary = [0; 16];
+    getrandom::fill(&mut boundary).map_err(|error| HttpError::Internal {
+        action: "make a boundary",
+        cause: error.to_string(),
+    })?;
+    let boundary = format!("{:032x}", u128::from_le_bytes(boundary));
+    let media_type = format!("multipart/byteranges; boundary=\"{boundary}\"");
+    let (content_type, length) = (attachment.content_type.clone(), attachment.length);
+    let body = stream(move |sink| {
+        write!(sink, "--{boundary}").map_err(OutputError::Sink)?;
+        for part in parts {
+            let range = content_range(part, length);
+            write!(sink, "\r\nContent-Type: {content_type}\r\nContent-Range: {range}\r\n\r\n")
+                .map_err(OutputError::Sink)?;
+            reader.seek(SeekFrom::Start(part.first)).map_err(store_error)?;
+            copy(&mut reader, part.length(), sink)?;
+            write!(sink, "\r\n--{boundary}").map_err(OutputError::Sink)?;
+        }
+        sink.write_all(b"--").map_err(OutputError::Sink)
+    });
+    let mut reply = shaped(attachment, StatusCode::PARTIAL_CONTENT, body);
+    insert(&mut reply, header::CONTENT_TYPE, &media_type);
+    Ok(reply)
+}
+
+fn copy(reader: &mut AttachmentReader, length: u64, sink: &mut Sink) -> Result<(), OutputError> {
+    let mut piece = vec![0; PIECE_BYTES];
+    let mut left = length;
+    while left > 0 {
+        let wanted = usize::try_from(left).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
+        reader.read_exact(&mut piece[..wanted]).map_err(store_error)?;
+        sink.write_all(&piece[..wanted]).map_err(OutputError::Sink)?;
+        left -= wanted as u64;
+    }
+    Ok(())
+}
+
+fn store_error(source: io::Error) -> Error {
+    Error::Io { action: "read an attachment", source }
+}
+
+fn unreadable(source: io::Error) -> HttpError {
+    HttpError::Store(store_error(source))
+}

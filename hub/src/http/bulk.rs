@@ -1,0 +1,11 @@
+//! Many documents in one request.
+
+mod batch;
+mod docs;
+mod get;
+mod request;
+mod rows;
+mod wanted;
+
+pub(crate) use docs::bulk_docs;
+pub(crate) use get::bulk_get;

@@ -1,0 +1,96 @@
+//! Documents of a bulk request on their way into the store, many to a commit.
+
+use std::sync::Arc;
+
+use store::{Database, Document, DocumentId, Edit, Lineage, LocalId, ParsedContent};
+use tokio::sync::oneshot;
+
+use super::rows::Row;
+use crate::http::document::{Edited, generated_id, outcome, replicated, submit};
+use crate::http::{HttpError, local};
+use crate::uuids::Uuids;
+
+/// Documents of one commit: enough that its sync costs little, few enough that others get their
+/// turn between two of them.
+const DOCUMENTS_MAX: usize = 1000;
+
+/// Bytes of bodies and attachments of one commit.
+const BYTES_MAX: usize = 4 << 20;
+
+/// Documents gathered for one commit.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    edits: Vec<Edit>,
+    rows: Vec<Row>,
+    bytes: usize,
+}
+
+/// A batch that the store has, and whose outcome follows.
+#[derive(Debug)]
+pub(super) struct Submitted {
+    rows: Vec<Row>,
+    edited: oneshot::Receiver<Edited>,
+}
+
+impl Batch {
+    /// Whether it is time to submit it.
+    pub(super) fn is_full(&self) -> bool {
+        self.rows.len() >= DOCUMENTS_MAX || self.bytes >= BYTES_MAX
+    }
+
+    /// Whether nothing was gathered.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Adds a document. Local ones are written at once, which may block.
+    pub(super) fn add(
+        &mut self,
+        mut document: Document,
+        new_edits: bool,
+        database: &Arc<Database>,
+        uuids: &Uuids,
+    ) -> Result<(), HttpError> {
+        let id = match document.id.take() {
+            Some(DocumentId::Replicated(id)) => id,
+            Some(DocumentId::Local(id)) => {
+                self.rows.push(write_local(id, document, database));
+                return Ok(());
+            }
+            None => generated_id(uuids)?,
+        };
+        self.bytes += document.body.len();
+        for attachment in &document.attachments {
+            if let ParsedContent::Inline(bytes) = &attachment.content {
+                self.bytes += bytes.len();
+            }
+        }
+        let revs = std::mem::take(&mut document.revs);
+        let (rev, lineage) = if new_edits {
+            (None, Lineage::Child(revs.into_iter().next()))
+        } else {
+            (revs.first().cloned(), replicated(revs)?)
+        };
+        self.rows.push(Row::Edit { id: id.clone(), rev });
+        self.edits.push(document.into_edit(id, lineage, database)?);
+        Ok(())
+    }
+
+    /// Hands the batch to the store and begins the next one.
+    pub(super) fn submit(&mut self, database: &Database) -> Submitted {
+        let Self { edits, rows, .. } = std::mem::take(self);
+        Submitted { rows, edited: submit(database, edits) }
+    }
+}
+
+fn write_local(id: LocalId, document: Document, database: &Database) -> Row {
+    let outcome = local::write_now(database, id.clone(), document).map(local::Written::rev);
+    Row::Local { id, outcome }
+}
+
+impl Submitted {
+    /// Waits for the outcome.
+    pub(super) async fn settle(self) -> (Vec<Row>, Edited) {
+        (self.rows, outcome(self.edited).await)
+    }
+}

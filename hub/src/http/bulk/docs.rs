@@ -1,0 +1,119 @@
+//! `_bulk_docs`.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use store::Database;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::batch::{Batch, Submitted};
+use super::request::{Request, Terms};
+use super::rows::Rows;
+use crate::access::Action;
+use crate::app::App;
+use crate::http::body;
+use crate::http::call::blocking;
+use crate::http::request::{Spooled, document_text_bytes_max, require_json};
+use crate::http::{Call, HttpError, Reply, reply};
+
+/// Batches that the store has, or that wait for it, beside the one whose outcome is awaited.
+const BATCHES_AHEAD: usize = 1;
+
+/// `POST /{db}/_bulk_docs`
+pub(crate) async fn bulk_docs(call: Call) -> Result<Reply, HttpError> {
+    let database = call.database()?;
+    require_json(&call.headers)?;
+    let design = call.require(Action::WriteDesign);
+    let Call { app, headers, body, .. } = call;
+    let body = Spooled::receive(&app, &headers, body).await?;
+    let terms = terms(&app);
+    let request = blocking(move || Request::check(body, terms, design)).await?;
+
+    let mut rows = Rows::new(request.new_edits());
+    let (sender, mut batches) = mpsc::channel(BATCHES_AHEAD);
+    let writing =
+        tokio::task::spawn_blocking(move || submit_all(request, &app, &database, &sender));
+    if let Some(first) = batches.recv().await {
+        let (documents, edited) = first.settle().await;
+        // While nothing is answered yet, a store that cannot write answers for the whole request.
+        rows.append(documents, edited?);
+        if let Some(second) = batches.recv().await {
+            return Ok(stream(rows, second, batches, writing));
+        }
+    }
+    ended(writing).await?;
+    Ok(reply::json_text(StatusCode::CREATED, rows.finish()))
+}
+
+fn terms(app: &App) -> Terms {
+    Terms { limits: (&app.limits).into(), text_bytes_max: document_text_bytes_max(&app.limits) }
+}
+
+/// Hands batch after batch to the store, as fast as their outcomes are taken off the channel.
+fn submit_all(
+    request: Request,
+    app: &App,
+    database: &Arc<Database>,
+    batches: &mpsc::Sender<Submitted>,
+) -> Result<(), HttpError> {
+    let new_edits = request.new_edits();
+    let mut batch = Batch::default();
+    let submit = |batch: &mut Batch| {
+        // A reader that has gone has given up the rest of its request.
+        batches.blocking_send(batch.submit(database)).map_err(|_| HttpError::BodyLost)
+    };
+    request.for_each(terms(app), |document| {
+        batch.add(document, new_edits, database, &app.uuids)?;
+        if batch.is_full() { submit(&mut batch) } else { Ok(()) }
+    })?;
+    if batch.is_empty() { Ok(()) } else { submit(&mut batch) }
+}
+
+/// Sends the rows while the rest is being written.
+fn stream(
+    mut rows: Rows,
+    second: Submitted,
+    mut batches: mpsc::Receiver<Submitted>,
+    writing: JoinHandle<Result<(), HttpError>>,
+) -> Reply {
+    let (answer, body) = body::channel();
+    tokio::spawn(async move {
+        let mut next = Some(second);
+        while let Some(batch) = next {
+            match batch.settle().await {
+                (documents, Ok(edited)) => rows.append(documents, edited),
+                (documents, Err(error)) => rows.append_failures(documents, &error.into()),
+            }
+            let text = rows.take();
+            if !text.is_empty() && answer.send(text).await.is_err() {
+                tracing::debug!("the reader of a bulk answer is gone");
+                return;
+            }
+            next = batches.recv().await;
+        }
+        match ended(writing).await {
+            Ok(()) => {
+                let mut text = rows.finish();
+                text.push(b'\n');
+                // A reader that goes before the closing bracket misses nothing.
+                let _gone = answer.send(text).await;
+            }
+            Err(error) => {
+                tracing::error!(%error, "a bulk request was broken off");
+                answer.abort("the bulk request could not be finished").await;
+            }
+        }
+    });
+    reply::json_stream(StatusCode::CREATED, body)
+}
+
+/// What became of the writing thread, once the channel is empty.
+async fn ended(writing: JoinHandle<Result<(), HttpError>>) -> Result<(), HttpError> {
+    match writing.await {
+        Ok(outcome) => outcome,
+        Err(join) => {
+            Err(HttpError::Internal { action: "write documents", cause: join.to_string() })
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! `_bulk_get`.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+use store::{
+    Database, DocId, DocTree, Error, Output, OutputError, RevId, Show, ShowAttachments, Snapshot,
+};
+
+use super::wanted::{Wanted, check_query};
+use crate::http::document::{OpenRevs, ReadOptions, chosen};
+use crate::http::sink::{Sink, stream_json};
+use crate::http::{Call, HttpError, Reply, json_body};
+
+/// Text gathered from one snapshot before it is let go and the text is sent.
+const PAGE_BYTES: usize = 256 * 1024;
+
+/// `POST /{db}/_bulk_get`
+pub(crate) async fn bulk_get(call: Call) -> Result<Reply, HttpError> {
+    let database = call.database()?;
+    check_query(&call.query)?;
+    let ReadOptions { latest, show, .. } = ReadOptions::parse(&call.query)?;
+    let Call { headers, body, .. } = call;
+    let mut members = json_body::object(&headers, body).await?;
+    let Some(Value::Array(docs)) = members.remove("docs") else {
+        return Err(HttpError::BadRequest("Missing JSON list of 'docs'.".into()));
+    };
+    Ok(stream_json(StatusCode::OK, move |sink| {
+        let reading = Reading { database: &database, latest, show };
+        reading.write(docs.into_iter().map(Wanted::parse), sink)
+    }))
+}
+
+/// How the documents are read.
+struct Reading<'a> {
+    database: &'a Database,
+    latest: bool,
+    show: Show,
+}
+
+impl Reading<'_> {
+    fn write(
+        &self,
+        wanted: impl Iterator<Item = Wanted>,
+        sink: &mut Sink,
+    ) -> Result<(), OutputError> {
+        let mut wanted = wanted.peekable();
+        let mut output = Output::new();
+        output.text().extend_from_slice(b"{\"results\":[");
+        while wanted.peek().is_some() {
+            self.database.read::<_, Error>(|snapshot| {
+                while output.len() < PAGE_BYTES
+                    && let Some(next) = wanted.next()
+                {
+                    self.render(snapshot, &next, &mut output)?;
+                    if wanted.peek().is_some() {
+                        output.text().push(b',');
+                    }
+                }
+                Ok(())
+            })?;
+            output.write_to(self.database, sink)?;
+        }
+        output.text().extend_from_slice(b"]}\n");
+        output.write_to(self.database, sink)
+    }
+
+    /// `{"id":…,"docs":[…]}`
+    fn render(
+        &self,
+        snapshot: &Snapshot<'_>,
+        wanted: &Wanted,
+        output: &mut Output,
+    ) -> Result<(), Error> {
+        output.text().extend_from_slice(b"{\"id\":");
+        match wanted {
+            Wanted::Document { id, rev, atts_since } => {
+                store::json::write_string(output.text(), id.as_str());
+                output.text().extend_from_slice(b",\"docs\":[");
+                let since;
+                let show = if atts_since.is_empty() {
+                    &self.show
+                } else {
+                    let attachments = ShowAttachments::Since(atts_since.clone());
+                    since = Show { attachments, ..self.show.clone() };
+                    &since
+                };
+                match snapshot.tree(id)? {
+                    None => write_missing(id, rev.as_ref(), output.text()),
+                    Some(document) => {
+                        self.render_revisions(snapshot, id, &document, rev.as_ref(), show, output)?;
+                    }
+                }
+            }
+            Wanted::Refused { id, rev, error, reason } => {
+                write_value(id, output.text());
+                output.text().extend_from_slice(b",\"docs\":[");
+                let refused = json!({"id": id, "rev": rev, "error": error, "reason": reason});
+                write_value(&json!({ "error": refused }), output.text());
+            }
+        }
+        output.text().extend_from_slice(b"]}");
+        Ok(())
+    }
+
+    fn render_revisions(
+        &self,
+        snapshot: &Snapshot<'_>,
+        id: &DocId,
+        document: &DocTree,
+        rev: Option<&RevId>,
+        show: &Show,
+        output: &mut Output,
+    ) -> Result<(), Error> {
+        let wanted = rev.map_or(OpenRevs::All, |rev| OpenRevs::These(vec![rev.clone()]));
+        for (index, rev) in chosen(document, &wanted, self.latest).iter().enumerate() {
+            if index > 0 {
+                output.text().push(b',');
+            }
+            let begun = output.len();
+            output.text().extend_from_slice(b"{\"ok\":");
+            if snapshot.render_revision(id, document, rev, show, output)? {
+                output.text().push(b'}');
+            } else {
+                output.text().truncate(begun);
+                write_missing(id, Some(rev), output.text());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is not there; a document asked for without a revision has the revision `undefined`.
+fn write_missing(id: &DocId, rev: Option<&RevId>, text: &mut Vec<u8>) {
+    let rev = rev.map_or_else(|| "undefined".to_owned(), ToString::to_string);
+    let missing = json!({"id": id.as_str(), "rev": rev, "error": "not_found", "reason": "missing"});
+    write_value(&json!({ "error": missing }), text);
+}
+
+fn write_value(value: &Value, text: &mut Vec<u8>) {
+    // Writing a value to memory cannot fail.
+    let _written = serde_json::to_writer(text, value);
+}

@@ -1,0 +1,71 @@
+//! One request on its way through the hub.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Method};
+use hyper::body::Incoming;
+use store::{Database, DbName};
+
+use super::{HttpError, Query};
+use crate::access::{Action, Principal};
+use crate::app::App;
+
+/// A request whose route is known and whose principal was let through the gate.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// The hub.
+    pub(crate) app: Arc<App>,
+    /// Who asks.
+    pub(crate) principal: Principal,
+    /// The method as sent.
+    pub(crate) method: Method,
+    /// What the route's path pattern captured, percent-decoded once.
+    pub(crate) captures: Captures,
+    /// The query options.
+    pub(crate) query: Query,
+    /// The headers.
+    pub(crate) headers: HeaderMap,
+    /// The body, not yet read.
+    pub(crate) body: Incoming,
+}
+
+/// What a path pattern captured; a member is empty where the route has no such part.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Captures {
+    /// `{db}`, not yet checked to be a legal name.
+    pub(crate) db: String,
+    /// `{doc}`: the whole document id, `_design/…` and `_local/…` included.
+    pub(crate) doc: String,
+    /// `{att}`: the attachment's name, slashes included.
+    pub(crate) att: String,
+}
+
+impl Call {
+    /// The database that the path names.
+    pub(crate) fn database(&self) -> Result<Arc<Database>, HttpError> {
+        // What cannot be a name names no database; only who makes one is told why.
+        let name = self.db_name().map_err(|_| HttpError::NoDatabase)?;
+        self.app.store.database(&name).ok_or(HttpError::NoDatabase)
+    }
+
+    /// The database name in the path.
+    pub(crate) fn db_name(&self) -> Result<DbName, HttpError> {
+        Ok(self.captures.db.parse::<DbName>()?)
+    }
+
+    /// Asks the gate for a further right on the same database, for requests whose action shows only
+    /// in their body.
+    pub(crate) fn require(&self, action: Action) -> Result<(), HttpError> {
+        crate::access::decide(&self.principal, action, Some(&self.captures.db)).allowed()
+    }
+}
+
+/// Runs what may block on a thread made for it.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, HttpError> + Send + 'static,
+) -> Result<T, HttpError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(join) => Err(HttpError::Internal { action: "finish a task", cause: join.to_string() }),
+    }
+}

@@ -1,0 +1,74 @@
+//! The changes feed of a database.
+
+mod filter;
+mod live;
+mod options;
+mod reader;
+mod row;
+
+use std::sync::Arc;
+
+use store::{Database, Direction};
+use tokio::sync::watch;
+
+use self::live::Live;
+use self::options::{Feed, Options};
+use self::reader::Reader;
+use super::etag::ETag;
+use super::pages::{self, Gate};
+use super::{Call, HttpError, Reply, json_body};
+use crate::access::Action;
+
+/// `GET /{db}/_changes`
+pub(crate) async fn get(call: Call) -> Result<Reply, HttpError> {
+    let scope = Scope::of(&call)?;
+    let options = Options::parse(&call.query, None, &call.headers)?;
+    if options.feed != Feed::Normal {
+        return scope.feed(options).await;
+    }
+    // Nothing but a commit changes what a normal feed says.
+    let tag = ETag::new(&scope.database.update_seq().to_string())?;
+    if tag.is_known(&call.headers) {
+        return Ok(tag.not_modified());
+    }
+    let mut reply = scope.feed(options).await?;
+    tag.put(&mut reply);
+    Ok(reply)
+}
+
+/// `POST /{db}/_changes`
+pub(crate) async fn post(call: Call) -> Result<Reply, HttpError> {
+    let scope = Scope::of(&call)?;
+    let body = json_body::optional_object(&call.headers, call.body).await?;
+    let options = Options::parse(&call.query, body.as_ref(), &call.headers)?;
+    scope.feed(options).await
+}
+
+/// What a feed needs beside its options.
+struct Scope {
+    gate: Gate,
+    database: Arc<Database>,
+    shutdown: watch::Receiver<bool>,
+}
+
+impl Scope {
+    fn of(call: &Call) -> Result<Self, HttpError> {
+        Ok(Self {
+            gate: Gate::of(call, Action::Read),
+            database: call.database()?,
+            shutdown: call.app.shutdown.clone(),
+        })
+    }
+
+    async fn feed(self, options: Options) -> Result<Reply, HttpError> {
+        let Self { gate, database, shutdown } = self;
+        let (feed, patience) = (options.feed, options.patience);
+        let backwards = options.direction == Direction::Descending;
+        let reader = Reader::new(&database, options)?;
+        // Backwards there is nothing to wait for.
+        if feed == Feed::Normal || backwards {
+            return pages::answer(gate, database, reader).await;
+        }
+        Live { feed, patience, gate, database, shutdown }.answer(reader).await
+    }
+}

@@ -1,0 +1,13 @@
+//! Documents one at a time.
+
+mod options;
+mod read;
+mod submit;
+mod write;
+
+pub(crate) use options::{OpenRevs, ReadOptions, rev_options};
+pub(crate) use read::{chosen, get};
+pub(crate) use submit::{Edited, outcome, submit, submit_one};
+pub(crate) use write::{
+    delete, generated_id, post, put, read_document, replicated, write_row, written,
+};

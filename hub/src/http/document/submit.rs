@@ -1,0 +1,45 @@
+//! Edits handed to the store and waited for without holding a thread.
+
+use store::{Database, Edit, EditError, Error, RevId};
+use tokio::sync::oneshot;
+
+use crate::clock;
+use crate::http::HttpError;
+
+/// What becomes of a batch of edits.
+pub(crate) type Edited = Result<Vec<Result<RevId, EditError>>, Error>;
+
+/// Queues edits; the outcome follows.
+pub(crate) fn submit(database: &Database, edits: Vec<Edit>) -> oneshot::Receiver<Edited> {
+    let (sender, receiver) = oneshot::channel();
+    database.submit(edits, clock::now(), move |outcome| {
+        // A client that has gone does not undo its write.
+        let _gone = sender.send(outcome);
+    });
+    receiver
+}
+
+/// Waits for a batch; a store that closed before it could write says so.
+pub(crate) async fn outcome(edited: oneshot::Receiver<Edited>) -> Edited {
+    edited.await.unwrap_or(Err(Error::Closing))
+}
+
+/// Writes one edit and returns its revision.
+pub(crate) async fn submit_one(database: &Database, edit: Edit) -> Result<RevId, HttpError> {
+    let edited = outcome(submit(database, vec![edit])).await?;
+    // One edit has one outcome.
+    edited.into_iter().next().ok_or(HttpError::Store(Error::Closing))?.map_err(HttpError::from)
+}
+
+/// Writes one edit whose outcome nobody waits for: `batch=ok`.
+pub(crate) fn submit_unawaited(database: &Database, edit: Edit) {
+    let id = edit.id.clone();
+    database.submit(vec![edit], clock::now(), move |edited| match edited {
+        Err(error) => tracing::error!(%id, %error, "a batched write failed"),
+        Ok(edited) => {
+            if let Some(Err(error)) = edited.into_iter().next() {
+                tracing::info!(%id, %error, "a batched write was refused");
+            }
+        }
+    });
+}

@@ -1,0 +1,206 @@
+//! PUT, POST and DELETE of documents.
+
+use http::{HeaderMap, StatusCode, header};
+use serde_json::json;
+use store::{Database, DocId, Document, DocumentId, DocumentLimits, Edit, Lineage, RevId};
+
+use super::options::rev_options;
+use super::submit::{submit_one, submit_unawaited};
+use crate::access::Action;
+use crate::clock;
+use crate::config::Limits;
+use crate::http::call::blocking;
+use crate::http::etag::ETag;
+use crate::http::location::location;
+use crate::http::{Call, HttpError, Query, Reply, local, reply, request};
+
+/// Text that is parsed where it arrives; longer text goes to a thread that may block.
+const PARSE_AT_ONCE_BYTES: usize = 64 * 1024;
+
+impl From<&Limits> for DocumentLimits {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            body_bytes_max: limits.document_bytes_max,
+            attachment_bytes_max: limits.attachment_bytes_max,
+        }
+    }
+}
+
+/// `PUT /{db}/{doc}`
+pub(crate) async fn put(call: Call) -> Result<Reply, HttpError> {
+    let database = call.database()?;
+    let id = call.captures.doc.parse::<DocId>()?;
+    if id.is_design() {
+        call.require(Action::WriteDesign)?;
+    }
+    refuse_multipart(&call.headers)?;
+    let Call { app, captures, query, headers, body, .. } = call;
+    let document = read_document(&app.limits, &headers, body).await?;
+    let deleted = document.deleted;
+    let lineage = lineage(&document, &query, &headers)?;
+    let edit = into_edit(document, id.clone(), lineage, &database).await?;
+    if is_batch(&query) {
+        submit_unawaited(&database, edit);
+        return Ok(accepted(id.as_str()));
+    }
+    let rev = submit_one(&database, edit).await?;
+    let status = if deleted { StatusCode::OK } else { StatusCode::CREATED };
+    let mut reply = written(status, id.as_str(), &rev.to_string());
+    ETag::of(&rev)?.put(&mut reply);
+    location(&mut reply, &headers, &[&captures.db, id.as_str()]);
+    Ok(reply)
+}
+
+/// `POST /{db}`
+pub(crate) async fn post(mut call: Call) -> Result<Reply, HttpError> {
+    let database = call.database()?;
+    request::require_json(&call.headers)?;
+    let may_write_design = call.require(Action::WriteDesign);
+    let db = std::mem::take(&mut call.captures.db);
+    let Call { app, query, headers, body, .. } = call;
+    let mut document = read_document(&app.limits, &headers, body).await?;
+    let id = match document.id.take() {
+        Some(DocumentId::Replicated(id)) => id,
+        Some(DocumentId::Local(id)) => {
+            let written = local::write(&database, id.clone(), document).await?;
+            return Ok(local::answer(&headers, &db, &id, &written));
+        }
+        None => {
+            // A revision means nothing without the document it is of.
+            document.revs.clear();
+            generated_id(&app.uuids)?
+        }
+    };
+    if id.is_design() {
+        may_write_design?;
+    }
+    let lineage = Lineage::Child(document.revs.first().cloned());
+    let edit = into_edit(document, id.clone(), lineage, &database).await?;
+    if is_batch(&query) {
+        submit_unawaited(&database, edit);
+        return Ok(accepted(id.as_str()));
+    }
+    let rev = submit_one(&database, edit).await?;
+    let mut reply = written(StatusCode::CREATED, id.as_str(), &rev.to_string());
+    location(&mut reply, &headers, &[&db, id.as_str()]);
+    Ok(reply)
+}
+
+/// `DELETE /{db}/{doc}`
+pub(crate) async fn delete(call: Call) -> Result<Reply, HttpError> {
+    let database = call.database()?;
+    let id = call.captures.doc.parse::<DocId>()?;
+    let Call { query, headers, .. } = call;
+    let (reading, wanted) = (database.clone(), id.clone());
+    let head = blocking(move || Ok(reading.read(|snapshot| snapshot.head(&wanted))?)).await?;
+    match head {
+        None => return Err(HttpError::NotFound("missing")),
+        Some(head) if head.deleted => return Err(HttpError::NotFound("deleted")),
+        Some(_) => {}
+    }
+    let base = rev_options(Vec::new(), &query, &headers)?.into_iter().next();
+    let edit = Edit {
+        id: id.clone(),
+        lineage: Lineage::Child(base),
+        deleted: true,
+        body: "{}".into(),
+        attachments: Vec::new(),
+    };
+    let rev = submit_one(&database, edit).await?;
+    let mut reply = written(StatusCode::OK, id.as_str(), &rev.to_string());
+    ETag::of(&rev)?.put(&mut reply);
+    Ok(reply)
+}
+
+/// Reads a request body as one document.
+pub(crate) async fn read_document(
+    limits: &Limits,
+    headers: &HeaderMap,
+    body: hyper::body::Incoming,
+) -> Result<Document, HttpError> {
+    let text = request::read(headers, body, request::document_text_bytes_max(limits)).await?;
+    let limits = DocumentLimits::from(limits);
+    if text.len() <= PARSE_AT_ONCE_BYTES {
+        return Ok(Document::parse(&text, limits)?);
+    }
+    blocking(move || Ok(Document::parse(&text, limits)?)).await
+}
+
+/// An id for a document that came without one.
+pub(crate) fn generated_id(uuids: &crate::uuids::Uuids) -> Result<DocId, HttpError> {
+    let id = uuids.next(clock::now()).map_err(|error| HttpError::Internal {
+        action: "make a document id",
+        cause: error.to_string(),
+    })?;
+    Ok(id.parse::<DocId>()?)
+}
+
+/// `{"ok":true,"id":…,"rev":…}`
+pub(crate) fn written(status: StatusCode, id: &str, rev: &str) -> Reply {
+    let mut text = Vec::with_capacity(id.len() + rev.len() + 40);
+    write_row(&mut text, id, rev);
+    reply::json_text(status, text)
+}
+
+/// Appends `{"ok":true,"id":…,"rev":…}`.
+pub(crate) fn write_row(text: &mut Vec<u8>, id: &str, rev: &str) {
+    text.extend_from_slice(b"{\"ok\":true,\"id\":");
+    store::json::write_string(text, id);
+    text.extend_from_slice(b",\"rev\":");
+    store::json::write_string(text, rev);
+    text.push(b'}');
+}
+
+/// What `batch=ok` answers: the write is under way.
+fn accepted(id: &str) -> Reply {
+    reply::json(StatusCode::ACCEPTED, &json!({"ok": true, "id": id}))
+}
+
+fn is_batch(query: &Query) -> bool {
+    query.text("batch") == Some("ok")
+}
+
+/// Where the revision goes: below the revision that the request names, or where the writer of
+/// `new_edits=false` says.
+fn lineage(document: &Document, query: &Query, headers: &HeaderMap) -> Result<Lineage, HttpError> {
+    let revs = rev_options(document.revs.clone(), query, headers)?;
+    if query.text("new_edits") == Some("false") {
+        replicated(revs)
+    } else {
+        Ok(Lineage::Child(revs.into_iter().next()))
+    }
+}
+
+/// The lineage of a revision that another server made.
+pub(crate) fn replicated(revs: Vec<RevId>) -> Result<Lineage, HttpError> {
+    if revs.is_empty() {
+        return Err(HttpError::BadRequest(
+            "When `new_edits: false`, the document needs `_rev` or `_revisions` specified".into(),
+        ));
+    }
+    Ok(Lineage::Path(revs))
+}
+
+async fn into_edit(
+    document: Document,
+    id: DocId,
+    lineage: Lineage,
+    database: &std::sync::Arc<Database>,
+) -> Result<Edit, HttpError> {
+    if document.attachments.is_empty() {
+        return Ok(document.into_edit(id, lineage, database)?);
+    }
+    let database = database.clone();
+    blocking(move || Ok(document.into_edit(id, lineage, &database)?)).await
+}
+
+fn refuse_multipart(headers: &HeaderMap) -> Result<(), HttpError> {
+    let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
+    let prefix = b"multipart/related";
+    match content_type.and_then(|value| value.get(..prefix.len())) {
+        Some(media_type) if media_type.eq_ignore_ascii_case(prefix) => {
+            Err(HttpError::NotImplemented("multipart/related is not read yet"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,308 @@
+//! The one place where errors become CouchDB's status, error word and reason.
+
+use http::{HeaderValue, StatusCode, header};
+use serde_json::json;
+use store::json::JsonError;
+use store::{DbNameError, DocError, DocIdError, EditError, Error, MalformedSeq, ParseRevError};
+
+use super::reply::{self, Reply};
+use crate::access::AppsError;
+use crate::key_file::KeyFileError;
+
+/// Why a request was not done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HttpError {
+    /// The database does not exist.
+    #[error("Database does not exist.")]
+    NoDatabase,
+    /// The document, revision, attachment or page does not exist; the reason says which.
+    #[error("{0}")]
+    NotFound(&'static str),
+    /// A request that cannot be understood.
+    #[error("{0}")]
+    BadRequest(String),
+    /// A query option that cannot be understood.
+    #[error("{0}")]
+    Query(String),
+    /// An underscore member that documents do not have, or one of the wrong type.
+    #[error("{0}")]
+    DocValidation(String),
+    /// A document id that cannot be.
+    #[error("{0}")]
+    IllegalDocId(String),
+    /// A database name that cannot be.
+    #[error("{0}")]
+    IllegalDatabaseName(String),
+    /// A database that exists already.
+    #[error("The database could not be created, the file already exists.")]
+    FileExists,
+    /// What is to be made is there already.
+    #[error("{0}")]
+    Exists(String),
+    /// A write whose base is no leaf.
+    #[error("Document update conflict.")]
+    Conflict,
+    /// A stub for an attachment that no ancestor has.
+    #[error("{0}")]
+    MissingStub(String),
+    /// A precondition header that does not hold.
+    #[error("{0}")]
+    PreconditionFailed(&'static str),
+    /// The wrong method for a path; the list of right ones.
+    #[error("Only {0} allowed")]
+    MethodNotAllowed(String),
+    /// A body of another type than JSON.
+    #[error("Content-Type must be application/json")]
+    BadContentType,
+    /// A body in an encoding that the hub does not read.
+    #[error("{0}")]
+    BadContentEncoding(&'static str),
+    /// An attachment is written to a revision that is not there.
+    #[error("missing_rev")]
+    MissingRev,
+    /// Nobody is logged in.
+    #[error("You are not authorized to access this db.")]
+    LogIn,
+    /// Name or password are wrong, or the session has ended.
+    #[error("{0}")]
+    Unauthorized(&'static str),
+    /// Too many wrong passwords; seconds until the next try is looked at.
+    #[error("Too many failed attempts; try again in {0} s.")]
+    TooManyAttempts(u64),
+    /// The `Host` header names somebody else: a page of a name that was made to point here.
+    #[error("The hub is not known by this host name; `hosts` in larder.toml lists others.")]
+    WrongHost,
+    /// Logged in without the right.
+    #[error("You are not allowed to access this db.")]
+    Forbidden,
+    /// Refused for another reason.
+    #[error("{0}")]
+    ForbiddenBecause(&'static str),
+    /// A document larger than the limit; its id.
+    #[error("{0}")]
+    DocumentTooLarge(String),
+    /// An attachment larger than the limit; its name.
+    #[error("{0}")]
+    AttachmentTooLarge(String),
+    /// A request body larger than the limit.
+    #[error("the request entity is too large")]
+    RequestTooLarge,
+    /// A byte range outside the attachment of this length.
+    #[error("Requested range not satisfiable")]
+    RangeNotSatisfiable(u64),
+    /// A part of CouchDB's API that this release does not have.
+    #[error("{0}")]
+    NotImplemented(&'static str),
+    /// The peer of a replication refused or could not be reached.
+    #[error("{reason}")]
+    Replication {
+        /// Status to answer with.
+        status: StatusCode,
+        /// CouchDB's error word.
+        word: String,
+        /// What a person can do something with; holds no credentials.
+        reason: String,
+    },
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] Error),
+    /// The client's body ended early or its connection broke.
+    #[error("the request body could not be read")]
+    BodyLost,
+    /// The fault is ours.
+    #[error("could not {action}")]
+    Internal {
+        /// What was being done.
+        action: &'static str,
+        /// The cause, for the log only.
+        cause: String,
+    },
+}
+
+impl HttpError {
+    /// Status, error word and reason.
+    pub(crate) fn parts(&self) -> (StatusCode, &str, String) {
+        use StatusCode as S;
+        let reason = self.to_string();
+        match self {
+            Self::NoDatabase | Self::NotFound(_) => (S::NOT_FOUND, "not_found", reason),
+            Self::BadRequest(_) | Self::BodyLost => (S::BAD_REQUEST, "bad_request", reason),
+            Self::Query(_) => (S::BAD_REQUEST, "query_parse_error", reason),
+            Self::DocValidation(_) => (S::BAD_REQUEST, "doc_validation", reason),
+            Self::IllegalDocId(_) => (S::BAD_REQUEST, "illegal_docid", reason),
+            Self::IllegalDatabaseName(_) => (S::BAD_REQUEST, "illegal_database_name", reason),
+            Self::FileExists => (S::PRECONDITION_FAILED, "file_exists", reason),
+            Self::Exists(_) => (S::CONFLICT, "conflict", reason),
+            Self::Conflict => (S::CONFLICT, "conflict", reason),
+            Self::MissingStub(_) => (S::PRECONDITION_FAILED, "missing_stub", reason),
+            Self::PreconditionFailed(_) => (S::PRECONDITION_FAILED, "precondition_failed", reason),
+            Self::MethodNotAllowed(_) => (S::METHOD_NOT_ALLOWED, "method_not_allowed", reason),
+            Self::BadContentType | Self::BadContentEncoding(_) => {
+                (S::UNSUPPORTED_MEDIA_TYPE, "bad_content_type", reason)
+            }
+            Self::MissingRev => (S::CONFLICT, "not_found", reason),
+            Self::LogIn | Self::Unauthorized(_) => (S::UNAUTHORIZED, "unauthorized", reason),
+            Self::TooManyAttempts(_) => (S::TOO_MANY_REQUESTS, "too_many_requests", reason),
+            Self::WrongHost => (S::MISDIRECTED_REQUEST, "misdirected_request", reason),
+            Self::Forbidden | Self::ForbiddenBecause(_) => (S::FORBIDDEN, "forbidden", reason),
+            Self::DocumentTooLarge(_) => (S::PAYLOAD_TOO_LARGE, "document_too_large", reason),
+            Self::AttachmentTooLarge(_) => (S::PAYLOAD_TOO_LARGE, "attachment_too_large", reason),
+            Self::RequestTooLarge => (S::PAYLOAD_TOO_LARGE, "too_large", reason),
+            Self::RangeNotSatisfiable(_) => {
+                (S::RANGE_NOT_SATISFIABLE, "requested_range_not_satisfiable", reason)
+            }
+            Self::NotImplemented(_) => (S::NOT_IMPLEMENTED, "not_implemented", reason),
+            Self::Replication { status, word, .. } => (*status, word, reason),
+            Self::Internal { .. } => internal(),
+            Self::Store(error) => store_parts(error, reason),
+        }
+    }
+
+    /// The answer; what is our own fault is logged with its cause.
+    pub(crate) fn reply(&self) -> Reply {
+        let (status, word, reason) = self.parts();
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::error!(error = %chain(self), "request failed");
+        }
+        let mut reply = reply::json(status, &json!({"error": word, "reason": reason}));
+        let headers = reply.headers_mut();
+        match self {
+            Self::MethodNotAllowed(methods) => {
+                if let Ok(methods) = HeaderValue::from_str(methods) {
+                    headers.insert(header::ALLOW, methods);
+                }
+            }
+            Self::TooManyAttempts(seconds) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
+            }
+            Self::RangeNotSatisfiable(length) => {
+                if let Ok(range) = HeaderValue::from_str(&format!("bytes */{length}")) {
+                    headers.insert(header::CONTENT_RANGE, range);
+                }
+            }
+            _ => {}
+        }
+        reply
+    }
+}
+
+fn internal() -> (StatusCode, &'static str, String) {
+    (
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "internal_server_error",
+        "The hub could not do this; its log says why.".into(),
+    )
+}
+
+fn store_parts(error: &Error, reason: String) -> (StatusCode, &'static str, String) {
+    use StatusCode as S;
+    match error {
+        Error::DatabaseExists(_) => {
+            (S::PRECONDITION_FAILED, "file_exists", HttpError::FileExists.to_string())
+        }
+        Error::NoDatabase => (S::NOT_FOUND, "not_found", HttpError::NoDatabase.to_string()),
+        Error::Busy | Error::Closing => (S::SERVICE_UNAVAILABLE, "service_unavailable", reason),
+        Error::CompactionRunning => (S::ACCEPTED, "ok", reason),
+        Error::AttachmentTooLarge(_) => (S::PAYLOAD_TOO_LARGE, "attachment_too_large", reason),
+        Error::DiskFull => (S::INSUFFICIENT_STORAGE, "insufficient_storage", reason),
+        Error::Damaged(_) | Error::NewerFormat { .. } => {
+            (S::INTERNAL_SERVER_ERROR, "database_unreadable", reason)
+        }
+        Error::Sqlite { .. } | Error::Io { .. } => internal(),
+    }
+}
+
+/// An error with all its causes, for the log.
+fn chain(error: &HttpError) -> String {
+    use std::error::Error as _;
+    let mut text = error.to_string();
+    if let HttpError::Internal { cause, .. } = error {
+        text = format!("{text}: {cause}");
+    }
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+impl From<AppsError> for HttpError {
+    fn from(error: AppsError) -> Self {
+        match error {
+            AppsError::Exists(_) | AppsError::Conflict => Self::Exists(error.to_string()),
+            AppsError::Unknown(_) => Self::NotFound("there is no app of that name"),
+            AppsError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<KeyFileError> for HttpError {
+    fn from(error: KeyFileError) -> Self {
+        Self::Internal { action: "make a token", cause: error.to_string() }
+    }
+}
+
+impl From<DbNameError> for HttpError {
+    fn from(error: DbNameError) -> Self {
+        Self::IllegalDatabaseName(error.to_string())
+    }
+}
+
+impl From<DocIdError> for HttpError {
+    fn from(error: DocIdError) -> Self {
+        Self::IllegalDocId(error.to_string())
+    }
+}
+
+impl From<ParseRevError> for HttpError {
+    fn from(error: ParseRevError) -> Self {
+        Self::BadRequest(error.to_string())
+    }
+}
+
+impl From<MalformedSeq> for HttpError {
+    fn from(error: MalformedSeq) -> Self {
+        Self::BadRequest(error.to_string())
+    }
+}
+
+impl From<JsonError> for HttpError {
+    fn from(error: JsonError) -> Self {
+        // CouchDB says no more than this; where the fault lies helps whoever wrote the request.
+        Self::BadRequest(format!("invalid UTF-8 JSON: {error}"))
+    }
+}
+
+impl From<DocError> for HttpError {
+    fn from(error: DocError) -> Self {
+        let reason = error.to_string();
+        match error {
+            DocError::Json(error) => error.into(),
+            DocError::Id(error) => error.into(),
+            DocError::Rev(error) => error.into(),
+            DocError::IdNotText => Self::IllegalDocId(reason),
+            DocError::Member(_) | DocError::Revisions(_) => Self::DocValidation(reason),
+            DocError::NotAnObject
+            | DocError::AttachmentName(_)
+            | DocError::AttachmentData(_)
+            | DocError::AttachmentFollows(_) => Self::BadRequest(reason),
+            DocError::TooLarge(id) => Self::DocumentTooLarge(id),
+            DocError::AttachmentTooLarge(name) => Self::AttachmentTooLarge(name),
+        }
+    }
+}
+
+impl From<EditError> for HttpError {
+    fn from(error: EditError) -> Self {
+        let reason = error.to_string();
+        match error {
+            EditError::Conflict => Self::Conflict,
+            EditError::MissingStub { .. } => Self::MissingStub(reason),
+            EditError::InvalidPath => Self::BadRequest(reason),
+            EditError::TooManyBranches => {
+                Self::ForbiddenBecause("too many branches in one request")
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Request bodies that are small JSON values: options, keys, lists of revisions.
+
+use http::HeaderMap;
+use hyper::body::Incoming;
+use serde_json::{Map, Value};
+
+use super::HttpError;
+use super::call::blocking;
+use super::request;
+
+/// Longest body that is parsed into values, which take several times their text's length in memory;
+/// room for a few hundred thousand keys.
+const BYTES_MAX: usize = 16 << 20;
+
+/// Text that is parsed where it arrives; longer text goes to a thread that may block.
+const PARSE_AT_ONCE_BYTES: usize = 64 * 1024;
+
+/// The body as an object; refused unless it is said to be JSON.
+pub(crate) async fn object(
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Result<Map<String, Value>, HttpError> {
+    match optional_object(headers, body).await? {
+        Some(members) => Ok(members),
+        None => Err(invalid()),
+    }
+}
+
+/// [`object`], or `None` where there is no body.
+pub(crate) async fn optional_object(
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Result<Option<Map<String, Value>>, HttpError> {
+    request::require_json(headers)?;
+    let text = request::read(headers, body, BYTES_MAX).await?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    match parse(text).await? {
+        Value::Object(members) => Ok(Some(members)),
+        _ => Err(HttpError::BadRequest("Request body must be a JSON object".into())),
+    }
+}
+
+/// The body as a value, whatever its content type.
+pub(crate) async fn value(headers: &HeaderMap, body: Incoming) -> Result<Value, HttpError> {
+    parse(request::read(headers, body, BYTES_MAX).await?).await
+}
+
+async fn parse(text: Vec<u8>) -> Result<Value, HttpError> {
+    let at_once = text.len() <= PARSE_AT_ONCE_BYTES;
+    let parse = move || serde_json::from_slice(&text).map_err(|_| invalid());
+    if at_once { parse() } else { blocking(parse).await }
+}
+
+fn invalid() -> HttpError {
+    HttpError::BadRequest("invalid UTF-8 JSON".into())
+}

@@ -1,0 +1,242 @@
+//! Long answers, read page by page: a snapshot lives no longer than one page takes to read, and a
+//! slow reader holds no thread and no snapshot.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use store::{Database, Error, Output, OutputError};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::body::{self, BodySender, ReaderGone};
+use super::call::blocking;
+use super::reply::{self, Reply};
+use super::{Call, HttpError};
+use crate::access::{self, Action, Principal};
+
+/// Rows read from one snapshot: what a thread reads within a millisecond or two, so that no snapshot
+/// is kept for long.
+pub(crate) const PAGE_ROWS_MAX: usize = 1000;
+
+/// Rows with documents asked for at a time: few enough that not many are read in vain when a page
+/// is full before.
+pub(crate) const PAGE_DOCUMENTS_MAX: usize = 100;
+
+/// Bytes after which a page ends; one row more may exceed it.
+pub(crate) const PAGE_BYTES: usize = 256 * 1024;
+
+/// Pages read at a time: more would only wait for one another's cores and disk.
+const READING_MAX: usize = 16;
+
+/// Bytes handed to the connection at a time.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// How long a reader may take nothing while a thread waits to give it attachments, so that readers
+/// who stall cannot hold all the threads that may block.
+const STALL_MAX: Duration = Duration::from_secs(60);
+
+/// What reads an answer, one page at a time.
+pub(crate) trait Pages: Send + 'static {
+    /// Appends the next page, its rows from one snapshot.
+    fn read(&mut self, database: &Database, out: &mut Output) -> Result<Progress, HttpError>;
+}
+
+/// Whether an answer is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// There is another page.
+    More,
+    /// This was the last page.
+    Done,
+}
+
+/// Sends all pages as one JSON answer: at once where there is only one, else as they are read.
+pub(crate) async fn answer<P: Pages>(
+    gate: Gate,
+    database: Arc<Database>,
+    pages: P,
+) -> Result<Reply, HttpError> {
+    let (mut pages, mut out, mut progress) = turn(&database, pages, P::read).await?;
+    if progress == Progress::Done {
+        out = match out.into_text() {
+            Ok(text) => return Ok(reply::json_stream(StatusCode::OK, body::whole(text))),
+            Err(out) => out,
+        };
+    }
+    let (sender, body) = body::channel();
+    let stream = Stream { sender, gate, database };
+    tokio::spawn(async move {
+        let outcome = loop {
+            if let Err(ended) = stream.send(out).await {
+                break Err(ended);
+            }
+            if progress == Progress::Done {
+                break Ok(());
+            }
+            match turn(&stream.database, pages, P::read).await {
+                Ok(next) => (pages, out, progress) = next,
+                Err(error) => break Err(error.into()),
+            }
+        };
+        if let Err(ended) = outcome {
+            stream.abort(&ended).await;
+        }
+    });
+    Ok(reply::json_stream(StatusCode::OK, body))
+}
+
+/// Lets `read` read a page on a thread that may block.
+pub(crate) async fn turn<P: Send + 'static, T: Send + 'static>(
+    database: &Arc<Database>,
+    mut pages: P,
+    read: impl FnOnce(&mut P, &Database, &mut Output) -> Result<T, HttpError> + Send + 'static,
+) -> Result<(P, Output, T), HttpError> {
+    // A thousand feeds wake together when a document is written; they take turns.
+    static TURNS: Semaphore = Semaphore::const_new(READING_MAX);
+    let _turn = TURNS.acquire().await;
+    let database = Arc::clone(database);
+    blocking(move || {
+        let mut out = Output::new();
+        let progress = read(&mut pages, &database, &mut out)?;
+        Ok((pages, out, progress))
+    })
+    .await
+}
+
+/// The gate of one request, asked again while its answer goes on.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    principal: Principal,
+    action: Action,
+    db: String,
+}
+
+impl Gate {
+    /// The gate that let this request through.
+    pub(crate) fn of(call: &Call, action: Action) -> Self {
+        Self { principal: call.principal.clone(), action, db: call.captures.db.clone() }
+    }
+
+    /// Whether it still lets the request through.
+    pub(crate) fn check(&self) -> Result<(), HttpError> {
+        access::decide(&self.principal, self.action, Some(&self.db)).allowed()
+    }
+}
+
+/// An answer on its way to its reader.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    /// Where the bytes go.
+    pub(crate) sender: BodySender,
+    /// Asked before every chunk.
+    pub(crate) gate: Gate,
+    /// Where large attachments are read from.
+    pub(crate) database: Arc<Database>,
+}
+
+/// Why an answer could not go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Ended {
+    /// Nobody reads it any more.
+    #[error("the reader is gone")]
+    ReaderGone,
+    /// The database is gone, or the right to read it.
+    #[error("the answer must not go on")]
+    Refused(#[source] HttpError),
+    /// The next page could not be read.
+    #[error("the answer could not go on")]
+    Failed(#[source] HttpError),
+}
+
+impl From<HttpError> for Ended {
+    fn from(error: HttpError) -> Self {
+        match error {
+            HttpError::NoDatabase | HttpError::Store(Error::NoDatabase) => Self::Refused(error),
+            error => Self::Failed(error),
+        }
+    }
+}
+
+impl Stream {
+    /// Sends what was read, waiting for the reader.
+    pub(crate) async fn send(&self, out: Output) -> Result<(), Ended> {
+        match out.into_text() {
+            Ok(text) => self.send_text(text).await,
+            Err(out) => self.send_attachments(out).await,
+        }
+    }
+
+    /// Sends bytes.
+    pub(crate) async fn send_text(&self, text: impl Into<Bytes>) -> Result<(), Ended> {
+        let mut text = text.into();
+        while !text.is_empty() {
+            self.gate.check().map_err(Ended::Refused)?;
+            let chunk = text.split_to(text.len().min(CHUNK_BYTES));
+            self.sender.send(chunk).await.map_err(|ReaderGone| Ended::ReaderGone)?;
+        }
+        Ok(())
+    }
+
+    /// Sends an output that reads attachments while it is written.
+    async fn send_attachments(&self, mut out: Output) -> Result<(), Ended> {
+        self.gate.check().map_err(Ended::Refused)?;
+        let database = Arc::clone(&self.database);
+        let sender = self.sender.clone();
+        let written = blocking(move || {
+            let mut sink = Sink { sender, runtime: Handle::current(), chunk: Vec::new() };
+            let outcome = out.write_to(&database, &mut sink);
+            match outcome.and_then(|()| io::Write::flush(&mut sink).map_err(OutputError::Sink)) {
+                Ok(()) => Ok(true),
+                Err(OutputError::Sink(_)) => Ok(false),
+                Err(OutputError::Store(error)) => Err(error.into()),
+            }
+        });
+        match written.await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Ended::ReaderGone),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Breaks the answer off, so that nobody takes a part for the whole.
+    pub(crate) async fn abort(&self, ended: &Ended) {
+        match ended {
+            Ended::ReaderGone => tracing::debug!("the reader of an answer is gone"),
+            Ended::Refused(reason) => tracing::info!(%reason, "an answer was broken off"),
+            Ended::Failed(error) => tracing::error!(%error, "an answer was broken off"),
+        }
+        self.sender.abort("the answer could not be finished").await;
+    }
+}
+
+/// The blocking end of a stream.
+struct Sink {
+    sender: BodySender,
+    runtime: Handle,
+    chunk: Vec<u8>,
+}
+
+impl io::Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.chunk.extend_from_slice(bytes);
+        if self.chunk.len() >= CHUNK_BYTES {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let chunk = std::mem::take(&mut self.chunk);
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        match self.runtime.block_on(timeout(STALL_MAX, self.sender.send(chunk))) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(ReaderGone)) | Err(_) => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+}

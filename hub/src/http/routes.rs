@@ -1,0 +1,95 @@
+//! The table of routes: what a path and method mean, and which right they need.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use super::{Call, HttpError, Reply};
+use super::{
+    all_docs, attachment, bulk, changes, database, document, local, revisions, server, session,
+};
+use crate::access::Action;
+
+/// Answers a request.
+pub(crate) type Handler =
+    fn(Call) -> Pin<Box<dyn Future<Output = Result<Reply, HttpError>> + Send>>;
+
+/// One row: requests of this method and path pattern do this action.
+pub(crate) struct Route {
+    /// Methods are case-sensitive; `HEAD` is answered by the `GET` row without the body.
+    pub(crate) method: &'static str,
+    /// Literal segments, and `{db}`, `{doc}`, `{design}`, `{local}`, `{att}`. The resource is the
+    /// database where the pattern begins with `{db}`, else the server.
+    pub(crate) path: &'static str,
+    /// What is done to the resource.
+    pub(crate) action: Action,
+    /// Who answers.
+    pub(crate) handler: Handler,
+}
+
+macro_rules! route {
+    ($method:ident $path:literal $action:ident $handler:path) => {
+        Route {
+            method: stringify!($method),
+            path: $path,
+            action: Action::$action,
+            handler: |call| Box::pin($handler(call)),
+        }
+    };
+}
+
+/// Every request the hub can name; whatever is not here is refused.
+pub(crate) static ROUTES: &[Route] = &[
+    route!(GET "/" Greet server::welcome),
+    route!(GET "/_up" Greet server::up),
+    route!(GET "/_session" Greet session::show),
+    route!(POST "/_session" Greet session::log_in),
+    route!(DELETE "/_session" Greet session::log_out),
+    route!(GET "/_all_dbs" UseServer server::all_dbs),
+    route!(GET "/_uuids" UseServer server::uuids),
+    route!(GET "/_active_tasks" UseServer server::active_tasks),
+    route!(POST "/_replicate" UseServer crate::replicate::replicate),
+    route!(GET "/_hub/status" AdministerServer crate::control::status),
+    route!(GET "/_hub/apps" AdministerServer crate::control::list_apps),
+    route!(POST "/_hub/apps" AdministerServer crate::control::add_app),
+    route!(DELETE "/_hub/apps/{doc}" AdministerServer crate::control::remove_app),
+    route!(POST "/_hub/backup" AdministerServer crate::control::backup),
+    route!(POST "/_hub/verify" AdministerServer crate::control::verify),
+    route!(GET "/{db}" Read database::info),
+    route!(PUT "/{db}" Create database::create),
+    route!(DELETE "/{db}" Administer database::delete),
+    route!(POST "/{db}" Write document::post),
+    route!(GET "/{db}/_all_docs" Read all_docs::get),
+    route!(POST "/{db}/_all_docs" Read all_docs::post),
+    route!(GET "/{db}/_design_docs" Read all_docs::get_design),
+    route!(POST "/{db}/_design_docs" Read all_docs::post_design),
+    route!(GET "/{db}/_local_docs" Read all_docs::get_local),
+    route!(POST "/{db}/_local_docs" Read all_docs::post_local),
+    route!(POST "/{db}/_bulk_docs" Write bulk::bulk_docs),
+    route!(POST "/{db}/_bulk_get" Read bulk::bulk_get),
+    route!(GET "/{db}/_changes" Read changes::get),
+    route!(POST "/{db}/_changes" Read changes::post),
+    route!(POST "/{db}/_revs_diff" Read revisions::revs_diff),
+    route!(POST "/{db}/_missing_revs" Read revisions::missing_revs),
+    route!(GET "/{db}/_revs_limit" Read database::revs_limit),
+    route!(PUT "/{db}/_revs_limit" Administer database::set_revs_limit),
+    route!(POST "/{db}/_ensure_full_commit" Write database::ensure_full_commit),
+    route!(POST "/{db}/_compact" Write database::compact),
+    route!(POST "/{db}/_compact/{design}" Write database::compact_views),
+    route!(GET "/{db}/_security" Read database::security),
+    route!(PUT "/{db}/_security" Administer database::set_security),
+    route!(GET "/{db}/_local/{local}" Read local::get),
+    route!(PUT "/{db}/_local/{local}" Write local::put),
+    route!(DELETE "/{db}/_local/{local}" Write local::delete),
+    route!(GET "/{db}/_design/{design}" Read document::get),
+    route!(PUT "/{db}/_design/{design}" WriteDesign document::put),
+    route!(DELETE "/{db}/_design/{design}" WriteDesign document::delete),
+    route!(GET "/{db}/_design/{design}/{att}" Read attachment::get),
+    route!(PUT "/{db}/_design/{design}/{att}" WriteDesign attachment::put),
+    route!(DELETE "/{db}/_design/{design}/{att}" WriteDesign attachment::delete),
+    route!(GET "/{db}/{doc}" Read document::get),
+    route!(PUT "/{db}/{doc}" Write document::put),
+    route!(DELETE "/{db}/{doc}" Write document::delete),
+    route!(GET "/{db}/{doc}/{att}" Read attachment::get),
+    route!(PUT "/{db}/{doc}/{att}" Write attachment::put),
+    route!(DELETE "/{db}/{doc}/{att}" Write attachment::delete),
+];

@@ -1,0 +1,155 @@
+//! The server itself: greeting, lists of databases and tasks, fresh ids.
+
+use std::cmp::Ordering;
+
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use serde_json::{Map, json};
+use store::{Direction, IdRange};
+
+use super::all_docs::{Options, Span};
+use super::reply;
+use super::{Call, HttpError, Reply};
+use crate::access::{Action, Decision, Principal, decide};
+use crate::clock;
+
+/// The release of CouchDB whose API this is; clients look at it to know what they may ask for.
+const COUCHDB_VERSION: &str = "3.5.0";
+
+/// CouchDB's `uuids/max_count`.
+const UUIDS_MAX: u64 = 1000;
+
+#[derive(Serialize)]
+struct Welcome<'a> {
+    couchdb: &'static str,
+    version: &'static str,
+    git_sha: &'static str,
+    uuid: &'a str,
+    features: [&'static str; 0],
+    vendor: Vendor,
+}
+
+#[derive(Serialize)]
+struct Vendor {
+    name: &'static str,
+    version: &'static str,
+}
+
+/// `GET /`
+#[expect(clippy::unused_async, reason = "handlers are futures")]
+pub(crate) async fn welcome(call: Call) -> Result<Reply, HttpError> {
+    let welcome = Welcome {
+        couchdb: "Welcome",
+        version: COUCHDB_VERSION,
+        git_sha: option_env!("LARDER_GIT_SHA").unwrap_or("unknown"),
+        uuid: &call.app.server_uuid,
+        features: [],
+        vendor: Vendor { name: "Larder", version: env!("CARGO_PKG_VERSION") },
+    };
+    Ok(reply::json(StatusCode::OK, &welcome))
+}
+
+/// `GET /_up`
+#[expect(clippy::unused_async, reason = "handlers are futures")]
+pub(crate) async fn up(_call: Call) -> Result<Reply, HttpError> {
+    Ok(reply::json_text(StatusCode::OK, br#"{"status":"ok","seeds":{}}"#.to_vec()))
+}
+
+/// `GET /_all_dbs`: the databases that whoever asks may read.
+#[expect(clippy::unused_async, reason = "handlers are futures")]
+pub(crate) async fn all_dbs(call: Call) -> Result<Reply, HttpError> {
+    let options = Options::parse(&call.query, Map::new())?;
+    let Span::Range(range) = options.span(None) else {
+        return Ok(reply::json_text(StatusCode::OK, b"[]".to_vec()));
+    };
+    let databases = call.app.store.databases();
+    let mut names: Vec<&str> = databases
+        .iter()
+        .map(|database| database.name().as_str())
+        .filter(|name| contains(&range, name) && reads(&call.principal, name))
+        .collect();
+    if options.direction == Direction::Descending {
+        names.reverse();
+    }
+    let bound = |count| usize::try_from(count).unwrap_or(usize::MAX);
+    let names = names.into_iter().skip(bound(options.skip)).take(bound(options.limit));
+    Ok(reply::json(StatusCode::OK, &names.collect::<Vec<_>>()))
+}
+
+fn reads(principal: &Principal, database: &str) -> bool {
+    decide(principal, Action::Read, Some(database)) == Decision::Allow
+}
+
+fn contains(range: &IdRange, name: &str) -> bool {
+    let (low, high) = match range.direction {
+        Direction::Ascending => (&range.start, &range.end),
+        Direction::Descending => (&range.end, &range.start),
+    };
+    let above = |(low, inclusive): &(String, bool)| match name.cmp(low.as_str()) {
+        Ordering::Less => false,
+        Ordering::Equal => *inclusive,
+        Ordering::Greater => true,
+    };
+    let below = |(high, inclusive): &(String, bool)| match name.cmp(high.as_str()) {
+        Ordering::Less => true,
+        Ordering::Equal => *inclusive,
+        Ordering::Greater => false,
+    };
+    low.as_ref().is_none_or(above) && high.as_ref().is_none_or(below)
+}
+
+/// `GET /_uuids`
+#[expect(clippy::unused_async, reason = "handlers are futures")]
+pub(crate) async fn uuids(call: Call) -> Result<Reply, HttpError> {
+    let bad = |reason: &str| HttpError::BadRequest(reason.into());
+    let count = match call.query.text("count").map(str::parse::<u64>) {
+        None => 1,
+        Some(Ok(count)) if count <= UUIDS_MAX => count,
+        Some(Ok(_)) => return Err(bad("count parameter too large")),
+        Some(Err(_)) => return Err(bad("count must be a positive integer")),
+    };
+    let uuids = (0..count).map(|_| call.app.uuids.next(clock::now()));
+    let uuids: Vec<String> = uuids.collect::<Result<_, _>>().map_err(|error| {
+        HttpError::Internal { action: "draw random bytes", cause: error.to_string() }
+    })?;
+    let mut reply = reply::json(StatusCode::OK, &json!({"uuids": uuids}));
+    // As CouchDB has it: whoever keeps this answer gives an id away twice.
+    let headers = reply.headers_mut();
+    let past = HeaderValue::from_static("Mon, 01 Jan 1990 00:00:00 GMT");
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    headers.insert(header::EXPIRES, past);
+    Ok(reply)
+}
+
+/// `GET /_active_tasks`: what runs on databases that whoever asks may read.
+#[expect(clippy::unused_async, reason = "handlers are futures")]
+pub(crate) async fn active_tasks(call: Call) -> Result<Reply, HttpError> {
+    let everything = decide(&call.principal, Action::AdministerServer, None) == Decision::Allow;
+    let readable = |name: &String| reads(&call.principal, name);
+    let tasks = call
+        .app
+        .tasks
+        .list(|databases| everything || (!databases.is_empty() && databases.iter().all(readable)));
+    Ok(reply::json(StatusCode::OK, &tasks))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_of_names() {
+        let range = |start: Option<(&str, bool)>, end: Option<(&str, bool)>, direction| {
+            let own = |end: Option<(&str, bool)>| end.map(|(name, with)| (name.to_owned(), with));
+            let range = IdRange { start: own(start), end: own(end), direction };
+            ["a", "b", "c"].into_iter().filter(|name| contains(&range, name)).collect::<String>()
+        };
+        let (up, down) = (Direction::Ascending, Direction::Descending);
+        assert_eq!(range(None, None, up), "abc");
+        assert_eq!(range(Some(("b", true)), None, up), "bc");
+        assert_eq!(range(Some(("a", true)), Some(("c", false)), up), "ab");
+        assert_eq!(range(Some(("b", true)), None, down), "ab");
+        assert_eq!(range(Some(("c", true)), Some(("a", false)), down), "bc");
+    }
+}

@@ -1,0 +1,241 @@
+//! Listeners and their connections: who may connect, how long, and how many.
+
+mod door;
+mod stall;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::app::App;
+use crate::config::HttpConfig;
+use door::Door;
+use stall::Stalling;
+
+/// How long a connection may lie idle, and how long a request's head may take. Longer than HTTP
+/// clients keep idle connections, so that it is they who close them.
+const HEAD_MAX: Duration = Duration::from_secs(120);
+
+/// Longest head of a request, in bytes: room for any id in a path, no more.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// How long a client may take in nothing of an answer that waits for it.
+const STALL_MAX: Duration = Duration::from_secs(120);
+
+/// Connections open on the control socket, which has its own so that the owner always gets in.
+const CONTROL_CONNECTIONS_MAX: usize = 64;
+
+/// How long to wait when the system has no more file handles to accept with.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The sockets of a hub.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    local: Vec<TcpListener>,
+    local_door: Door,
+    control: UnixListener,
+}
+
+/// A port could not be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BindError {
+    /// Another program has it.
+    #[error("port {0} is in use (by another hub or CouchDB?); use --http 127.0.0.1:0")]
+    InUse(u16),
+    /// The system refused.
+    #[error("could not listen on {address}")]
+    Io {
+        /// Where.
+        address: SocketAddr,
+        /// The reason.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Listeners {
+    /// Binds what the configuration names, beside the control socket.
+    pub(crate) async fn bind(
+        config: &HttpConfig,
+        control: std::os::unix::net::UnixListener,
+    ) -> Result<Self, BindError> {
+        let wanted = config.address.first();
+        let failed = |source: io::Error| match source.kind() {
+            io::ErrorKind::AddrInUse => BindError::InUse(wanted.port()),
+            _ => BindError::Io { address: wanted, source },
+        };
+        let first = TcpListener::bind(wanted).await.map_err(failed)?;
+        let bound = first.local_addr().map_err(failed)?;
+        let mut local = vec![first];
+        if let Some(second) = config.address.second(bound.port()) {
+            match TcpListener::bind(second).await {
+                Ok(second) => local.push(second),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                    tracing::warn!(address = %second, "another program listens here; use 127.0.0.1");
+                }
+                Err(_no_ipv6) => {}
+            }
+        }
+        let local_door = Door::local(config, bound.port());
+        let control = UnixListener::from_std(control).map_err(failed)?;
+        Ok(Self { local, local_door, control })
+    }
+
+    /// Where programs reach the hub, the best first.
+    pub(crate) fn urls(&self) -> Vec<String> {
+        let addresses = self.local.iter().filter_map(|listener| listener.local_addr().ok());
+        addresses.map(|address| format!("http://{address}/")).collect()
+    }
+}
+
+/// All connections of a hub.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    local: Arc<Semaphore>,
+    local_max: u32,
+    control: Arc<Semaphore>,
+}
+
+impl Connections {
+    /// At most so many at a time; the next ones wait to be accepted.
+    pub(crate) fn new(connections_max: usize) -> Self {
+        let local_max = u32::try_from(connections_max.clamp(1, Semaphore::MAX_PERMITS / 2));
+        let local_max = local_max.unwrap_or(u32::MAX);
+        Self {
+            local: Arc::new(Semaphore::new(local_max as usize)),
+            local_max,
+            control: Arc::new(Semaphore::new(CONTROL_CONNECTIONS_MAX)),
+        }
+    }
+
+    /// Accepts and serves until the hub is told to stop.
+    pub(crate) async fn accept(&self, app: &Arc<App>, listeners: Listeners) {
+        let Listeners { local, local_door, control } = listeners;
+        let mut loops = tokio::task::JoinSet::new();
+        for listener in local {
+            let socket = Socket::Tcp(listener);
+            let permits = Arc::clone(&self.local);
+            loops.spawn(accept(Arc::clone(app), socket, local_door.clone(), permits));
+        }
+        let permits = Arc::clone(&self.control);
+        let socket = Socket::Unix(control);
+        loops.spawn(accept(Arc::clone(app), socket, Door::Control, permits));
+        while loops.join_next().await.is_some() {}
+    }
+
+    /// Waits until every connection has ended, at most so long; whether they have.
+    pub(crate) async fn drain(&self, grace: Duration) -> bool {
+        let local = self.local.acquire_many(self.local_max);
+        let control = self.control.acquire_many(CONTROL_CONNECTIONS_MAX as u32);
+        let all = async { tokio::join!(local, control) };
+        tokio::time::timeout(grace, all).await.is_ok()
+    }
+}
+
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Socket {
+    async fn accept(&self) -> io::Result<Stream> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                // Small answers leave at once. A stream that refuses is as good as any other.
+                let _refused = stream.set_nodelay(true);
+                Ok(Stream::Tcp(stream))
+            }
+            Self::Unix(listener) => Ok(Stream::Unix(listener.accept().await?.0)),
+        }
+    }
+}
+
+async fn accept(app: Arc<App>, socket: Socket, door: Door, permits: Arc<Semaphore>) {
+    let mut shutdown = app.shutdown.clone();
+    let next = async || {
+        let permit = Arc::clone(&permits).acquire_owned().await.ok()?;
+        Some((permit, socket.accept().await))
+    };
+    loop {
+        let accepted = tokio::select! {
+            accepted = next() => accepted,
+            _ = shutdown.wait_for(|&stop| stop) => return,
+        };
+        match accepted {
+            None => return,
+            Some((permit, Ok(Stream::Tcp(stream)))) => {
+                tokio::spawn(serve(Arc::clone(&app), door.clone(), stream, permit));
+            }
+            Some((permit, Ok(Stream::Unix(stream)))) if is_ours(&stream) => {
+                tokio::spawn(serve(Arc::clone(&app), door.clone(), stream, permit));
+            }
+            Some((_, Ok(Stream::Unix(_)))) => {
+                tracing::warn!("another user tried the control socket; refused");
+            }
+            Some((_, Err(error))) => {
+                tracing::warn!(%error, "could not accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Whether the program at the other end runs as our own user, or as root, who can be any.
+fn is_ours(stream: &UnixStream) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == own || peer.uid() == 0)
+}
+
+async fn serve<S>(app: Arc<App>, door: Door, stream: S, permit: OwnedSemaphorePermit)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let shutdown = app.shutdown.clone();
+    let respond = |request: Request<Incoming>| {
+        let app = Arc::clone(&app);
+        let door = door.clone();
+        async move { Ok::<_, Infallible>(door.answer(app, request).await) }
+    };
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_MAX)
+        .max_header_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(Stalling::new(stream, STALL_MAX)), service_fn(respond));
+    let mut connection = pin!(connection);
+    let outcome = tokio::select! {
+        biased;
+        outcome = connection.as_mut() => outcome,
+        () = told_to_stop(shutdown) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    // Clients come and go as they like; a broken connection is no news.
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "connection ended early");
+    }
+    drop(permit);
+}
+
+async fn told_to_stop(mut shutdown: watch::Receiver<bool>) {
+    // An error means that the sender is gone, and the hub with it.
+    let _stop = shutdown.wait_for(|&stop| stop).await;
+}
