@@ -1,0 +1,152 @@
+//! The demo: a real package index in one hub, replicated to another, edited on both.
+//!
+//! Run by `cargo xtask demo`, and with a few hundred records by `tests/demo.rs`. It prints what it
+//! does as it goes; every number about a hub is asked from that hub.
+
+mod compare;
+mod edit;
+mod follower;
+mod index;
+mod load;
+mod report;
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::{Hub, encode};
+use compare::compare;
+use follower::Follower;
+use report::{count, rate, say};
+
+/// The database, under one name on both hubs.
+const DATABASE: &str = "packages";
+
+/// Written last, and only on hub B: whoever has seen it has seen everything before it.
+const MARKER: &str = "end-of-demo";
+
+/// How long the follower may take to catch up, however slow the machine.
+const FOLLOWER_LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// After edits on both sides, one exchange each way suffices; more would be a fault.
+const EXCHANGES_MAX: usize = 3;
+
+/// What the demo takes in.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// Only the first so many packages; all when `None`.
+    pub records: Option<usize>,
+}
+
+/// Runs the demo and returns the differences found between the hubs: none when all is well.
+///
+/// # Panics
+/// When a hub answers something unexpected on the way, with the request and its answer.
+pub fn run(options: &Options) -> Vec<String> {
+    let start = Instant::now();
+    let mut index = index::read();
+    index.packages.truncate(options.records.unwrap_or(usize::MAX));
+    say(
+        "index",
+        format!(
+            "{} packages from apt-cache dumpavail, {} of them under long ids, {} repeats left out ({:.1} s)",
+            count(index.packages.len()),
+            count(index.shared_names),
+            count(index.repeated),
+            start.elapsed().as_secs_f64()
+        ),
+    );
+
+    let (a, b) = (Hub::start(), Hub::start());
+    say("hub A", a.url());
+    say("hub B", b.url());
+
+    a.put(&format!("/{DATABASE}"), "").expect(201);
+    load::documents(&a, &index.packages);
+    let attached = load::attachments(&a, &index.packages);
+    let ids: Vec<String> = index.packages.into_iter().map(|package| package.id).collect();
+
+    push(&a, &b, "new database", true);
+
+    let follower = Follower::start(&b, DATABASE, MARKER);
+    edit::both_sides(&a, &b, &ids, &attached);
+    exchange(&a, &b);
+    b.put(&format!("/{DATABASE}/{MARKER}"), json!({})).expect(201);
+    pull(&a, &b, "the marker");
+
+    let seen = follower.finish();
+    let differences = compare(&a, &b, &seen);
+    for (name, hub) in [("hub A", a), ("hub B", b)] {
+        report::sizes(name, &hub);
+        hub.stop();
+    }
+    say("time", format!("{:.1} s", start.elapsed().as_secs_f64()));
+    for difference in &differences {
+        say("DIFFERS", difference);
+    }
+    if differences.is_empty() {
+        say("result", "both hubs and the follower agree about every document and attachment");
+    }
+    differences
+}
+
+/// Replicates both ways until nothing new crosses.
+fn exchange(a: &Hub, b: &Hub) {
+    for round in 1..=EXCHANGES_MAX {
+        if push(a, b, &format!("exchange {round}"), false)
+            + pull(a, b, &format!("exchange {round}"))
+            == 0
+        {
+            return;
+        }
+    }
+    panic!("after {EXCHANGES_MAX} exchanges in each direction there was still something to write");
+}
+
+/// Has A push to B; returns how far that moved B.
+fn push(a: &Hub, b: &Hub, what: &str, create_target: bool) -> u64 {
+    let target = database_url(b);
+    let job = json!({ "source": DATABASE, "target": target, "create_target": create_target });
+    replicate(a, b, &format!("A → B, {what}"), &job)
+}
+
+/// Has A pull from B; returns how far that moved A.
+fn pull(a: &Hub, b: &Hub, what: &str) -> u64 {
+    let job = json!({ "source": database_url(b), "target": DATABASE });
+    replicate(a, a, &format!("B → A, {what}"), &job)
+}
+
+/// Runs one replication to its end; returns by how much the target's update sequence rose.
+fn replicate(hub: &Hub, target: &Hub, what: &str, job: &Value) -> u64 {
+    let before = update_seq(target);
+    let start = Instant::now();
+    let reply = hub.post("/_replicate", job).expect(200);
+    let took = start.elapsed();
+
+    let answer = reply.json();
+    let failures = answer["history"][0]["doc_write_failures"].as_u64().unwrap_or_default();
+    assert!(answer["ok"] == json!(true) && failures == 0, "{what}: {reply}");
+    let written = update_seq(target).saturating_sub(before);
+    say("replicate", format!("{what}: {} updates, {}", count(written), rate(written, took)));
+    written
+}
+
+/// The number that an update sequence starts with; 0 where there is no database yet.
+fn update_seq(hub: &Hub) -> u64 {
+    let info = hub.get(&format!("/{DATABASE}")).json();
+    let seq = info["update_seq"].to_string();
+    let number = seq.trim_matches('"').split('-').next().and_then(|number| number.parse().ok());
+    number.unwrap_or_default()
+}
+
+fn database_url(hub: &Hub) -> String {
+    format!("{}{DATABASE}", hub.owner_url())
+}
+
+fn document_path(id: &str) -> String {
+    format!("/{DATABASE}/{}", encode(id))
+}
+
+fn attachment_path(id: &str, name: &str) -> String {
+    format!("{}/{}", document_path(id), encode(name))
+}

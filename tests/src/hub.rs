@@ -1,0 +1,174 @@
+//! A hub as its users start it: the binary, a data directory, a port of its own.
+
+use std::fs::File;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::{Client, Finished, Process};
+
+const START_LIMIT: Duration = Duration::from_secs(60);
+const STOP_LIMIT: Duration = Duration::from_secs(60);
+const LISTENING: &str = "larder: listening on ";
+
+/// How much of the hub's log a failure shows.
+const SHOWN_LOG_LINES: usize = 40;
+
+/// A running hub, and its owner's client: `hub.get("/notes")`.
+///
+/// Dropping it kills the process and removes its directory.
+pub struct Hub {
+    process: Process,
+    owner: Client,
+    owner_url: String,
+    url: String,
+    /// Dropped after the process and before the folder.
+    _log: ShownOnPanic,
+    folder: TempDir,
+}
+
+impl Hub {
+    /// Starts a hub on an empty directory and waits until it serves.
+    ///
+    /// # Panics
+    /// With the hub's log, when it does not.
+    #[track_caller]
+    pub fn start() -> Self {
+        match TempDir::with_prefix("larder-test-") {
+            Ok(folder) => Self::start_in(folder),
+            Err(error) => panic!("no temporary directory: {error}"),
+        }
+    }
+
+    /// Starts a hub on what an earlier one left in this directory.
+    #[track_caller]
+    pub fn start_in(folder: TempDir) -> Self {
+        let data_dir = folder.path().join("data");
+        let log = folder.path().join("hub.log");
+        let mut command = larder(&["run", "--http", "127.0.0.1:0", "--onion", "off"], &data_dir);
+        match File::options().create(true).append(true).open(&log) {
+            Ok(file) => command.stderr(Stdio::from(file)),
+            Err(error) => panic!("{}: {error}", log.display()),
+        };
+        let process = Process::start(&mut command);
+        let url = match process.await_line(LISTENING, START_LIMIT) {
+            Ok(url) => url.trim().to_owned(),
+            Err(reason) => panic!("the hub does not serve: {reason}\n{}", last_lines(&log)),
+        };
+        let printed = Finished::of(&mut larder(&["url"], &data_dir)).expect_success();
+        let owner_url = printed.trim().to_owned();
+        let owner = Client::new(&owner_url);
+        Self { process, owner, owner_url, url, _log: ShownOnPanic(log), folder }
+    }
+
+    /// Where it listens, without a name: `http://127.0.0.1:PORT/`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The same with the owner's name and token, as `larder url` prints it.
+    pub fn owner_url(&self) -> &str {
+        &self.owner_url
+    }
+
+    /// The owner's client.
+    pub fn client(&self) -> &Client {
+        &self.owner
+    }
+
+    /// The data directory.
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Runs `larder ARGUMENTS --data-dir …` to its end.
+    #[track_caller]
+    pub fn larder(&self, arguments: &[&str]) -> Finished {
+        Finished::of(&mut larder(arguments, &self.data_dir()))
+    }
+
+    /// SIGKILL; hands back the directory, for [`Hub::start_in`].
+    pub fn kill(self) -> TempDir {
+        let Self { mut process, folder, .. } = self;
+        process.kill();
+        folder
+    }
+
+    /// SIGTERM: the hub drains and ends with 0; hands back the directory.
+    ///
+    /// # Panics
+    /// When it ends otherwise, or not at all.
+    #[track_caller]
+    pub fn stop(self) -> TempDir {
+        let Self { mut process, folder, .. } = self;
+        process.terminate();
+        let (status, _) = process.await_end(STOP_LIMIT);
+        let log = last_lines(&folder.path().join("hub.log"));
+        assert!(status.success(), "after SIGTERM the hub ended with {status}\n{log}");
+        folder
+    }
+}
+
+impl Deref for Hub {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.owner
+    }
+}
+
+/// A `larder` command on a data directory, untouched by the environment's own settings.
+///
+/// # Panics
+/// When the binary is not there.
+#[track_caller]
+pub fn larder(arguments: &[&str], data_dir: &Path) -> Command {
+    let mut command = Command::new(binary());
+    command.args(arguments).arg("--data-dir").arg(data_dir);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("LARDER_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// The hub under test: `LARDER_BIN`, or the one cargo built beside this test.
+#[track_caller]
+pub(crate) fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("LARDER_BIN") {
+        return PathBuf::from(path);
+    }
+    let name = format!("larder{}", std::env::consts::EXE_SUFFIX);
+    let ourselves = std::env::current_exe().unwrap_or_default();
+    // target/debug/deps/suite-… or target/debug/demo
+    let beside = ourselves.ancestors().skip(1).take(2).map(|folder| folder.join(&name));
+    match beside.into_iter().find(|path| path.is_file()) {
+        Some(path) => path,
+        None => panic!(
+            "no larder binary beside {}: run `cargo build -p hub` first, or set LARDER_BIN",
+            ourselves.display()
+        ),
+    }
+}
+
+fn last_lines(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(SHOWN_LOG_LINES)..].join("\n")
+}
+
+/// Shows the end of a hub's log when its test fails.
+struct ShownOnPanic(PathBuf);
+
+impl Drop for ShownOnPanic {
+    #[allow(clippy::print_stderr, reason = "the test harness shows it with the failure")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the hub's log ends with:\n{}", last_lines(&self.0));
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Whole hubs for tests: started as real processes on port 0 with a directory of their own.
+//!
+//! ```no_run
+//! use serde_json::json;
+//!
+//! let hub = tests::Hub::start();
+//! hub.put("/notes", "").expect(201);
+//! hub.put("/notes/first", json!({ "text": "hello" })).expect(201);
+//! assert_eq!(hub.get("/notes").json()["doc_count"], 1);
+//! hub.stop();
+//! ```
+//!
+//! Helpers panic with method, path, status and body: whoever reads the failure needs no debugger.
+
+mod body;
+pub use body::Body;
+mod client;
+pub use client::{Client, Request, encode};
+mod reply;
+pub use reply::Reply;
+mod process;
+pub use process::Process;
+mod finished;
+pub use finished::Finished;
+mod hub;
+pub use hub::{Hub, larder};
+mod node;
+pub use node::{node, run_suite};
+pub mod demo;

@@ -1,0 +1,42 @@
+//! Node scripts in `tests/node`, run against hubs.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::Process;
+
+const SUITE_LIMIT: Duration = Duration::from_secs(5 * 60);
+
+/// A `node` command in `tests/node`.
+///
+/// # Panics
+/// When the scripts' modules are not installed.
+#[track_caller]
+pub fn node() -> Command {
+    let folder = folder();
+    assert!(
+        folder.join("node_modules").is_dir(),
+        "{} has no node_modules: `cargo xtask test` installs them",
+        folder.display()
+    );
+    let mut command = Command::new("node");
+    command.current_dir(folder);
+    command
+}
+
+/// Runs one of the scripts with Node's test runner; `urls` are the hubs it may use.
+///
+/// # Panics
+/// With everything it printed, when a test in it fails.
+#[track_caller]
+pub fn run_suite(script: &str, urls: &[&str]) {
+    let mut command = node();
+    command.args(["--test", "--test-reporter=spec", script]).env("LARDER_URLS", urls.join(" "));
+    let (status, lines) = Process::start(&mut command).await_end(SUITE_LIMIT);
+    assert!(status.success(), "{script} ended with {status}\n{}", lines.join("\n"));
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("node")
+}

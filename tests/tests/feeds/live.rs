@@ -1,0 +1,76 @@
+//! Feeds that live on: what they show, what they cost, what ends them.
+
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+use tests::Hub;
+
+use crate::socket::Live;
+use crate::{put, row, with};
+
+#[test]
+fn event_sources() {
+    let hub = with(&["a"]);
+    let mut live = Live::open(&hub, "feed=eventsource&heartbeat=50");
+    let data = live.line().expect("data");
+    let seq = live.line().expect("id");
+    let change: Value = serde_json::from_str(data.trim_start_matches("data: ")).expect("JSON");
+    assert_eq!(row(&change), "1:a");
+    assert_eq!(seq, format!("id: {}", change["seq"]));
+    assert_eq!(live.line().expect("heartbeat"), "event: heartbeat");
+    let reply = hub
+        .request("GET", "/db/_changes?feed=eventsource&timeout=1&since=0")
+        .header("last-event-id", change["seq"].to_string().as_str())
+        .send("")
+        .expect(200);
+    assert_eq!(reply.header("content-type"), "text/event-stream");
+    assert!(reply.body.is_empty(), "{reply}");
+}
+
+#[test]
+fn deleting_the_database_ends_its_feeds() {
+    let hub = with(&["a"]);
+    let mut live = Live::open(&hub, "feed=continuous&heartbeat=true");
+    assert!(live.line().expect("a row").contains("\"a\""));
+    hub.delete("/db").expect(200);
+    assert!(live.rest().contains("last_seq"));
+}
+
+#[test]
+fn stopping_the_hub_ends_feeds_well() {
+    let hub = with(&["a"]);
+    let mut live = Live::open(&hub, "feed=continuous&heartbeat=true");
+    let mut poll = Live::open(&hub, "feed=longpoll&since=now");
+    assert!(live.line().expect("a row").contains("\"a\""));
+    assert_eq!(poll.line().as_deref(), Some("{\"results\":["));
+    hub.stop();
+    assert!(live.rest().contains("{\"last_seq\":\"1-"));
+    assert!(poll.rest().contains("\"last_seq\":\"1-"));
+}
+
+#[test]
+fn a_thousand_idle_feeds_cost_no_threads_and_no_files() {
+    let hub = with(&["a"]);
+    let before = threads(&hub);
+    let mut feeds: Vec<Live> =
+        (0..1000).map(|_| Live::open(&hub, "feed=continuous&heartbeat=true")).collect();
+    for feed in &mut feeds {
+        assert!(feed.line().expect("a row").contains("\"a\""));
+    }
+    put(&hub, "b");
+    for feed in &mut feeds {
+        assert!(feed.line().expect("a row").contains("\"b\""));
+    }
+    // Threads that may block are kept a while for the next work, however few feeds there are.
+    thread::sleep(Duration::from_secs(12));
+    let now = threads(&hub);
+    assert!(now <= before + 8, "{before} threads before, {now} with 1,000 feeds");
+}
+
+fn threads(hub: &Hub) -> usize {
+    let status = hub.larder(&["status", "--json"]).expect_success();
+    let status: Value = serde_json::from_str(&status).expect("JSON");
+    let pid = status["pid"].as_u64().expect("a pid");
+    std::fs::read_dir(format!("/proc/{pid}/task")).expect("tasks").count()
+}

@@ -1,0 +1,40 @@
+//! PouchDB 9 against hubs, with its own idioms: the scripts in `tests/node`.
+
+mod needs_node {
+    use tests::{Hub, run_suite};
+
+    #[track_caller]
+    fn run(script: &str) {
+        let hub = Hub::start();
+        run_suite(script, &[hub.owner_url()]);
+        hub.stop();
+    }
+
+    #[test]
+    fn documents() {
+        run("documents.test.mjs");
+    }
+
+    #[test]
+    fn databases() {
+        run("databases.test.mjs");
+    }
+
+    #[test]
+    fn attachments() {
+        run("attachments.test.mjs");
+    }
+
+    #[test]
+    fn changes() {
+        run("changes.test.mjs");
+    }
+
+    #[test]
+    fn replication() {
+        let (hub, other) = (Hub::start(), Hub::start());
+        run_suite("replication.test.mjs", &[hub.owner_url(), other.owner_url()]);
+        hub.stop();
+        other.stop();
+    }
+}

@@ -1,0 +1,52 @@
+//! The workshop's commands, for people and for CI alike: `cargo xtask check|test|demo|bench`.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
+
+mod bench;
+mod check;
+mod command;
+mod demo;
+mod needs;
+mod test;
+mod total;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask VERB
+
+  check                     formatting and lints
+  test [--no-skip] [ARGS]   every suite; ARGS replace `--workspace` of `cargo test`
+                            (`-p store`, `-p tests --test survival`)
+  demo [--dev] [ARGS]       two hubs, a real package index and a PouchDB client;
+                            `--records N` takes the first N records
+  bench [ARGS]              benchmarks of store and hub
+
+Needs beyond cargo are installed with apt-get when root on Debian; elsewhere what is
+missing is named and its tests are skipped, unless CI is set or `--no-skip` is given.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((verb, rest)) = arguments.split_first() else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    let outcome = match verb.as_str() {
+        "check" => check::run(),
+        "test" => test::run(rest),
+        "demo" => demo::run(rest),
+        "bench" => bench::run(rest),
+        "help" | "--help" | "-h" => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        other => Err(format!("no verb {other:?}\n\n{USAGE}")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("xtask: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
