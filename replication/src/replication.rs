@@ -174,7 +174,7 @@ impl Replication {
             // A batch counts as succeeded when a part of it is written, not at every step.
             (Task::Batch(number), answer) => return self.batch_answered(number, answer),
             (Task::Commit(side), Answer::Committed(instance)) => {
-                return self.committed(side, instance, now);
+                return self.committed(side, instance.as_deref(), now);
             }
             (Task::WriteLog(side), Answer::LogWritten(rev)) => self.log_written(side, rev, now),
             (_, _) => return Err(PeerError::Answer("to another question".into())),
@@ -196,15 +196,15 @@ impl Replication {
         if around {
             return;
         }
+        let side = self.side(task);
         if let Task::Batch(number) = task {
             self.begin_part_again(number);
         }
-        self.retry(task, error, now);
+        self.retry(task, side, error, now);
     }
 
     /// Puts a task off, unless that is pointless.
-    fn retry(&mut self, task: Task, error: PeerError, now: Millis) {
-        let side = self.side(task);
+    fn retry(&mut self, task: Task, side: Side, error: PeerError, now: Millis) {
         if self.is_cancelled() {
             return self.end(Outcome::Cancelled);
         }
@@ -223,9 +223,9 @@ impl Replication {
         if self.is_cancelled() {
             return self.end(Outcome::Cancelled);
         }
-        self.phase = Phase::Handshake(Handshake::of(side));
+        self.phase = Phase::Handshake(Handshake::default());
         self.exchange.retain(|_| false);
-        self.retry(Task::Handshake, error, now);
+        self.retry(Task::Handshake, side, error, now);
     }
 
     /// Starts everything that can start now, and ends when nothing is left to do.
@@ -273,14 +273,10 @@ impl Replication {
                 side
             }
             Task::Changes => Side::Source,
-            Task::Create => Side::Target,
+            Task::Create | Task::Handshake => Side::Target,
             Task::Batch(number) => match &self.phase {
                 Phase::Running(running) => running.batch_side(number),
                 Phase::Handshake(_) | Phase::Ended(_) => Side::Target,
-            },
-            Task::Handshake => match &self.phase {
-                Phase::Handshake(handshake) => handshake.blamed,
-                Phase::Running(_) | Phase::Ended(_) => Side::Target,
             },
         }
     }

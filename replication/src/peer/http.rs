@@ -11,6 +11,7 @@ mod changes;
 mod client;
 mod connect;
 mod document;
+mod open_revs;
 mod reply;
 mod revs_diff;
 mod upload;
@@ -36,6 +37,9 @@ use crate::{Change, ChangesBatch, ChangesQuery, PeerSeq, Refusal, Revision, Want
 
 /// Bytes of an answer that has no reason to be long.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
+
+/// Bytes of one document, attachments not counted.
+const DOCUMENT_BYTES_MAX: usize = 64 << 20;
 
 /// A database on another server.
 #[derive(Debug)]
@@ -94,7 +98,8 @@ impl HttpPeer {
             #[serde(default, borrow)]
             instance_start_time: Option<&'a RawValue>,
         }
-        let text = self.get("database information", "").await?.read(ANSWER_BYTES_MAX).await?;
+        let reply = self.get("database information", "").await.map_err(no_database)?;
+        let text = reply.read(ANSWER_BYTES_MAX).await?;
         let info: Info<'_> = parse(&text)?;
         let update_seq = PeerSeq::from_json(info.update_seq.get())
             .ok_or_else(|| PeerError::Answer("update_seq is no sequence".into()))?;
@@ -155,7 +160,8 @@ impl HttpPeer {
             #[serde(default, borrow)]
             instance_start_time: Option<&'a RawValue>,
         }
-        let reply = self.post("commit", "/_ensure_full_commit", &b"{}"[..]).await?;
+        let reply = self.post("commit", "/_ensure_full_commit", &b"{}"[..]).await;
+        let reply = reply.map_err(no_database)?;
         let text = reply.read(ANSWER_BYTES_MAX).await?;
         Ok(instance(parse::<Committed<'_>>(&text)?.instance_start_time))
     }
@@ -176,6 +182,14 @@ fn document_path(id: &DocId) -> String {
     match id.as_str().strip_prefix("_design/") {
         Some(rest) => format!("/_design/{}", url::encode(rest)),
         None => format!("/{}", url::encode(id.as_str())),
+    }
+}
+
+/// 404 on a part of the API that every server has means that the database is not there.
+fn no_database(error: PeerError) -> PeerError {
+    match error {
+        PeerError::Refused { status: 404, .. } => PeerError::NoDatabase,
+        error => error,
     }
 }
 

@@ -125,14 +125,14 @@ impl Replication {
     pub(super) fn committed(
         &mut self,
         side: Side,
-        instance: Option<String>,
+        instance: Option<&str>,
         now: Millis,
     ) -> Result<(), PeerError> {
         let Phase::Running(running) = &mut self.phase else { return Ok(()) };
         self.exchange.succeeded(Task::Commit(side));
         let checkpointing = &mut running.checkpointing;
-        let known = checkpointing.instances.at(side).as_ref();
-        if known.zip(instance.as_ref()).is_some_and(|(known, now)| known != now) {
+        let known = checkpointing.instances.at(side).as_deref();
+        if known.zip(instance).is_some_and(|(known, now)| known != now) {
             let error = PeerError::Answer("the database was made anew meanwhile".into());
             self.restart(side, error, now);
             return Ok(());
@@ -192,7 +192,7 @@ impl Replication {
         *checkpointing.revs.at(side) = rev;
         let error = PeerError::Answer("its replication log changes all the time".into());
         if ours {
-            self.retry(Task::WriteLog(side), error, now);
+            self.retry(Task::WriteLog(side), side, error, now);
         } else {
             self.restart(side, error, now);
         }

@@ -32,27 +32,20 @@ pub(super) struct Handshake {
     logs: Both<Option<LocalDocument>>,
     logs_awaited: Both<bool>,
     created: bool,
-    /// Whose fault it is that there is another handshake.
-    pub(super) blamed: Side,
 }
 
 impl Default for Handshake {
     fn default() -> Self {
-        Self::of(Side::Target)
-    }
-}
-
-impl Handshake {
-    pub(super) fn of(blamed: Side) -> Self {
         Self {
             infos: Both::default(),
             logs: Both::default(),
             logs_awaited: Both { source: true, target: true },
             created: false,
-            blamed,
         }
     }
+}
 
+impl Handshake {
     pub(super) fn is_complete(&self) -> bool {
         let infos = self.infos.source.is_some() && self.infos.target.is_some();
         infos && !self.logs_awaited.source && !self.logs_awaited.target

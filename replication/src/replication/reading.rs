@@ -67,7 +67,8 @@ impl Reading {
             self.not_before = Millis(self.asked.0 + QUIET_MS_MIN);
         }
         // What is written at the source while it is read moves behind the end that counts.
-        let left = self.left.or(batch.pending.map(|pending| pending.saturating_add(changes)));
+        let total = batch.pending.map(|pending| pending.saturating_add(changes));
+        let left = self.left.or(total);
         self.left = left.map(|left| left.saturating_sub(changes));
         self.over = !continuous && (!batch.more || self.left == Some(0));
     }

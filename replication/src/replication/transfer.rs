@@ -30,8 +30,9 @@ pub(super) struct Batch {
 enum Stage {
     /// The target is asked what it lacks of these.
     Diff(Arc<[Change]>),
-    /// The rest of what the target lacks, and the part that is fetched or written now.
-    Moving { rest: VecDeque<Wanted>, part: Arc<[Wanted]>, writing: bool },
+    /// The rest of what the target lacks, and the part that is fetched now, or written, as so many
+    /// revisions.
+    Moving { rest: VecDeque<Wanted>, part: Arc<[Wanted]>, writing: Option<usize> },
     /// The target has acknowledged everything.
     Done,
 }
@@ -56,7 +57,7 @@ impl Batch {
         match &mut self.stage {
             Stage::Diff(changes) => Some((Side::Target, Call::Diff(Arc::clone(changes)))),
             Stage::Moving { rest, part, writing } => {
-                *writing = false;
+                *writing = None;
                 if part.is_empty() {
                     *part = next_part(rest, docs_max.min(self.part_docs_max));
                 }
@@ -77,7 +78,7 @@ impl Batch {
         stats.missing_checked += changes.iter().map(|c| c.leaves.len() as u64).sum::<u64>();
         stats.missing_found += missing.iter().map(|wanted| wanted.revs.len() as u64).sum::<u64>();
         let rest = missing.into_iter().flat_map(few_leaves).collect();
-        self.stage = Stage::Moving { rest, part: Arc::default(), writing: false };
+        self.stage = Stage::Moving { rest, part: Arc::default(), writing: None };
     }
 
     /// Puts back what was not reached; returns how many documents were.
@@ -93,7 +94,9 @@ impl Batch {
 
     /// Ends the part that was written; what lacked attachments is fetched again with all of them.
     fn note_written(&mut self, refusals: Vec<Refusal>, stats: &mut Stats) {
-        let Stage::Moving { rest, part, .. } = &mut self.stage else { return };
+        let Stage::Moving { rest, part, writing } = &mut self.stage else { return };
+        let sent = writing.take().unwrap_or_default() as u64;
+        stats.docs_written += sent.saturating_sub(refusals.len() as u64);
         let was_whole = |id: &DocId| part.iter().any(|wanted| wanted.id == *id && wanted.whole);
         let was_alone = matches!(&part[..], [one] if one.revs.len() == 1);
         for refusal in refusals {
@@ -107,7 +110,7 @@ impl Batch {
                     rest.push_front(Wanted { id, revs: vec![rev], ancestors: vec![], whole });
                 }
                 reason => {
-                    tracing::warn!(%id, %rev, ?reason, "the target refused a revision");
+                    tracing::debug!(%id, %rev, ?reason, "the target refused a revision");
                     stats.doc_write_failures += 1;
                 }
             }
@@ -120,14 +123,16 @@ impl Batch {
         let Stage::Moving { rest, part, writing } = &mut self.stage else { return false };
         let about_contents = match error {
             PeerError::TooLarge(_) => true,
-            PeerError::Refused { status, .. } => *writing && matches!(status, 400 | 412 | 422),
+            PeerError::Refused { status, .. } => {
+                writing.is_some() && matches!(status, 400 | 412 | 422)
+            }
             _ => false,
         };
         match &part[..] {
             _ if !about_contents => return false,
             [] => return false,
             [one] if one.revs.len() == 1 => {
-                tracing::warn!(id = %one.id, error = %error.chain(), "a revision was given up");
+                tracing::debug!(id = %one.id, error = %error.chain(), "a revision was given up");
                 stats.doc_write_failures += 1;
             }
             [one] => {
@@ -169,7 +174,7 @@ impl Running {
     pub(super) fn batch_side(&self, number: u64) -> Side {
         let batch = self.batches.iter().find(|batch| batch.number == number);
         match batch.map(|batch| &batch.stage) {
-            Some(Stage::Moving { writing: false, .. }) => Side::Source,
+            Some(Stage::Moving { writing: None, .. }) => Side::Source,
             _ => Side::Target,
         }
     }
@@ -194,10 +199,10 @@ impl Replication {
             (Answer::Diff(missing), Stage::Diff(_)) => {
                 batch.note_missing(missing, &mut self.stats);
             }
-            (Answer::Fetched(fetched), Stage::Moving { writing: false, .. }) => {
+            (Answer::Fetched(fetched), Stage::Moving { writing: None, .. }) => {
                 return self.fetched(number, fetched);
             }
-            (Answer::Written(refusals), Stage::Moving { writing: true, .. }) => {
+            (Answer::Written(refusals), Stage::Moving { writing: Some(_), .. }) => {
                 batch.note_written(refusals, &mut self.stats);
                 self.exchange.succeeded(Task::Batch(number));
             }
@@ -228,7 +233,7 @@ impl Replication {
         if nothing {
             *part = Arc::default();
         }
-        *writing = !nothing;
+        *writing = (!nothing).then_some(revisions.len());
         running.fetch_docs_max = match complete {
             true => (running.fetch_docs_max * 2).min(self.spec.batch_changes_max),
             false => answered,
@@ -266,7 +271,7 @@ impl Replication {
         if let Some(batch) = running.batch(number)
             && let Stage::Moving { writing, .. } = &mut batch.stage
         {
-            *writing = false;
+            *writing = None;
         }
     }
 }

@@ -92,7 +92,7 @@ impl<'a> Link<'a> {
         let end = Millis(self.now.0 + ms);
         for _ in 0..STEPS_MAX {
             while let Some(request) = self.replication.poll() {
-                self.send(request, faults, random);
+                self.send(&request, faults, random);
             }
             if let Some(outcome) = self.replication.take_outcome() {
                 return Ending::Over(outcome);
@@ -133,7 +133,7 @@ impl<'a> Link<'a> {
         true
     }
 
-    fn send(&mut self, request: Request, faults: &Faults, random: &mut Random) {
+    fn send(&mut self, request: &Request, faults: &Faults, random: &mut Random) {
         if random.chance(faults.lost) {
             return self.lose(request.id);
         }

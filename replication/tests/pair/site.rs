@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use replication::{Filter, LocalDatabase, PeerSeq, ReplicationId};
+use replication::{Clock, Filter, LocalDatabase, LocalPeer, PeerSeq, ReplicationId};
 use store::{
     Content, Database, DbName, DocId, DocumentLimits, Edit, Lineage, Millis, NewAttachment,
     Options, Store,
@@ -52,6 +52,15 @@ impl Site {
         LocalDatabase::new(Arc::clone(&self.database), DocumentLimits::default())
     }
 
+    /// The site as a peer, for tests that run on Tokio.
+    #[allow(dead_code, reason = "not every test runs on Tokio")]
+    pub(crate) fn peer(&self) -> Arc<LocalPeer> {
+        let limits = DocumentLimits::default();
+        let clock: Clock = Arc::new(|| Millis(1_000_000));
+        Arc::new(LocalPeer::new(Arc::clone(&self.store), db_name(), limits, clock))
+    }
+
+    #[allow(dead_code, reason = "not every test needs it")]
     pub(crate) fn id_to(&self, target: &Self) -> ReplicationId {
         ReplicationId::new(b"pair", &self.name, &target.name, &Filter::All)
     }
@@ -60,10 +69,12 @@ impl Site {
         Millis(self.clock.fetch_add(1, Ordering::Relaxed))
     }
 
+    #[allow(dead_code, reason = "not every test needs it")]
     pub(crate) fn seq(&self) -> PeerSeq {
         self.database.update_seq().into()
     }
 
+    #[allow(dead_code, reason = "not every test needs it")]
     pub(crate) fn make_anew(&mut self) {
         self.store.delete(&db_name()).unwrap();
         self.database = self.store.create(&db_name(), Millis(2)).unwrap();
@@ -106,6 +117,34 @@ impl Site {
         }
     }
 
+    /// Changes the body of every live winner, and keeps its attachments.
+    #[allow(dead_code, reason = "not every test needs it")]
+    pub(crate) fn edit_bodies(&self) {
+        for (id, held) in self.documents() {
+            let (deleted, _, attachments) = &held.leaves[&held.winner];
+            if *deleted {
+                continue;
+            }
+            let edit = Edit {
+                id: id.parse().unwrap(),
+                lineage: Lineage::Child(Some(held.winner.parse().unwrap())),
+                deleted: false,
+                body: format!(r#"{{"n":{}}}"#, self.now().0),
+                attachments: attachments.keys().map(|n| attachment(n, Content::Stub)).collect(),
+            };
+            self.database.write(vec![edit], self.now()).unwrap()[0].as_ref().unwrap();
+        }
+    }
+
+    /// Creates a document.
+    #[allow(dead_code, reason = "not every test needs it")]
+    pub(crate) fn write(&self, id: &str, body: &str) {
+        let id = id.parse().unwrap();
+        let (lineage, body) = (Lineage::Child(None), body.to_owned());
+        let edit = Edit { id, lineage, deleted: false, body, attachments: vec![] };
+        self.database.write(vec![edit], self.now()).unwrap()[0].as_ref().unwrap();
+    }
+
     fn stage(&self, bytes: &[u8]) -> store::Staged {
         let mut writer = self.database.stage(u64::MAX).unwrap();
         writer.write_all(bytes).unwrap();
@@ -113,6 +152,7 @@ impl Site {
     }
 
     /// Gives a document so many conflicting first revisions.
+    #[allow(dead_code, reason = "not every test needs it")]
     pub(crate) fn add_leaves(&self, id: &str, count: u64) {
         for number in 0..count {
             let edit = Edit {

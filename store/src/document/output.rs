@@ -1,5 +1,6 @@
 //! JSON text on its way out.
 
+use std::collections::VecDeque;
 use std::io::{self, Read as _};
 
 use base64::Engine as _;
@@ -18,13 +19,25 @@ const PIECE_BYTES: usize = 48 * 1024;
 ///
 /// Callers append their own text with [`Self::text`], documents with
 /// [`crate::Snapshot::render_winner`] and [`crate::Snapshot::render_revision`], and empty it with
-/// [`Self::write_to`] when the snapshot is gone, so that a slow reader pins nothing. Memory stays
-/// within what the documents' bodies need: large attachments are read while they are written.
+/// [`Self::next_piece`] or [`Self::write_to`] when the snapshot is gone, so that a slow reader pins
+/// nothing. Memory stays within what the documents' bodies need: large attachments are read while
+/// they are sent.
 #[derive(Debug, Default)]
 pub struct Output {
     text: Vec<u8>,
+    /// How much of the text is out already.
+    written: usize,
     /// Where in the text the base64 of an attachment goes, in ascending order.
-    inserts: Vec<(usize, Attachment)>,
+    inserts: VecDeque<(usize, Attachment)>,
+    /// The attachment that is being read.
+    reading: Option<Box<Reading>>,
+}
+
+#[derive(Debug)]
+struct Reading {
+    reader: AttachmentReader,
+    attachment: Attachment,
+    bytes_left: u64,
 }
 
 /// An output could not be written on.
@@ -67,7 +80,37 @@ impl Output {
     /// # Errors
     /// The output itself, to be streamed, when it has places for attachments.
     pub fn into_text(self) -> Result<Vec<u8>, Self> {
-        if self.inserts.is_empty() { Ok(self.text) } else { Err(self) }
+        let untouched = self.written == 0 && self.reading.is_none();
+        if untouched && self.inserts.is_empty() { Ok(self.text) } else { Err(self) }
+    }
+
+    /// The next bytes, in order; `None` once everything is out, and the output empty again.
+    ///
+    /// # Errors
+    /// Any of [`Error`]; then the output is incomplete and must be broken off, not ended.
+    pub fn next_piece(&mut self, database: &Database) -> Result<Option<Vec<u8>>, Error> {
+        loop {
+            if let Some(reading) = &mut self.reading {
+                match reading.next_piece()? {
+                    Some(piece) => return Ok(Some(piece)),
+                    None => self.reading = None,
+                }
+            }
+            let end = self.inserts.front().map_or(self.text.len(), |(at, _)| *at);
+            if self.written < end {
+                let piece = self.text[self.written..end].to_vec();
+                self.written = end;
+                return Ok(Some(piece));
+            }
+            let Some((_, attachment)) = self.inserts.pop_front() else {
+                self.text.clear();
+                self.written = 0;
+                return Ok(None);
+            };
+            let reader = database.read(|snapshot| snapshot.attachment(&attachment))?;
+            let bytes_left = attachment.length;
+            self.reading = Some(Box::new(Reading { reader, attachment, bytes_left }));
+        }
     }
 
     /// Writes everything out and leaves the output empty.
@@ -79,15 +122,9 @@ impl Output {
         database: &Database,
         sink: &mut dyn io::Write,
     ) -> Result<(), OutputError> {
-        let mut written = 0;
-        for (at, attachment) in self.inserts.drain(..) {
-            sink.write_all(&self.text[written..at]).map_err(OutputError::Sink)?;
-            written = at;
-            let mut reader = database.read(|snapshot| snapshot.attachment(&attachment))?;
-            write_base64(&mut reader, &attachment, sink)?;
+        while let Some(piece) = self.next_piece(database)? {
+            sink.write_all(&piece).map_err(OutputError::Sink)?;
         }
-        sink.write_all(&self.text[written..]).map_err(OutputError::Sink)?;
-        self.text.clear();
         Ok(())
     }
 
@@ -98,43 +135,39 @@ impl Output {
 
     /// Leaves a place for an attachment's base64.
     pub(super) fn insert(&mut self, attachment: &Attachment) {
-        self.inserts.push((self.text.len(), attachment.clone()));
+        self.inserts.push_back((self.text.len(), attachment.clone()));
     }
 
     /// Appends an attachment's base64 now.
     pub(super) fn append_base64(
         &mut self,
-        mut reader: AttachmentReader,
+        reader: AttachmentReader,
         attachment: &Attachment,
     ) -> Result<(), Error> {
-        match write_base64(&mut reader, attachment, &mut self.text) {
-            Ok(()) => Ok(()),
-            Err(OutputError::Store(error)) => Err(error),
-            Err(OutputError::Sink(error)) => Err(Error::io("hold an attachment")(error)),
+        let (attachment, bytes_left) = (attachment.clone(), attachment.length);
+        let mut reading = Reading { reader, attachment, bytes_left };
+        while let Some(piece) = reading.next_piece()? {
+            self.text.extend_from_slice(&piece);
         }
+        Ok(())
     }
 }
 
-fn write_base64(
-    reader: &mut AttachmentReader,
-    attachment: &Attachment,
-    sink: &mut dyn io::Write,
-) -> Result<(), OutputError> {
-    let mut piece = vec![0; PIECE_BYTES];
-    let mut text = String::new();
-    let mut left = attachment.length;
-    while left > 0 {
-        let length = usize::try_from(left).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
-        reader.read_exact(&mut piece[..length]).map_err(|error| match error.kind() {
+impl Reading {
+    /// The base64 of the next bytes.
+    fn next_piece(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        if self.bytes_left == 0 {
+            return Ok(None);
+        }
+        let length = usize::try_from(self.bytes_left).map_or(PIECE_BYTES, |n| n.min(PIECE_BYTES));
+        let mut bytes = vec![0; length];
+        self.reader.read_exact(&mut bytes).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => {
-                Error::Damaged(format!("attachment {} is cut short", attachment.content))
+                Error::Damaged(format!("attachment {} is cut short", self.attachment.content))
             }
             _ => Error::io("read an attachment")(error),
         })?;
-        text.clear();
-        STANDARD.encode_string(&piece[..length], &mut text);
-        sink.write_all(text.as_bytes()).map_err(OutputError::Sink)?;
-        left -= length as u64;
+        self.bytes_left -= length as u64;
+        Ok(Some(STANDARD.encode(&bytes).into_bytes()))
     }
-    Ok(())
 }

@@ -6,10 +6,9 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
 use store::{DocId, RevId};
 
-use super::changes::no_database;
 use super::document::{self, Inline};
 use super::reply::printable;
-use super::{ANSWER_BYTES_MAX, HttpPeer, parse};
+use super::{ANSWER_BYTES_MAX, HttpPeer, no_database, parse};
 use crate::{Peer, PeerError, Refusal, RefusalReason, Revision, Transfer};
 
 /// Bytes of one request, about.

@@ -4,23 +4,15 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use store::json::{ArrayMember, ArraySplitter, JsonError, write_string};
 
-use super::reply::{Reply, printable};
-use super::{HttpPeer, document, document_path, nonsense, parse, url};
+use super::open_revs::Found;
+use super::{DOCUMENT_BYTES_MAX, HttpPeer, nonsense, parse};
 use crate::{BulkGets, Fetched, PeerError, Wanted};
-
-/// Bytes of one document, attachments not counted.
-const DOCUMENT_BYTES_MAX: usize = 64 << 20;
 
 /// Bytes of one answer, even where a single document has very many leaves.
 const DOCUMENTS_BYTES_MAX: usize = 256 << 20;
-
-/// Documents asked for at a time where they have to be asked for one by one.
-const REQUESTS_AT_ONCE: usize = 4;
 
 impl HttpPeer {
     pub(super) async fn fetch(
@@ -50,50 +42,6 @@ impl HttpPeer {
             }
         }
         results.finish()
-    }
-
-    /// Asks for one document after another, as servers understand that know no `_bulk_get`.
-    async fn get_each(&self, wanted: &[Wanted], bytes_max: usize) -> Result<Fetched, PeerError> {
-        let mut fetched = Fetched::default();
-        let mut bytes = 0;
-        let questions: Vec<_> = wanted.iter().map(|one| self.get_one(one)).collect();
-        let mut answers = stream::iter(questions).buffered(REQUESTS_AT_ONCE);
-        for at in 0..wanted.len() {
-            if bytes >= bytes_max {
-                fetched.unanswered = wanted[at..].to_vec();
-                break;
-            }
-            let Some((one, length)) = answers.try_next().await? else { break };
-            bytes += length;
-            fetched.revisions.extend(one.revisions);
-            fetched.missing += one.missing;
-            fetched.refused += one.refused;
-        }
-        Ok(fetched)
-    }
-
-    async fn get_one(&self, wanted: &Wanted) -> Result<(Fetched, usize), PeerError> {
-        let mut fetched = Fetched::default();
-        let revs: Vec<String> = wanted.revs.iter().map(ToString::to_string).collect();
-        let revs = serde_json::Value::from(revs).to_string();
-        let path = document_path(&wanted.id);
-        let path = format!("{path}?revs=true&latest=true&open_revs={}", url::encode(&revs));
-        let reply: Reply = match self.get("document", &path).await {
-            Ok(reply) => reply,
-            Err(PeerError::Refused { status: 404, .. }) => {
-                fetched.missing = wanted.revs.len() as u64;
-                return Ok((fetched, 0));
-            }
-            Err(error) => return Err(error),
-        };
-        let text = reply.read(DOCUMENT_BYTES_MAX).await.map_err(|error| match error {
-            PeerError::Answer(problem) => PeerError::TooLarge(problem),
-            error => error,
-        })?;
-        for found in parse::<Vec<Found<'_>>>(&text)? {
-            found.add(wanted, &mut fetched)?;
-        }
-        Ok((fetched, text.len()))
     }
 }
 
@@ -156,26 +104,6 @@ struct Row<'a> {
     id: Cow<'a, str>,
     #[serde(borrow)]
     docs: Vec<Found<'a>>,
-}
-
-/// One revision, or why there is none; `_bulk_get` wraps the reason, `open_revs` does not.
-#[derive(Deserialize)]
-struct Found<'a> {
-    #[serde(default, borrow)]
-    ok: Option<&'a RawValue>,
-    #[serde(default, borrow)]
-    missing: Option<&'a RawValue>,
-    #[serde(default, borrow)]
-    error: Option<&'a RawValue>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Trouble<'a> {
-    #[serde(borrow)]
-    error: Cow<'a, str>,
-    #[serde(borrow)]
-    reason: Cow<'a, str>,
 }
 
 impl<'a> Results<'a> {
@@ -242,34 +170,10 @@ impl Reader<'_> {
     }
 }
 
-impl Found<'_> {
-    fn add(self, wanted: &Wanted, fetched: &mut Fetched) -> Result<(), PeerError> {
-        if let Some(document) = self.ok {
-            match document::read(document.get().as_bytes(), &wanted.id)? {
-                Some(revision) => fetched.revisions.push(revision),
-                None => fetched.refused += 1,
-            }
-            return Ok(());
-        }
-        let Some(error) = self.error else {
-            fetched.missing += u64::from(self.missing.is_some());
-            return Ok(());
-        };
-        let trouble: Trouble<'_> = serde_json::from_str(error.get()).unwrap_or_default();
-        match &*trouble.error {
-            "not_found" | "missing" | "deleted" => fetched.missing += 1,
-            "forbidden" | "unauthorized" => fetched.refused += 1,
-            _ => {
-                let reason = printable(&format!("{}: {}", trouble.error, trouble.reason));
-                return Err(PeerError::Unavailable { status: 200, reason });
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
 
     fn wanted() -> Vec<Wanted> {
@@ -323,10 +227,10 @@ mod tests {
     fn reads_what_servers_answer() {
         // CouchDB: one row for each revision; PouchDB: one for each document.
         let (x, y, z) = (ok("a", "x"), ok("a", "y"), ok("b", "z"));
-        let each = [row("a", &[x.clone()]), row("a", &[y.clone()]), row("b", &[z.clone()])];
+        let each = [("a", &x), ("a", &y), ("b", &z)].map(|(id, doc)| row(id, from_ref(doc)));
         check(&each, 9999, "3 read, 0 missing, 0 refused, 0 unanswered");
         check(
-            &[row("b", &[z.clone()]), row("a", &[x, y])],
+            &[row("b", from_ref(&z)), row("a", &[x, y])],
             9999,
             "3 read, 0 missing, 0 refused, 0 unanswered",
         );

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use store::json::ArraySplitter;
 use store::{DocId, RevId};
 
-use super::{HttpPeer, nonsense, parse, url};
+use super::{HttpPeer, no_database, nonsense, parse, url};
 use crate::{Change, ChangesBatch, ChangesQuery, Feed, Filter, PeerError, PeerSeq};
 
 /// Bytes of one row: a document with some twenty thousand leaves.
@@ -38,14 +38,6 @@ impl HttpPeer {
             rows.take(&chunk)?;
         }
         rows.finish(&query)
-    }
-}
-
-/// 404 on a part of the API that every server has means that the database is not there.
-pub(super) fn no_database(error: PeerError) -> PeerError {
-    match error {
-        PeerError::Refused { status: 404, .. } => PeerError::NoDatabase,
-        error => error,
     }
 }
 

@@ -6,8 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use store::RevId;
 
-use super::changes::no_database;
-use super::{ANSWER_BYTES_MAX, HttpPeer, nonsense, parse};
+use super::{ANSWER_BYTES_MAX, HttpPeer, no_database, nonsense, parse};
 use crate::{Change, PeerError, Wanted};
 
 impl HttpPeer {
