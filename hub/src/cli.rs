@@ -205,10 +205,10 @@ impl Command {
         let dir = DataDir::find(&data_dir);
         match self.verb.unwrap_or(Verb::Run(self.run)) {
             Verb::Run(arguments) => run::run(&data_dir, &arguments),
-            Verb::Status { json } => hub::ask(dir, async |hub| status::status(hub, json).await),
-            Verb::Url => hub::ask(dir, status::url),
-            Verb::Db { verb } => hub::ask(dir, async |hub| db::execute(hub, verb).await),
-            Verb::App { verb } => hub::ask(dir, async |hub| app::execute(hub, verb).await),
+            Verb::Status { json } => hub::ask(&dir, async |hub| status::status(hub, json).await),
+            Verb::Url => hub::ask(&dir, status::url),
+            Verb::Db { verb } => hub::ask(&dir, async |hub| db::execute(hub, verb).await),
+            Verb::App { verb } => hub::ask(&dir, async |hub| app::execute(hub, verb).await),
             Verb::Verify => archive::verify(&dir),
             Verb::Backup { file } => archive::backup(&dir, &file),
             Verb::Restore { file } => archive::restore(&data_dir, &file),

@@ -91,6 +91,12 @@ pub(crate) fn default_path() -> Option<PathBuf> {
     Some(data?.join("larder"))
 }
 
+/// The directory that a file lies in.
+pub(crate) fn folder_of(file: &Path) -> &Path {
+    let named = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+    named.unwrap_or_else(|| Path::new("."))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,6 +16,7 @@ mod local;
 mod location;
 mod pages;
 mod path;
+mod pieces;
 mod query;
 pub(crate) mod reply;
 mod request;
@@ -28,7 +29,6 @@ mod server;
 mod session;
 pub(crate) mod sink;
 
-pub(crate) use body::{Body, BodySender};
 pub(crate) use call::{Call, blocking};
 pub(crate) use error::HttpError;
 pub(crate) use query::Query;

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::data_dir::folder_of;
+
 /// Bits that let anybody but the owner read or write a file.
 const OTHERS: u32 = 0o077;
 
@@ -125,7 +127,7 @@ fn open(path: &Path) -> Result<Option<Key>, KeyFileError> {
 
 /// Durable before anything depends on it, and never over another file.
 fn write(path: &Path, key: &Key) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     let mut file = tempfile::Builder::new().prefix(".key-").tempfile_in(folder)?;
     writeln!(file, "{}", key.to_text())?;
     file.as_file().sync_all()?;

@@ -1,38 +1,21 @@
 //! Listeners and their connections: who may connect, how long, and how many.
 
+mod connection;
 mod door;
-mod stall;
+mod stream;
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::Semaphore;
 
 use crate::app::App;
 use crate::config::HttpConfig;
+use connection::serve;
 use door::Door;
-use stall::Stalling;
-
-/// How long a connection may lie idle, and how long a request's head may take. Longer than HTTP
-/// clients keep idle connections, so that it is they who close them.
-const HEAD_MAX: Duration = Duration::from_secs(120);
-
-/// Longest head of a request, in bytes: room for any id in a path, no more.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
-
-/// How long a client may take in nothing of an answer that waits for it.
-const STALL_MAX: Duration = Duration::from_secs(120);
 
 /// Connections open on the control socket, which has its own so that the owner always gets in.
 const CONTROL_CONNECTIONS_MAX: usize = 64;
@@ -202,40 +185,4 @@ async fn accept(app: Arc<App>, socket: Socket, door: Door, permits: Arc<Semaphor
 fn is_ours(stream: &UnixStream) -> bool {
     let own = rustix::process::geteuid().as_raw();
     stream.peer_cred().is_ok_and(|peer| peer.uid() == own || peer.uid() == 0)
-}
-
-async fn serve<S>(app: Arc<App>, door: Door, stream: S, permit: OwnedSemaphorePermit)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let shutdown = app.shutdown.clone();
-    let respond = |request: Request<Incoming>| {
-        let app = Arc::clone(&app);
-        let door = door.clone();
-        async move { Ok::<_, Infallible>(door.answer(app, request).await) }
-    };
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_MAX)
-        .max_header_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(Stalling::new(stream, STALL_MAX)), service_fn(respond));
-    let mut connection = pin!(connection);
-    let outcome = tokio::select! {
-        biased;
-        outcome = connection.as_mut() => outcome,
-        () = told_to_stop(shutdown) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    // Clients come and go as they like; a broken connection is no news.
-    if let Err(error) = outcome {
-        tracing::debug!(%error, "connection ended early");
-    }
-    drop(permit);
-}
-
-async fn told_to_stop(mut shutdown: watch::Receiver<bool>) {
-    // An error means that the sender is gone, and the hub with it.
-    let _stop = shutdown.wait_for(|&stop| stop).await;
 }

@@ -6,15 +6,17 @@
 //! proxy between other servers. A replication ends with the rights of the app that began it.
 
 mod connect;
+mod endpoint;
 mod jobs;
 mod request;
 
 use http::StatusCode;
 use serde::Serialize;
 
+use self::endpoint::Endpoint;
 pub(crate) use self::jobs::Replications;
 use self::jobs::{Ended, Running};
-use self::request::{Endpoint, Wanted};
+use self::request::Wanted;
 use crate::access::{Action, Principal, decide};
 use crate::http::{Call, HttpError, Reply, json_body, reply};
 
@@ -29,7 +31,8 @@ struct Accepted<'a> {
 /// `POST /_replicate`.
 pub(crate) async fn replicate(call: Call) -> Result<Reply, HttpError> {
     let Call { app, principal, headers, body, .. } = call;
-    let wanted = Wanted::parse(json_body::object(&headers, body).await?, &app.server_uuid)?;
+    let body = json_body::object(&headers, body).await?;
+    let wanted = Wanted::parse(&body, &app.server_uuid)?;
     let jobs = &app.replications;
     let request = match wanted {
         Wanted::Cancel(id) => {

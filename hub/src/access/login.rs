@@ -166,7 +166,11 @@ impl Access {
             }
             (None, Some(hold)) => Err(HttpError::TooManyAttempts(hold.as_secs() + 1)),
             (None, None) => {
-                attempts().failed(name, now);
+                let mut attempts = attempts();
+                attempts.failed(name, now);
+                if let Some(hold) = attempts.held(name, now) {
+                    tracing::warn!(hold_s = hold.as_secs(), "wrong tokens; held back for a while");
+                }
                 Err(WRONG)
             }
         }

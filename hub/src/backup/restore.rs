@@ -9,6 +9,7 @@ use std::path::Path;
 use store::{CopyFile, DbName, DbUuid, Millis, Restore};
 
 use super::{END, End, FOLDER, FORMAT, MANIFEST, Manifest, Summary};
+use crate::data_dir::folder_of;
 
 /// Longest `manifest.json` or `end.json`, in bytes: room for a hundred thousand databases.
 const JSON_BYTES_MAX: u64 = 64 << 20;
@@ -64,8 +65,7 @@ impl RestoreError {
 pub(crate) fn restore(dir: &Path, backup: impl Read) -> Result<Summary, RestoreError> {
     // Beside the directory, then in its place by one rename: a hub never finds half of it.
     let io = RestoreError::io("make the data directory");
-    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let parent = parent.unwrap_or(Path::new("."));
+    let parent = folder_of(dir);
     if fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(store::OpenError::NotEmpty { dir: dir.into() }.into());
     }

@@ -14,11 +14,11 @@ use tempfile::NamedTempFile;
 
 use super::Outcome;
 use super::hub::{Hub, runtime};
-use super::show::{self, size};
+use super::show::{self, plural, size};
 use crate::backup;
 use crate::clock;
 use crate::config::DatabasesConfig;
-use crate::data_dir::DataDir;
+use crate::data_dir::{DataDir, folder_of};
 use crate::verify::{self, Verdict};
 
 /// Reads everything and reports what is damaged.
@@ -45,8 +45,7 @@ pub(super) fn verify(data_dir: &DataDir) -> anyhow::Result<Outcome> {
 /// Writes all databases to a file.
 pub(super) fn backup(data_dir: &DataDir, file: &Path) -> anyhow::Result<Outcome> {
     let cannot = || format!("could not write {}", file.display());
-    let folder = file.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
+    let folder = folder_of(file);
     let mut partial = begin(file, folder).with_context(cannot)?;
     let asked = runtime()?.block_on(async {
         let Some(mut hub) = Hub::connect(data_dir).await? else { return anyhow::Ok(false) };
@@ -82,7 +81,7 @@ fn begin(file: &Path, folder: &Path) -> io::Result<NamedTempFile> {
     partial.push(".partial");
     // One that was broken off may lie there.
     match std::fs::remove_file(folder.join(&partial)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => tempfile::Builder::new().prefix(&partial).rand_bytes(0).tempfile_in(folder),
     }
 }
@@ -168,10 +167,6 @@ impl Tally {
         show::line(format_args!("{databases} read, {} damaged", self.damaged))?;
         Ok(Outcome::Found)
     }
-}
-
-fn plural(count: u64, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

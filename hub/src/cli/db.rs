@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::app::encode;
 use super::hub::Hub;
-use super::show::{self, size, table};
+use super::show::{self, plural, size, table};
 use super::{DbVerb, Outcome};
 
 /// How often a running compaction is asked about.
@@ -41,7 +41,7 @@ async fn list(hub: &mut Hub) -> anyhow::Result<()> {
     for name in names.as_array().into_iter().flatten().filter_map(Value::as_str) {
         // One that was deleted since is left out.
         let Ok(info) = hub.get(&path(name)).await else { continue };
-        let documents = format!("{} documents", info["doc_count"]);
+        let documents = plural(info["doc_count"].as_u64().unwrap_or_default(), "document");
         rows.push([name.to_owned(), documents, file_size(&info)]);
     }
     Ok(table(&rows)?)
@@ -82,8 +82,8 @@ fn confirmed(name: &str, info: &Value) -> anyhow::Result<bool> {
     if !input.is_terminal() {
         return Ok(true);
     }
-    let documents = &info["doc_count"];
-    show::remark(format_args!("Delete {name} with {documents} documents for good? Type its name:"));
+    let documents = plural(info["doc_count"].as_u64().unwrap_or_default(), "document");
+    show::remark(format_args!("Delete {name} with {documents} for good? Type its name:"));
     let mut answer = String::new();
     input.lock().read_line(&mut answer)?;
     Ok(answer.trim() == name)

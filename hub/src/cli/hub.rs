@@ -27,11 +27,11 @@ pub(super) struct Hub {
 /// # Errors
 /// When none runs, beside those of the command.
 pub(super) fn ask(
-    data_dir: DataDir,
+    data_dir: &DataDir,
     command: impl AsyncFnOnce(Hub) -> anyhow::Result<Outcome>,
 ) -> anyhow::Result<Outcome> {
     runtime()?.block_on(async {
-        match Hub::connect(&data_dir).await? {
+        match Hub::connect(data_dir).await? {
             Some(hub) => command(hub).await,
             None => Err(none_running(data_dir.path())),
         }

@@ -124,6 +124,8 @@ fn start_log() -> anyhow::Result<()> {
         Err(_) => EnvFilter::new("info"),
     };
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A terminal that is gone is no reason to stop.
+    let log = log.log_internal_errors(false);
     let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let log = log.with_ansi(terminal).try_init();
     log.map_err(|error| anyhow::anyhow!("could not start the log: {error}"))

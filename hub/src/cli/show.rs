@@ -44,6 +44,11 @@ pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> io::Result<()> {
     Ok(())
 }
 
+/// A count for people: `1 database`, `2 databases`.
+pub(super) fn plural(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Bytes for people: `999 bytes`, `1.2 MB`.
 pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];

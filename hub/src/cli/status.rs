@@ -65,10 +65,14 @@ fn urls(status: &Value) -> Vec<&str> {
 
 fn describe(task: &Value) -> String {
     let text = |name: &str| task[name].as_str().unwrap_or_default();
-    let what = match text("type") {
-        "replication" => format!("replication {} to {}", text("source"), text("target")),
-        other => format!("{} {}", other.replace('_', " "), text("database")),
-    };
+    if text("type") == "replication" {
+        let what = format!("replication {} to {}", text("source"), text("target"));
+        return match task["changes_pending"].as_u64() {
+            Some(pending) => format!("{what} ({pending} changes to go)"),
+            None => what,
+        };
+    }
+    let what = format!("{} {}", text("type").replace('_', " "), text("database"));
     match task["progress"].as_u64() {
         Some(percent) => format!("{what} ({percent} %)"),
         None => what,
@@ -94,5 +98,9 @@ mod tests {
         assert_eq!(describe(&task), "database compaction db (7 %)");
         let task = json!({"type": "replication", "source": "a", "target": "b"});
         assert_eq!(describe(&task), "replication a to b");
+        let task = json!({
+            "type": "replication", "source": "a", "target": "b", "changes_pending": 3, "progress": 0,
+        });
+        assert_eq!(describe(&task), "replication a to b (3 changes to go)");
     }
 }

@@ -43,11 +43,6 @@ impl BodySender {
         self.0.send(Ok(chunk.into())).await.map_err(|_| ReaderGone)
     }
 
-    /// [`Self::send`] from a thread that may block.
-    pub(crate) fn send_blocking(&self, chunk: impl Into<Bytes>) -> Result<(), ReaderGone> {
-        self.0.blocking_send(Ok(chunk.into())).map_err(|_| ReaderGone)
-    }
-
     /// Breaks the connection off, so that the reader cannot take what it has for the whole.
     pub(crate) async fn abort(&self, reason: &'static str) {
         // A reader that has gone already needs no telling.

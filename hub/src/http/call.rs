@@ -1,10 +1,12 @@
 //! One request on its way through the hub.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use http::{HeaderMap, Method};
 use hyper::body::Incoming;
 use store::{Database, DbName};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 use super::{HttpError, Query};
 use crate::access::{Action, Principal};
@@ -67,5 +69,21 @@ pub(crate) async fn blocking<T: Send + 'static>(
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => outcome,
         Err(join) => Err(HttpError::Internal { action: "finish a task", cause: join.to_string() }),
+    }
+}
+
+/// Runs what reads a few rows: where it stands, since the way to another thread and back costs
+/// several times what the reading does. Where many do so already it goes to a thread made for it,
+/// so that a slow disk never holds all threads that everything else runs on.
+pub(crate) async fn quick<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, HttpError> + Send + 'static,
+) -> Result<T, HttpError> {
+    static STANDING: LazyLock<Semaphore> = LazyLock::new(|| {
+        let workers = Handle::current().metrics().num_workers();
+        Semaphore::new(workers.saturating_sub(1).max(1))
+    });
+    match STANDING.try_acquire() {
+        Ok(_permit) => work(),
+        Err(_) => blocking(work).await,
     }
 }

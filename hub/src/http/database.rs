@@ -150,7 +150,6 @@ pub(crate) async fn set_revs_limit(call: Call) -> Result<Reply, HttpError> {
 
 /// `POST /{db}/_ensure_full_commit`: nothing is left to do, every write is durable when it is
 /// answered.
-#[expect(clippy::unused_async, reason = "handlers are futures")]
 pub(crate) async fn ensure_full_commit(call: Call) -> Result<Reply, HttpError> {
     request::require_json(&call.headers)?;
     let database = call.database()?;

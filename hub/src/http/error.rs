@@ -201,8 +201,9 @@ fn store_parts(error: &Error, reason: String) -> (StatusCode, &'static str, Stri
             (S::PRECONDITION_FAILED, "file_exists", HttpError::FileExists.to_string())
         }
         Error::NoDatabase => (S::NOT_FOUND, "not_found", HttpError::NoDatabase.to_string()),
-        Error::Busy | Error::Closing => (S::SERVICE_UNAVAILABLE, "service_unavailable", reason),
-        Error::CompactionRunning => (S::ACCEPTED, "ok", reason),
+        Error::Busy | Error::Closing | Error::CompactionRunning => {
+            (S::SERVICE_UNAVAILABLE, "service_unavailable", reason)
+        }
         Error::AttachmentTooLarge(_) => (S::PAYLOAD_TOO_LARGE, "attachment_too_large", reason),
         Error::DiskFull => (S::INSUFFICIENT_STORAGE, "insufficient_storage", reason),
         Error::Damaged(_) | Error::NewerFormat { .. } => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode};
 use store::{Database, Document, Local, LocalId, ParseRevError, RevId, Signature};
 
-use super::call::blocking;
+use super::call::{blocking, quick};
 use super::document::{read_document, rev_options, written};
 use super::etag::ETag;
 use super::location::location;
@@ -15,7 +15,7 @@ use super::{Call, HttpError, Reply, reply};
 pub(crate) async fn get(call: Call) -> Result<Reply, HttpError> {
     let database = call.database()?;
     let id = call.captures.doc.parse::<LocalId>()?;
-    let local = blocking(move || Ok(database.read(|snapshot| snapshot.local(&id))?)).await?;
+    let local = quick(move || Ok(database.read(|snapshot| snapshot.local(&id))?)).await?;
     let local = local.ok_or(HttpError::NotFound("missing"))?;
     let tag = tag(&local)?;
     if tag.is_known(&call.headers) {

@@ -1,16 +1,13 @@
 //! Long answers, read page by page: a snapshot lives no longer than one page takes to read, and a
 //! slow reader holds no thread and no snapshot.
 
-use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use store::{Database, Error, Output, OutputError};
-use tokio::runtime::Handle;
+use store::{Database, Error, Output};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use super::body::{self, BodySender, ReaderGone};
 use super::call::blocking;
@@ -30,14 +27,10 @@ pub(crate) const PAGE_DOCUMENTS_MAX: usize = 100;
 pub(crate) const PAGE_BYTES: usize = 256 * 1024;
 
 /// Pages read at a time: more would only wait for one another's cores and disk.
-const READING_MAX: usize = 16;
+const READING_MAX: usize = 8;
 
 /// Bytes handed to the connection at a time.
 const CHUNK_BYTES: usize = 64 * 1024;
-
-/// How long a reader may take nothing while a thread waits to give it attachments, so that readers
-/// who stall cannot hold all the threads that may block.
-const STALL_MAX: Duration = Duration::from_secs(60);
 
 /// What reads an answer, one page at a time.
 pub(crate) trait Pages: Send + 'static {
@@ -69,7 +62,7 @@ pub(crate) async fn answer<P: Pages>(
     }
     let (sender, body) = body::channel();
     let stream = Stream { sender, gate, database };
-    tokio::spawn(async move {
+    let sending = async move {
         let outcome = loop {
             if let Err(ended) = stream.send(out).await {
                 break Err(ended);
@@ -85,7 +78,8 @@ pub(crate) async fn answer<P: Pages>(
         if let Err(ended) = outcome {
             stream.abort(&ended).await;
         }
-    });
+    };
+    tokio::spawn(sending.in_current_span());
     Ok(reply::json_stream(StatusCode::OK, body))
 }
 
@@ -183,22 +177,16 @@ impl Stream {
 
     /// Sends an output that reads attachments while it is written.
     async fn send_attachments(&self, mut out: Output) -> Result<(), Ended> {
-        self.gate.check().map_err(Ended::Refused)?;
-        let database = Arc::clone(&self.database);
-        let sender = self.sender.clone();
-        let written = blocking(move || {
-            let mut sink = Sink { sender, runtime: Handle::current(), chunk: Vec::new() };
-            let outcome = out.write_to(&database, &mut sink);
-            match outcome.and_then(|()| io::Write::flush(&mut sink).map_err(OutputError::Sink)) {
-                Ok(()) => Ok(true),
-                Err(OutputError::Sink(_)) => Ok(false),
-                Err(OutputError::Store(error)) => Err(error.into()),
-            }
-        });
-        match written.await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Ended::ReaderGone),
-            Err(error) => Err(error.into()),
+        loop {
+            let database = Arc::clone(&self.database);
+            let piece = blocking(move || {
+                let piece = out.next_piece(&database)?;
+                Ok((out, piece))
+            });
+            let (rest, piece) = piece.await?;
+            let Some(piece) = piece else { return Ok(()) };
+            self.send_text(piece).await?;
+            out = rest;
         }
     }
 
@@ -210,33 +198,5 @@ impl Stream {
             Ended::Failed(error) => tracing::error!(%error, "an answer was broken off"),
         }
         self.sender.abort("the answer could not be finished").await;
-    }
-}
-
-/// The blocking end of a stream.
-struct Sink {
-    sender: BodySender,
-    runtime: Handle,
-    chunk: Vec<u8>,
-}
-
-impl io::Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.chunk.extend_from_slice(bytes);
-        if self.chunk.len() >= CHUNK_BYTES {
-            self.flush()?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let chunk = std::mem::take(&mut self.chunk);
-        if chunk.is_empty() {
-            return Ok(());
-        }
-        match self.runtime.block_on(timeout(STALL_MAX, self.sender.send(chunk))) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(ReaderGone)) | Err(_) => Err(io::ErrorKind::BrokenPipe.into()),
-        }
     }
 }

@@ -22,7 +22,7 @@ impl<'a> Path<'a> {
     pub(crate) fn parse(path: &'a str) -> Result<Self, HttpError> {
         let path = path.strip_prefix('/').ok_or_else(|| refuse("Invalid path"))?;
         let path = match path.strip_suffix('/') {
-            Some(only) if !only.contains('/') => only,
+            Some(only) if !only.is_empty() && !only.contains('/') => only,
             _ => path,
         };
         if path.is_empty() {

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::FutureExt as _;
-use http::{HeaderValue, Method, Request, header};
+use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tracing::Instrument as _;
@@ -23,20 +23,22 @@ pub(crate) async fn answer(
     principal: Principal,
     request: Request<Incoming>,
 ) -> Reply {
-    let head = request.method() == Method::HEAD;
+    let method = request.method().clone();
+    let uri = request.uri().clone();
     let id = request_id();
-    let span = tracing::info_span!(
-        "request",
-        method = %request.method(),
-        path = request.uri().path(),
-    );
+    // A span costs as much as finding a document: below debugging only failures get one. Never the
+    // query, which may hold secrets.
+    let span = tracing::debug_span!("request", %method, path = uri.path());
     let work = AssertUnwindSafe(dispatch(app, principal, request)).catch_unwind().instrument(span);
-    let reply = match work.await {
-        Ok(Ok(reply)) => reply,
-        Ok(Err(error)) => error.reply(),
-        Err(panic) => panicked(panic.as_ref()).reply(),
+    let outcome = match work.await {
+        Ok(outcome) => outcome,
+        Err(panic) => Err(panicked(panic.as_ref())),
     };
-    finish(reply, head, &id)
+    let reply = outcome.unwrap_or_else(|error| {
+        let span = tracing::error_span!("request", %method, path = uri.path());
+        span.in_scope(|| error.reply())
+    });
+    finish(reply, method == Method::HEAD, &id)
 }
 
 async fn dispatch(
@@ -69,7 +71,8 @@ fn finish(mut reply: Reply, head: bool, id: &str) -> Reply {
     static SERVER: HeaderValue =
         HeaderValue::from_static(concat!("Larder/", env!("CARGO_PKG_VERSION")));
     // A body of unknown length stays: the connection announces it and sends nothing of it.
-    if head && let Some(length) = reply.body().size_hint().exact() {
+    let length = reply.body().size_hint().exact();
+    if let Some(length) = length.filter(|_| head && reply.status() != StatusCode::NOT_MODIFIED) {
         reply.headers_mut().entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
         *reply.body_mut() = body::whole("");
     }
@@ -110,8 +113,6 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> HttpError {
 
 #[cfg(test)]
 mod tests {
-    use http::StatusCode;
-
     use super::*;
     use crate::http::reply;
 

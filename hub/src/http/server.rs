@@ -36,7 +36,6 @@ struct Vendor {
 }
 
 /// `GET /`
-#[expect(clippy::unused_async, reason = "handlers are futures")]
 pub(crate) async fn welcome(call: Call) -> Result<Reply, HttpError> {
     let welcome = Welcome {
         couchdb: "Welcome",
@@ -50,13 +49,11 @@ pub(crate) async fn welcome(call: Call) -> Result<Reply, HttpError> {
 }
 
 /// `GET /_up`
-#[expect(clippy::unused_async, reason = "handlers are futures")]
 pub(crate) async fn up(_call: Call) -> Result<Reply, HttpError> {
     Ok(reply::json_text(StatusCode::OK, br#"{"status":"ok","seeds":{}}"#.to_vec()))
 }
 
 /// `GET /_all_dbs`: the databases that whoever asks may read.
-#[expect(clippy::unused_async, reason = "handlers are futures")]
 pub(crate) async fn all_dbs(call: Call) -> Result<Reply, HttpError> {
     let options = Options::parse(&call.query, Map::new())?;
     let Span::Range(range) = options.span(None) else {
@@ -99,7 +96,6 @@ fn contains(range: &IdRange, name: &str) -> bool {
 }
 
 /// `GET /_uuids`
-#[expect(clippy::unused_async, reason = "handlers are futures")]
 pub(crate) async fn uuids(call: Call) -> Result<Reply, HttpError> {
     let bad = |reason: &str| HttpError::BadRequest(reason.into());
     let count = match call.query.text("count").map(str::parse::<u64>) {
@@ -123,7 +119,6 @@ pub(crate) async fn uuids(call: Call) -> Result<Reply, HttpError> {
 }
 
 /// `GET /_active_tasks`: what runs on databases that whoever asks may read.
-#[expect(clippy::unused_async, reason = "handlers are futures")]
 pub(crate) async fn active_tasks(call: Call) -> Result<Reply, HttpError> {
     let everything = decide(&call.principal, Action::AdministerServer, None) == Decision::Allow;
     let readable = |name: &String| reads(&call.principal, name);

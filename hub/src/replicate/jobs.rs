@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::connect::Tcp;
-use super::request::{Endpoint, Replicate};
+use super::endpoint::Endpoint;
+use super::request::Replicate;
 use crate::access::Principal;
 use crate::app::App;
 use crate::clock;
@@ -188,8 +189,10 @@ impl Supervised {
             }
         };
         let ended = ended(outcome, &self.names);
-        if let Ended::Failed { reason, .. } = &ended {
-            tracing::warn!(id = running.id, %reason, "replication failed");
+        if let Ended::Failed { word, reason, .. } = &ended {
+            // The reason names databases and servers, which are for whoever asked, not for the log.
+            tracing::warn!(id = running.id, error = word, "replication failed");
+            tracing::debug!(id = running.id, reason, "replication failed");
         }
         // Out of the list first: whoever is told may ask for the same one again.
         self.app.replications.lock().remove(&running.id);
@@ -257,11 +260,14 @@ fn ended(outcome: Outcome, (source, target): &(String, String)) -> Ended {
         PeerError::NoDatabase => {
             (StatusCode::NOT_FOUND, "db_not_found", format!("could not open {name}"))
         }
-        PeerError::Unauthorized(_) | PeerError::Forbidden(_) => (
+        PeerError::Unauthorized(_) => (
             StatusCode::UNAUTHORIZED,
             "unauthorized",
             format!("unauthorized to access or create database {name}"),
         ),
+        PeerError::Forbidden(reason) => {
+            (StatusCode::FORBIDDEN, "forbidden", format!("{name}: {reason}"))
+        }
         PeerError::Unsupported(what) => (
             StatusCode::NOT_IMPLEMENTED,
             "not_implemented",
@@ -287,7 +293,7 @@ fn ended(outcome: Outcome, (source, target): &(String, String)) -> Ended {
         }
     };
     if status == StatusCode::INTERNAL_SERVER_ERROR {
-        tracing::error!(error = %error.chain(), "a replication failed here");
+        tracing::error!(error = %error.chain(), "replication failed at this hub");
     }
     Ended::Failed { status, word, reason }
 }

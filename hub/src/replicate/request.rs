@@ -2,15 +2,11 @@
 //!
 //! Source: CouchDB's replication documents (`couch_replicator_parse`).
 
-use std::fmt;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
-use replication::{Filter, PeerSeq, PeerUrl, ReplicationId, Spec};
+use replication::{Filter, PeerSeq, ReplicationId, Spec};
 use serde_json::{Map, Value};
-use store::{DbName, DocId};
+use store::DocId;
 
+use super::endpoint::Endpoint;
 use crate::http::HttpError;
 
 /// Changes that one batch may have; a batch is held in memory.
@@ -22,17 +18,6 @@ const CHECKPOINT_INTERVAL_MS: std::ops::RangeInclusive<u64> = 100..=3_600_000;
 /// Members that this release does not know how to obey; ignoring them would replicate something
 /// else than was asked for.
 const NOT_YET: [&str; 5] = ["filter", "winning_revs_only", "proxy", "source_proxy", "target_proxy"];
-
-/// Headers that say how a request is sent, which is not for its sender to choose.
-const FRAMING: [HeaderName; 7] = [
-    header::CONNECTION,
-    header::CONTENT_ENCODING,
-    header::CONTENT_LENGTH,
-    header::CONTENT_TYPE,
-    header::HOST,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
 
 /// What a request asks for.
 pub(super) enum Wanted {
@@ -49,47 +34,11 @@ pub(super) struct Replicate {
     pub(super) spec: Spec,
 }
 
-/// One side of a replication.
-pub(super) enum Endpoint {
-    /// A database here.
-    Local(DbName),
-    /// A database elsewhere, and the headers to ask it with.
-    Remote(PeerUrl, HeaderMap),
-}
-
-impl Endpoint {
-    /// The database, if it is one here.
-    pub(super) fn local(&self) -> Option<&DbName> {
-        match self {
-            Self::Local(name) => Some(name),
-            Self::Remote(..) => None,
-        }
-    }
-
-    /// What tells it from others, without credentials.
-    fn identity(&self) -> &str {
-        match self {
-            Self::Local(name) => name.as_str(),
-            Self::Remote(url, _) => url.endpoint(),
-        }
-    }
-}
-
-/// Prints what may be shown.
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Local(name) => name.fmt(f),
-            Self::Remote(url, _) => url.fmt(f),
-        }
-    }
-}
-
 impl Wanted {
     /// Reads the body of a request to the hub of this uuid.
-    pub(super) fn parse(body: Map<String, Value>, hub: &str) -> Result<Self, HttpError> {
-        let cancel = flag(&body, "cancel")?;
-        if cancel && let Some(id) = job_id(&body) {
+    pub(super) fn parse(body: &Map<String, Value>, hub: &str) -> Result<Self, HttpError> {
+        let cancel = flag(body, "cancel")?;
+        if cancel && let Some(id) = job_id(body) {
             return Ok(Self::Cancel(id.into()));
         }
         for member in NOT_YET {
@@ -103,25 +52,25 @@ impl Wanted {
                 ));
             }
         }
-        let source = endpoint(&body, "source")?;
-        let target = endpoint(&body, "target")?;
-        let filter = filter(&body)?;
+        let source = Endpoint::parse(body, "source")?;
+        let target = Endpoint::parse(body, "target")?;
+        let filter = filter(body)?;
         let (from, to) = (source.identity(), target.identity());
         let id = ReplicationId::new(hub.as_bytes(), from, to, &filter);
         let defaults = Spec::new(id);
         let spec = Spec {
-            continuous: flag(&body, "continuous")?,
-            create_target: flag(&body, "create_target")?,
-            since: since(&body)?,
+            continuous: flag(body, "continuous")?,
+            create_target: flag(body, "create_target")?,
+            since: since(body)?,
             use_checkpoints: body.get("use_checkpoints") != Some(&Value::Bool(false)),
-            checkpoint_interval_ms: number(&body, "checkpoint_interval")?
+            checkpoint_interval_ms: number(body, "checkpoint_interval")?
                 .unwrap_or(defaults.checkpoint_interval_ms)
                 .clamp(*CHECKPOINT_INTERVAL_MS.start(), *CHECKPOINT_INTERVAL_MS.end()),
-            batch_changes_max: match number(&body, "worker_batch_size")? {
+            batch_changes_max: match number(body, "worker_batch_size")? {
                 Some(size) => size.clamp(1, BATCH_CHANGES_MAX) as usize,
                 None => defaults.batch_changes_max,
             },
-            retries_max: match number(&body, "retries_per_request")? {
+            retries_max: match number(body, "retries_per_request")? {
                 Some(retries) => u32::try_from(retries).unwrap_or(u32::MAX),
                 None => defaults.retries_max,
             },
@@ -137,70 +86,6 @@ impl Wanted {
 
 fn job_id(body: &Map<String, Value>) -> Option<&str> {
     ["replication_id", "id", "_local_id"].iter().find_map(|name| body.get(*name)?.as_str())
-}
-
-fn endpoint(body: &Map<String, Value>, side: &str) -> Result<Endpoint, HttpError> {
-    let invalid =
-        |what: &dyn fmt::Display| HttpError::BadRequest(format!("Invalid `{side}`: {what}"));
-    let (text, headers) = match body.get(side) {
-        Some(Value::String(text)) => (text.as_str(), HeaderMap::new()),
-        Some(Value::Object(members)) => {
-            let url = members.get("url").and_then(Value::as_str);
-            let url = url.ok_or_else(|| invalid(&"an object needs a `url`"))?;
-            (url, headers(members).map_err(|what| invalid(&what))?)
-        }
-        Some(_) => return Err(invalid(&"neither a string nor an object")),
-        None => return Err(HttpError::BadRequest(format!("Missing `{side}`"))),
-    };
-    let Some((scheme, rest)) = text.split_once("://") else {
-        return Ok(Endpoint::Local(text.parse()?));
-    };
-    if !scheme.eq_ignore_ascii_case("http") {
-        return Err(HttpError::NotImplemented(
-            "replication over anything but http is not in this release",
-        ));
-    }
-    let authority = rest.split('/').next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    let host = host.rsplit_once(':').map_or(host, |(host, _port)| host).trim_end_matches('.');
-    if host.to_ascii_lowercase().ends_with(".onion") {
-        // Never looked up: the name would go to a name server.
-        return Err(HttpError::NotImplemented(
-            "replication with onion services is not in this release",
-        ));
-    }
-    Ok(Endpoint::Remote(text.parse().map_err(|error| invalid(&error))?, headers))
-}
-
-/// The members `headers` and `auth` of a source or target.
-fn headers(members: &Map<String, Value>) -> Result<HeaderMap, &'static str> {
-    let mut headers = HeaderMap::new();
-    if let Some(given) = members.get("headers") {
-        for (name, value) in given.as_object().ok_or("`headers` is no object")? {
-            let name: HeaderName = name.parse().map_err(|_| "a header's name is none")?;
-            if FRAMING.contains(&name) {
-                return Err("a header that the hub sets itself");
-            }
-            let value = value.as_str().ok_or("a header's value is no string")?;
-            let mut value = HeaderValue::from_str(value).map_err(|_| "a header's value is none")?;
-            value.set_sensitive(true);
-            headers.append(name, value);
-        }
-    }
-    let Some(auth) = members.get("auth") else { return Ok(headers) };
-    let basic = auth.get("basic").ok_or("`auth` needs `basic`")?;
-    let text = |name: &str| basic.get(name).and_then(Value::as_str);
-    let (Some(name), Some(password)) = (text("username"), text("password")) else {
-        return Err("`auth.basic` needs `username` and `password`");
-    };
-    if name.contains(':') {
-        return Err("a user name has no colon");
-    }
-    let value = format!("Basic {}", STANDARD.encode(format!("{name}:{password}")));
-    let mut value = HeaderValue::try_from(value).map_err(|_| "`auth.basic` is too long")?;
-    value.set_sensitive(true);
-    headers.insert(header::AUTHORIZATION, value);
-    Ok(headers)
 }
 
 fn filter(body: &Map<String, Value>) -> Result<Filter, HttpError> {
@@ -260,7 +145,7 @@ mod tests {
 
     fn parse(body: Value) -> Result<Wanted, String> {
         let Value::Object(body) = body else { panic!("no object") };
-        Wanted::parse(body, "hub").map_err(|error| {
+        Wanted::parse(&body, "hub").map_err(|error| {
             let (status, word, reason) = error.parts();
             format!("{} {word}: {reason}", status.as_u16())
         })
@@ -280,23 +165,6 @@ mod tests {
             Ok(Wanted::Start(_)) => panic!("starts"),
             Err(error) => panic!("{error}"),
         }
-    }
-
-    #[test]
-    fn sides_in_every_form() {
-        let request = start(json!({"source": "a", "target": "http://u:secret@h.test:1/b"}));
-        assert_eq!(request.source.local().unwrap().as_str(), "a");
-        assert!(request.target.local().is_none());
-        assert_eq!(request.target.to_string(), "http://u:*****@h.test:1/b/");
-        let request = start(json!({
-            "source": {"url": "http://h.test/a", "headers": {"X-One": "1"},
-                       "auth": {"basic": {"username": "u", "password": "p:w"}}},
-            "target": {"url": "b"},
-        }));
-        let Endpoint::Remote(_, headers) = &request.source else { panic!("local") };
-        assert_eq!(headers["x-one"], "1");
-        assert_eq!(headers[header::AUTHORIZATION], "Basic dTpwOnc=");
-        assert_eq!(request.target.local().unwrap().as_str(), "b");
     }
 
     #[test]

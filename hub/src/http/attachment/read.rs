@@ -1,19 +1,20 @@
 //! GET and HEAD of attachments.
 
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::collections::VecDeque;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
-use store::{Attachment, AttachmentReader, DocId, Error, OutputError};
+use store::{Attachment, AttachmentReader, DocId, Error};
 
 use super::range::{Part, Wanted};
 use super::{HttpError, Revision};
 use crate::http::body::{self, Body};
-use crate::http::call::blocking;
+use crate::http::call::quick;
 use crate::http::document::ReadOptions;
 use crate::http::etag::ETag;
-use crate::http::sink::{Sink, stream};
+use crate::http::pieces::pieces;
 use crate::http::{Call, Reply};
 
 /// Longest part that is answered from memory.
@@ -28,7 +29,7 @@ pub(crate) async fn get(call: Call) -> Result<Reply, HttpError> {
     let id = call.captures.doc.parse::<DocId>()?;
     let ReadOptions { rev, .. } = ReadOptions::parse(&call.query)?;
     let Call { captures, headers, method, .. } = call;
-    blocking(move || {
+    quick(move || {
         let (attachment, reader) = database.read(|snapshot| {
             let revision = match &rev {
                 None => Revision::winner(snapshot, &id)?,
@@ -114,7 +115,7 @@ fn content_range(part: Part, length: u64) -> String {
 /// `length` bytes from where the reader stands.
 fn part_body(mut reader: AttachmentReader, length: u64) -> Result<Body, HttpError> {
     if length > WHOLE_BYTES_MAX {
-        return Ok(stream(move |sink| copy(&mut reader, length, sink)));
+        return Ok(send(reader, vec![Segment::Bytes(length)]));
     }
     let mut bytes = Vec::new();
     reader.by_ref().take(length).read_to_end(&mut bytes).map_err(unreadable)?;
@@ -130,7 +131,7 @@ fn part_body(mut reader: AttachmentReader, length: u64) -> Result<Body, HttpErro
 /// Source: RFC 9110 §14.6.
 fn several(
     attachment: &Attachment,
-    mut reader: AttachmentReader,
+    reader: AttachmentReader,
     parts: Vec<Part>,
 ) -> Result<Reply, HttpError> {
     let mut boundary = [0; 16];
@@ -141,39 +142,62 @@ fn several(
     let boundary = format!("{:032x}", u128::from_le_bytes(boundary));
     let media_type = format!("multipart/byteranges; boundary=\"{boundary}\"");
     let (content_type, length) = (attachment.content_type.clone(), attachment.length);
-    let body = stream(move |sink| {
-        write!(sink, "--{boundary}").map_err(OutputError::Sink)?;
-        for part in parts {
-            let range = content_range(part, length);
-            write!(sink, "\r\nContent-Type: {content_type}\r\nContent-Range: {range}\r\n\r\n")
-                .map_err(OutputError::Sink)?;
-            reader.seek(SeekFrom::Start(part.first)).map_err(store_error)?;
-            copy(&mut reader, part.length(), sink)?;
-            write!(sink, "\r\n--{boundary}").map_err(OutputError::Sink)?;
-        }
-        sink.write_all(b"--").map_err(OutputError::Sink)
-    });
+    let mut segments = Vec::with_capacity(parts.len() * 3);
+    for part in parts {
+        let range = content_range(part, length);
+        segments.push(Segment::Text(format!(
+            "--{boundary}\r\nContent-Type: {content_type}\r\nContent-Range: {range}\r\n\r\n"
+        )));
+        segments.push(Segment::Seek(part.first));
+        segments.push(Segment::Bytes(part.length()));
+        segments.push(Segment::Text("\r\n".into()));
+    }
+    segments.push(Segment::Text(format!("--{boundary}--")));
+    let body = send(reader, segments);
     let mut reply = shaped(attachment, StatusCode::PARTIAL_CONTENT, body);
     insert(&mut reply, header::CONTENT_TYPE, &media_type);
     Ok(reply)
 }
 
-fn copy(reader: &mut AttachmentReader, length: u64, sink: &mut Sink) -> Result<(), OutputError> {
-    let mut piece = vec![0; PIECE_BYTES];
-    let mut left = length;
-    while left > 0 {
-        let wanted = usize::try_from(left).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
-        reader.read_exact(&mut piece[..wanted]).map_err(store_error)?;
-        sink.write_all(&piece[..wanted]).map_err(OutputError::Sink)?;
-        left -= wanted as u64;
-    }
-    Ok(())
+/// What an answer is made of.
+enum Segment {
+    /// Text between parts.
+    Text(String),
+    /// From here on the attachment is read.
+    Seek(u64),
+    /// So many of its bytes.
+    Bytes(u64),
 }
 
-fn store_error(source: io::Error) -> Error {
-    Error::Io { action: "read an attachment", source }
+/// Sends segments in order, attachment bytes as they are read.
+fn send(reader: AttachmentReader, segments: Vec<Segment>) -> Body {
+    let segments: VecDeque<_> = segments.into();
+    pieces((reader, segments), |(reader, segments)| next_piece(reader, segments))
+}
+
+fn next_piece(
+    reader: &mut AttachmentReader,
+    segments: &mut VecDeque<Segment>,
+) -> Result<Option<Vec<u8>>, HttpError> {
+    while let Some(segment) = segments.pop_front() {
+        match segment {
+            Segment::Text(text) => return Ok(Some(text.into_bytes())),
+            Segment::Seek(first) => {
+                reader.seek(SeekFrom::Start(first)).map_err(unreadable)?;
+            }
+            Segment::Bytes(0) => {}
+            Segment::Bytes(left) => {
+                let length = usize::try_from(left).map_or(PIECE_BYTES, |n| n.min(PIECE_BYTES));
+                let mut piece = vec![0; length];
+                reader.read_exact(&mut piece).map_err(unreadable)?;
+                segments.push_front(Segment::Bytes(left - length as u64));
+                return Ok(Some(piece));
+            }
+        }
+    }
+    Ok(None)
 }
 
 fn unreadable(source: io::Error) -> HttpError {
-    HttpError::Store(store_error(source))
+    HttpError::Store(Error::Io { action: "read an attachment", source })
 }

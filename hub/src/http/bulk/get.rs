@@ -1,69 +1,63 @@
 //! `_bulk_get`.
 
-use http::StatusCode;
+use std::iter::Peekable;
+use std::vec::IntoIter;
+
 use serde_json::{Value, json};
-use store::{
-    Database, DocId, DocTree, Error, Output, OutputError, RevId, Show, ShowAttachments, Snapshot,
-};
+use store::{Database, DocId, DocTree, Error, Output, RevId, Show, ShowAttachments, Snapshot};
 
 use super::wanted::{Wanted, check_query};
+use crate::access::Action;
 use crate::http::document::{OpenRevs, ReadOptions, chosen};
-use crate::http::sink::{Sink, stream_json};
+use crate::http::pages::{self, Gate, PAGE_BYTES, Pages, Progress};
 use crate::http::{Call, HttpError, Reply, json_body};
-
-/// Text gathered from one snapshot before it is let go and the text is sent.
-const PAGE_BYTES: usize = 256 * 1024;
 
 /// `POST /{db}/_bulk_get`
 pub(crate) async fn bulk_get(call: Call) -> Result<Reply, HttpError> {
     let database = call.database()?;
     check_query(&call.query)?;
     let ReadOptions { latest, show, .. } = ReadOptions::parse(&call.query)?;
+    let gate = Gate::of(&call, Action::Read);
     let Call { headers, body, .. } = call;
     let mut members = json_body::object(&headers, body).await?;
     let Some(Value::Array(docs)) = members.remove("docs") else {
         return Err(HttpError::BadRequest("Missing JSON list of 'docs'.".into()));
     };
-    Ok(stream_json(StatusCode::OK, move |sink| {
-        let reading = Reading { database: &database, latest, show };
-        reading.write(docs.into_iter().map(Wanted::parse), sink)
-    }))
+    let wanted = docs.into_iter().peekable();
+    pages::answer(gate, database, Documents { wanted, latest, show, begun: false }).await
 }
 
-/// How the documents are read.
-struct Reading<'a> {
-    database: &'a Database,
+/// The documents asked for.
+struct Documents {
+    wanted: Peekable<IntoIter<Value>>,
     latest: bool,
     show: Show,
+    begun: bool,
 }
 
-impl Reading<'_> {
-    fn write(
-        &self,
-        wanted: impl Iterator<Item = Wanted>,
-        sink: &mut Sink,
-    ) -> Result<(), OutputError> {
-        let mut wanted = wanted.peekable();
-        let mut output = Output::new();
-        output.text().extend_from_slice(b"{\"results\":[");
-        while wanted.peek().is_some() {
-            self.database.read::<_, Error>(|snapshot| {
-                while output.len() < PAGE_BYTES
-                    && let Some(next) = wanted.next()
-                {
-                    self.render(snapshot, &next, &mut output)?;
-                    if wanted.peek().is_some() {
-                        output.text().push(b',');
-                    }
-                }
-                Ok(())
-            })?;
-            output.write_to(self.database, sink)?;
+impl Pages for Documents {
+    fn read(&mut self, database: &Database, out: &mut Output) -> Result<Progress, HttpError> {
+        if !std::mem::replace(&mut self.begun, true) {
+            out.text().extend_from_slice(b"{\"results\":[");
         }
-        output.text().extend_from_slice(b"]}\n");
-        output.write_to(self.database, sink)
+        database.read::<_, HttpError>(|snapshot| {
+            while out.len() < PAGE_BYTES
+                && let Some(element) = self.wanted.next()
+            {
+                self.render(snapshot, &Wanted::parse(element), out)?;
+                out.text().extend_from_slice(if self.wanted.peek().is_some() { b"," } else { b"" });
+            }
+            Ok(())
+        })?;
+        if self.wanted.peek().is_some() {
+            return Ok(Progress::More);
+        }
+        out.text().extend_from_slice(b"]}\n");
+        Ok(Progress::Done)
     }
+}
 
+impl Documents {
     /// `{"id":…,"docs":[…]}`
     fn render(
         &self,

@@ -131,7 +131,7 @@ struct Fault(HttpError);
 impl From<JsonError> for Fault {
     fn from(error: JsonError) -> Self {
         Self(match error {
-            JsonError::NotAnObject => {
+            JsonError::NotAnObject | JsonError::Syntax { expected: "an object", .. } => {
                 HttpError::BadRequest("Request body must be a JSON object".into())
             }
             JsonError::ElementTooLarge | JsonError::RestTooLarge => HttpError::RequestTooLarge,

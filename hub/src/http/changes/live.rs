@@ -6,6 +6,7 @@ use http::{HeaderValue, StatusCode, header};
 use store::{Database, Output};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
+use tracing::Instrument as _;
 
 use super::options::{Feed, Patience};
 use super::reader::{Reached, Reader};
@@ -43,7 +44,7 @@ impl Live {
         let stream = Stream { sender, gate: self.gate, database: self.database };
         let mut following =
             Following { feed, patience: self.patience, stream, shutdown: self.shutdown };
-        tokio::spawn(async move {
+        let work = async move {
             match following.run(reader, out, reached).await {
                 Ok(()) => {}
                 // A feed of lines ends well wherever it ends; it is not a part taken for the whole.
@@ -52,7 +53,8 @@ impl Live {
                 }
                 Err(ended) => following.stream.abort(&ended).await,
             }
-        });
+        };
+        tokio::spawn(work.in_current_span());
         let mut reply = reply::json_stream(StatusCode::OK, body);
         if feed == Feed::EventSource {
             let headers = reply.headers_mut();

@@ -9,7 +9,6 @@ use crate::http::{Call, HttpError, Reply, reply, request};
 use crate::tasks::Task;
 
 /// `POST /{db}/_compact`: begins it, unless it is going on already.
-#[expect(clippy::unused_async, reason = "handlers are futures")]
 pub(crate) async fn compact(call: Call) -> Result<Reply, HttpError> {
     request::require_json(&call.headers)?;
     let database = call.database()?;

@@ -1,14 +1,18 @@
 //! GET and HEAD of documents.
 
+use std::iter::Peekable;
 use std::sync::Arc;
+use std::vec::IntoIter;
 
 use http::{HeaderMap, StatusCode};
-use store::{Database, DocId, DocTree, Error, Output, OutputError, RevId, Show};
+use store::{Database, DocId, DocTree, Output, RevId, Show, Snapshot};
 
 use super::options::{OpenRevs, ReadOptions};
-use crate::http::call::blocking;
+use crate::access::Action;
+use crate::http::call::{blocking, quick};
 use crate::http::etag::ETag;
-use crate::http::sink::{Sink, stream_json};
+use crate::http::pages::{self, Gate, PAGE_BYTES, Pages, Progress};
+use crate::http::pieces::pieces;
 use crate::http::{Call, HttpError, Reply, reply};
 
 /// `GET /{db}/{doc}`
@@ -16,11 +20,12 @@ pub(crate) async fn get(call: Call) -> Result<Reply, HttpError> {
     let database = call.database()?;
     let id = call.captures.doc.parse::<DocId>()?;
     let mut options = ReadOptions::parse(&call.query)?;
-    let Call { headers, .. } = call;
-    match options.open_revs.take() {
-        None => blocking(move || one(&database, &id, &options, &headers)).await,
-        Some(wanted) => blocking(move || several(database, id, &wanted, &options)).await,
+    if let Some(wanted) = options.open_revs.take() {
+        let gate = Gate::of(&call, Action::Read);
+        return several(gate, database, id, wanted, options).await;
     }
+    let Call { headers, .. } = call;
+    quick(move || one(&database, &id, &options, &headers)).await
 }
 
 /// The winner, or the one revision asked for. `latest` leads to the winner, as in CouchDB.
@@ -61,37 +66,96 @@ fn one(
     Ok(reply)
 }
 
-/// The output as a whole, or streamed where large attachments have to be read.
+/// The output as a whole, or piece by piece where large attachments have to be read.
 fn answer(database: &Arc<Database>, output: Output) -> Reply {
     match output.into_text() {
         Ok(text) => reply::json_text(StatusCode::OK, text),
         Err(mut output) => {
+            output.text().push(b'\n');
             let database = Arc::clone(database);
-            stream_json(StatusCode::OK, move |sink| {
-                output.text().push(b'\n');
-                output.write_to(&database, sink)
-            })
+            let body = pieces(output, move |output| Ok(output.next_piece(&database)?));
+            reply::json_stream(StatusCode::OK, body)
         }
     }
 }
 
-/// The revisions that `open_revs` asks for, each read when its turn comes.
-fn several(
+/// The revisions that `open_revs` asks for.
+async fn several(
+    gate: Gate,
     database: Arc<Database>,
     id: DocId,
-    wanted: &OpenRevs,
-    options: &ReadOptions,
+    wanted: OpenRevs,
+    options: ReadOptions,
 ) -> Result<Reply, HttpError> {
-    let document = database.read(|snapshot| snapshot.tree(&id))?;
+    let (reading, named) = (Arc::clone(&database), id.clone());
+    let document = blocking(move || Ok(reading.read(|snapshot| snapshot.tree(&named))?)).await?;
     let revs = match (&document, wanted) {
         (None, OpenRevs::All) => return Err(HttpError::NotFound("missing")),
-        (None, OpenRevs::These(revs)) => revs.clone(),
-        (Some(document), wanted) => chosen(document, wanted, options.latest),
+        (None, OpenRevs::These(revs)) => revs,
+        (Some(document), wanted) => chosen(document, &wanted, options.latest),
     };
-    let show = options.show.clone();
-    Ok(stream_json(StatusCode::OK, move |sink| {
-        write_revisions(&database, &id, document.as_ref(), &revs, &show, sink)
-    }))
+    let revs = revs.into_iter().peekable();
+    pages::answer(
+        gate,
+        database,
+        Revisions { id, document, revs, show: options.show, begun: false },
+    )
+    .await
+}
+
+/// The rows of `open_revs`.
+struct Revisions {
+    id: DocId,
+    document: Option<DocTree>,
+    revs: Peekable<IntoIter<RevId>>,
+    show: Show,
+    begun: bool,
+}
+
+impl Pages for Revisions {
+    fn read(&mut self, database: &Database, out: &mut Output) -> Result<Progress, HttpError> {
+        if !std::mem::replace(&mut self.begun, true) {
+            out.text().push(b'[');
+        }
+        database.read::<_, HttpError>(|snapshot| {
+            while out.len() < PAGE_BYTES
+                && let Some(rev) = self.revs.next()
+            {
+                self.write_row(snapshot, &rev, out)?;
+                out.text().extend_from_slice(if self.revs.peek().is_some() { b"," } else { b"" });
+            }
+            Ok(())
+        })?;
+        if self.revs.peek().is_some() {
+            return Ok(Progress::More);
+        }
+        out.text().extend_from_slice(b"]\n");
+        Ok(Progress::Done)
+    }
+}
+
+impl Revisions {
+    /// `{"ok":…}` or `{"missing":…}`
+    fn write_row(
+        &self,
+        snapshot: &Snapshot<'_>,
+        rev: &RevId,
+        out: &mut Output,
+    ) -> Result<(), HttpError> {
+        let begun = out.len();
+        out.text().extend_from_slice(b"{\"ok\":");
+        let found = match &self.document {
+            None => false,
+            Some(document) => snapshot.render_revision(&self.id, document, rev, &self.show, out)?,
+        };
+        if !found {
+            out.text().truncate(begun);
+            out.text().extend_from_slice(b"{\"missing\":");
+            store::json::write_string(out.text(), &rev.to_string());
+        }
+        out.text().push(b'}');
+        Ok(())
+    }
 }
 
 /// Leaves for `all` and `latest`, else the revisions named.
@@ -116,35 +180,4 @@ pub(crate) fn chosen(document: &DocTree, wanted: &OpenRevs, latest: bool) -> Vec
         }
         OpenRevs::These(revs) => revs.clone(),
     }
-}
-
-fn write_revisions(
-    database: &Database,
-    id: &DocId,
-    document: Option<&DocTree>,
-    revs: &[RevId],
-    show: &Show,
-    sink: &mut Sink,
-) -> Result<(), OutputError> {
-    let mut output = Output::new();
-    for (index, rev) in revs.iter().enumerate() {
-        output.text().push(if index == 0 { b'[' } else { b',' });
-        let begun = output.len();
-        output.text().extend_from_slice(b"{\"ok\":");
-        let found = match document {
-            None => false,
-            Some(document) => database.read::<_, Error>(|snapshot| {
-                snapshot.render_revision(id, document, rev, show, &mut output)
-            })?,
-        };
-        if !found {
-            output.text().truncate(begun);
-            output.text().extend_from_slice(b"{\"missing\":");
-            store::json::write_string(output.text(), &rev.to_string());
-        }
-        output.text().push(b'}');
-        output.write_to(database, sink)?;
-    }
-    output.text().extend_from_slice(if revs.is_empty() { b"[]\n" } else { b"]\n" });
-    output.write_to(database, sink)
 }

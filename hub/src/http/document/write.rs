@@ -9,7 +9,7 @@ use super::submit::{submit_one, submit_unawaited};
 use crate::access::Action;
 use crate::clock;
 use crate::config::Limits;
-use crate::http::call::blocking;
+use crate::http::call::{blocking, quick};
 use crate::http::etag::ETag;
 use crate::http::location::location;
 use crate::http::{Call, HttpError, Query, Reply, local, reply, request};
@@ -92,7 +92,7 @@ pub(crate) async fn delete(call: Call) -> Result<Reply, HttpError> {
     let id = call.captures.doc.parse::<DocId>()?;
     let Call { query, headers, .. } = call;
     let (reading, wanted) = (database.clone(), id.clone());
-    let head = blocking(move || Ok(reading.read(|snapshot| snapshot.head(&wanted))?)).await?;
+    let head = quick(move || Ok(reading.read(|snapshot| snapshot.head(&wanted))?)).await?;
     match head {
         None => return Err(HttpError::NotFound("missing")),
         Some(head) if head.deleted => return Err(HttpError::NotFound("deleted")),

@@ -1,0 +1,62 @@
+//! One connection, from its first request to its end.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+
+use super::door::Door;
+use super::stream::ClientStream;
+use crate::app::App;
+
+/// How long a connection may lie idle, and how long a request's head may take. Longer than HTTP
+/// clients keep idle connections, so that it is they who close them.
+const HEAD_MAX: Duration = Duration::from_secs(120);
+
+/// Longest head of a request, in bytes: room for any id in a path, no more.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// Serves a connection until its client or the hub is done with it.
+pub(super) async fn serve<S>(app: Arc<App>, door: Door, stream: S, permit: OwnedSemaphorePermit)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let shutdown = app.shutdown.clone();
+    let respond = |request: Request<Incoming>| {
+        let app = Arc::clone(&app);
+        let door = door.clone();
+        async move { Ok::<_, Infallible>(door.answer(app, request).await) }
+    };
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_MAX)
+        .max_header_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(ClientStream::new(stream)), service_fn(respond));
+    let mut connection = pin!(connection);
+    let outcome = tokio::select! {
+        biased;
+        outcome = connection.as_mut() => outcome,
+        () = told_to_stop(shutdown) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    // Clients come and go as they like; a broken connection is no news.
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "connection ended early");
+    }
+    drop(permit);
+}
+
+async fn told_to_stop(mut shutdown: watch::Receiver<bool>) {
+    // An error means that the sender is gone, and the hub with it.
+    let _stop = shutdown.wait_for(|&stop| stop).await;
+}

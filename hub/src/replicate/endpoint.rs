@@ -1,0 +1,152 @@
+//! One side of a replication: a database here, or one elsewhere.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use replication::PeerUrl;
+use serde_json::{Map, Value};
+use store::DbName;
+
+use crate::http::HttpError;
+
+/// Headers that say how a request is sent, which is not for its sender to choose.
+const FRAMING: [HeaderName; 7] = [
+    header::CONNECTION,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::HOST,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// One side of a replication.
+pub(super) enum Endpoint {
+    /// A database here.
+    Local(DbName),
+    /// A database elsewhere, and the headers to ask it with.
+    Remote(PeerUrl, HeaderMap),
+}
+
+impl Endpoint {
+    /// Reads the member `side`: a name, a URL, or an object with a URL.
+    pub(super) fn parse(body: &Map<String, Value>, side: &str) -> Result<Self, HttpError> {
+        let invalid =
+            |what: &dyn fmt::Display| HttpError::BadRequest(format!("Invalid `{side}`: {what}"));
+        let (text, headers) = match body.get(side) {
+            Some(Value::String(text)) => (text.as_str(), HeaderMap::new()),
+            Some(Value::Object(members)) => {
+                let url = members.get("url").and_then(Value::as_str);
+                let url = url.ok_or_else(|| invalid(&"an object needs a `url`"))?;
+                (url, headers(members).map_err(|what| invalid(&what))?)
+            }
+            Some(_) => return Err(invalid(&"neither a string nor an object")),
+            None => return Err(HttpError::BadRequest(format!("Missing `{side}`"))),
+        };
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Ok(Self::Local(text.parse()?));
+        };
+        if !scheme.eq_ignore_ascii_case("http") {
+            return Err(HttpError::NotImplemented(
+                "replication over anything but http is not in this release",
+            ));
+        }
+        let authority = rest.split('/').next().unwrap_or_default();
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        let host = host.rsplit_once(':').map_or(host, |(host, _port)| host).trim_end_matches('.');
+        if host.to_ascii_lowercase().ends_with(".onion") {
+            // Never looked up: the name would go to a name server.
+            return Err(HttpError::NotImplemented(
+                "replication with onion services is not in this release",
+            ));
+        }
+        Ok(Self::Remote(text.parse().map_err(|error| invalid(&error))?, headers))
+    }
+
+    /// The database, if it is one here.
+    pub(super) fn local(&self) -> Option<&DbName> {
+        match self {
+            Self::Local(name) => Some(name),
+            Self::Remote(..) => None,
+        }
+    }
+
+    /// What tells it from others, without credentials.
+    pub(super) fn identity(&self) -> &str {
+        match self {
+            Self::Local(name) => name.as_str(),
+            Self::Remote(url, _) => url.endpoint(),
+        }
+    }
+}
+
+/// Prints what may be shown.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local(name) => name.fmt(f),
+            Self::Remote(url, _) => url.fmt(f),
+        }
+    }
+}
+
+/// The members `headers` and `auth` of a source or target.
+fn headers(members: &Map<String, Value>) -> Result<HeaderMap, &'static str> {
+    let mut headers = HeaderMap::new();
+    if let Some(given) = members.get("headers") {
+        for (name, value) in given.as_object().ok_or("`headers` is no object")? {
+            let name: HeaderName = name.parse().map_err(|_| "a header's name is none")?;
+            if FRAMING.contains(&name) {
+                return Err("a header that the hub sets itself");
+            }
+            let value = value.as_str().ok_or("a header's value is no string")?;
+            let mut value = HeaderValue::from_str(value).map_err(|_| "a header's value is none")?;
+            value.set_sensitive(true);
+            headers.append(name, value);
+        }
+    }
+    let Some(auth) = members.get("auth") else { return Ok(headers) };
+    let basic = auth.get("basic").ok_or("`auth` needs `basic`")?;
+    let text = |name: &str| basic.get(name).and_then(Value::as_str);
+    let (Some(name), Some(password)) = (text("username"), text("password")) else {
+        return Err("`auth.basic` needs `username` and `password`");
+    };
+    if name.contains(':') {
+        return Err("a user name has no colon");
+    }
+    let value = format!("Basic {}", STANDARD.encode(format!("{name}:{password}")));
+    let mut value = HeaderValue::try_from(value).map_err(|_| "`auth.basic` is too long")?;
+    value.set_sensitive(true);
+    headers.insert(header::AUTHORIZATION, value);
+    Ok(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn parse(side: &Value) -> Endpoint {
+        let Value::Object(body) = json!({ "side": side }) else { panic!("no object") };
+        Endpoint::parse(&body, "side").unwrap()
+    }
+
+    #[test]
+    fn sides_in_every_form() {
+        let local = parse(&json!("a"));
+        assert_eq!(local.local().unwrap().as_str(), "a");
+        assert_eq!(parse(&json!({"url": "b"})).local().unwrap().as_str(), "b");
+        let remote = parse(&json!("http://u:secret@h.test:1/b"));
+        assert!(remote.local().is_none());
+        assert_eq!(remote.to_string(), "http://u:*****@h.test:1/b/");
+        let remote = parse(&json!({
+            "url": "http://h.test/a", "headers": {"X-One": "1"},
+            "auth": {"basic": {"username": "u", "password": "p:w"}},
+        }));
+        let Endpoint::Remote(_, headers) = &remote else { panic!("local") };
+        assert_eq!(headers["x-one"], "1");
+        assert_eq!(headers[header::AUTHORIZATION], "Basic dTpwOnc=");
+    }
+}
