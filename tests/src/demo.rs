@@ -123,10 +123,16 @@ fn replicate(hub: &Hub, target: &Hub, what: &str, job: &Value) -> u64 {
     let reply = hub.post("/_replicate", job).expect(200);
     let took = start.elapsed();
 
-    let answer = reply.json();
-    let failures = answer["history"][0]["doc_write_failures"].as_u64().unwrap_or_default();
-    assert!(answer["ok"] == json!(true) && failures == 0, "{what}: {reply}");
     let written = update_seq(target).saturating_sub(before);
+    let answer = reply.json();
+    assert!(answer["ok"] == json!(true), "{what}: {reply}");
+    // With nothing to do, CouchDB answers "no_changes" and shows an earlier session, or none.
+    if answer["no_changes"] != json!(true) {
+        let session = &answer["history"][0];
+        let told = session["docs_written"].as_u64().unwrap_or_default();
+        assert!(told >= written, "{what}: {told} written, it says, and {written} arrived: {reply}");
+        assert!(session["doc_write_failures"] == json!(0), "{what}: {reply}");
+    }
     say("replicate", format!("{what}: {} updates, {}", count(written), rate(written, took)));
     written
 }

@@ -137,6 +137,29 @@ fn documents_come_with_conflicts_and_attachments() {
 }
 
 #[test]
+fn large_attachments_come_inside_documents() {
+    let hub = with(&["a", "b"]);
+    for (id, length) in [("a", 3_000_000), ("b", 1_500_001)] {
+        let rev = hub.get(&format!("/db/{id}")).text("_rev");
+        let body = Body::bytes(vec![b'x'; length], "application/octet-stream");
+        hub.put(&format!("/db/{id}/large?rev={rev}"), body).expect(201);
+    }
+    let options = "include_docs=true&attachments=true";
+    let listing = hub.get(&format!("/db/_all_docs?{options}")).expect(200).json();
+    let feed = hub.get(&format!("/db/_changes?{options}")).expect(200).json();
+    let lines = format!("/db/_changes?feed=continuous&timeout=0&{options}");
+    let lines = String::from_utf8_lossy(&hub.get(&lines).expect(200).body).into_owned();
+    let parse = |line| serde_json::from_str::<Value>(line).ok();
+    let lines: Value = lines.lines().filter_map(parse).collect();
+    for rows in [&listing["rows"], &feed["results"], &lines] {
+        for (position, length) in [(0, 4_000_000), (1, 2_000_004)] {
+            let data = rows[position]["doc"]["_attachments"]["large"]["data"].as_str();
+            assert_eq!(data.map(str::len), Some(length));
+        }
+    }
+}
+
+#[test]
 fn local_documents() {
     let hub = with(&["a"]);
     for id in ["x", "y/z"] {

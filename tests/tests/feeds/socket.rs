@@ -12,13 +12,18 @@ use tests::Hub;
 pub(crate) struct Live(BufReader<TcpStream>);
 
 impl Live {
-    /// Opens a feed of `/db` and reads the head of the answer.
+    /// Opens a feed of `/db` as the hub's owner.
     #[track_caller]
     pub(crate) fn open(hub: &Hub, query: &str) -> Self {
-        let url = hub.owner_url();
+        Self::open_as(hub.owner_url(), query)
+    }
+
+    /// Opens a feed of `/db` as the URL says, and reads the head of the answer.
+    #[track_caller]
+    pub(crate) fn open_as(url: &str, query: &str) -> Self {
         let (_, rest) = url.split_once("//").expect("a URL");
         let (credentials, host) = rest.split_once('@').expect("credentials");
-        let host = host.trim_end_matches('/');
+        let host = host.split('/').next().unwrap_or_default();
         let basic = STANDARD.encode(credentials);
         let mut socket = TcpStream::connect(host).expect("a connection");
         socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
