@@ -190,6 +190,9 @@ impl Replication {
             (Task::ReadLog(side), PeerError::NoDatabase) => self.greeted_without_log(side),
             (Task::Changes, PeerError::UnknownSeq(_)) => self.read_from_start(now),
             (Task::WriteLog(side), PeerError::Conflict) => self.read_log_again(side),
+            (Task::WriteLog(Side::Source), PeerError::Forbidden(_)) => {
+                self.go_on_without_source_log(now)
+            }
             (Task::Batch(number), _) => self.ask_for_less(number, &error),
             _ => false,
         };

@@ -74,8 +74,6 @@ pub struct Refusal {
 pub enum RefusalReason {
     /// An attachment came as a stub, but no ancestor at the target has it.
     MissingStub,
-    /// It came with more branches of its document than the target takes in one request.
-    TooManyBranches,
     /// Anything that a further attempt would not change: rights, validation, size; in the target's
     /// own words.
     Final(String),

@@ -65,7 +65,7 @@ fn fill_raw(connection: &mut Connection) {
         for number in batch * BATCH..(batch + 1) * BATCH {
             let (id, seq) = (format!("doc-{number:08}"), number + 1);
             let body = body(number);
-            let mut write = |sql: &str, params: &[&dyn rusqlite::ToSql]| {
+            let write = |sql: &str, params: &[&dyn rusqlite::ToSql]| {
                 transaction.prepare_cached(sql).unwrap().execute(params).unwrap();
             };
             write("INSERT INTO bodies (id, body) VALUES (?1, ?2)", params![seq, body.as_bytes()]);

@@ -43,10 +43,10 @@ impl Core {
     }
 
     /// A database has opened its file; closes others that are over the limit and idle.
-    pub(crate) fn opened(&self, database: Weak<Database>) -> Result<(), Error> {
+    pub(crate) fn opened(&self, database: &Weak<Database>) -> Result<(), Error> {
         let mut candidates: Vec<Arc<Database>> = {
             let mut open = lock(&self.open);
-            open.retain(|other| other.strong_count() > 0 && !other.ptr_eq(&database));
+            open.retain(|other| other.strong_count() > 0 && !other.ptr_eq(database));
             open.push(database.clone());
             if open.len() <= self.open_max {
                 return Ok(());
@@ -59,7 +59,7 @@ impl Core {
             if surplus == 0 {
                 break;
             }
-            if !other.weak().ptr_eq(&database) && other.close_if_idle()? {
+            if !other.weak().ptr_eq(database) && other.close_if_idle()? {
                 lock(&self.open).retain(|open| !open.ptr_eq(&other.weak()));
                 surplus -= 1;
             }

@@ -188,7 +188,8 @@ fn compare(database: &Database, model: &Model) {
                 let mut expected: Vec<_> =
                     leaves.iter().map(|leaf| (leaf.path[0].clone(), leaf.deleted)).collect();
                 let mut found = change.leaves;
-                (expected.sort(), found.sort());
+                expected.sort();
+                found.sort();
                 assert_eq!(found, expected);
             }
             for (id, leaves) in &model {

@@ -107,6 +107,8 @@ fn replication_needs_the_rights_it_uses() {
     assert_eq!(replicate(&url("hidden"), "mine"), 401);
     assert_eq!(replicate(&own("mine"), "new"), 200);
     assert_eq!(replicate("readable", &own("mine")), 200);
+    // A source that may only be read keeps no checkpoint, and is read all the same.
+    assert_eq!(replicate(&own("readable"), "mine"), 200);
     assert_eq!(replicate(&own("readable"), &own("mine")), 403);
     assert_eq!(hub.get("/mine").json()["doc_count"], 1);
 }

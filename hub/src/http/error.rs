@@ -45,9 +45,6 @@ pub(crate) enum HttpError {
     /// A stub for an attachment that no ancestor has.
     #[error("{0}")]
     MissingStub(String),
-    /// A precondition header that does not hold.
-    #[error("{0}")]
-    PreconditionFailed(&'static str),
     /// The wrong method for a path; the list of right ones.
     #[error("Only {0} allowed")]
     MethodNotAllowed(String),
@@ -135,7 +132,6 @@ impl HttpError {
             Self::Exists(_) => (S::CONFLICT, "conflict", reason),
             Self::Conflict => (S::CONFLICT, "conflict", reason),
             Self::MissingStub(_) => (S::PRECONDITION_FAILED, "missing_stub", reason),
-            Self::PreconditionFailed(_) => (S::PRECONDITION_FAILED, "precondition_failed", reason),
             Self::MethodNotAllowed(_) => (S::METHOD_NOT_ALLOWED, "method_not_allowed", reason),
             Self::BadContentType | Self::BadContentEncoding(_) => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "bad_content_type", reason)
@@ -270,8 +266,9 @@ impl From<MalformedSeq> for HttpError {
 
 impl From<JsonError> for HttpError {
     fn from(error: JsonError) -> Self {
-        // CouchDB says no more than this; where the fault lies helps whoever wrote the request.
-        Self::BadRequest(format!("invalid UTF-8 JSON: {error}"))
+        tracing::debug!(%error, "request text refused");
+        // CouchDB's words to the letter: clients compare them.
+        Self::BadRequest("invalid UTF-8 JSON".into())
     }
 }
 
@@ -301,9 +298,6 @@ impl From<EditError> for HttpError {
             EditError::Conflict => Self::Conflict,
             EditError::MissingStub { .. } => Self::MissingStub(reason),
             EditError::InvalidPath => Self::BadRequest(reason),
-            EditError::TooManyBranches => {
-                Self::ForbiddenBecause("too many branches in one request")
-            }
         }
     }
 }

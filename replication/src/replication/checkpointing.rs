@@ -171,6 +171,15 @@ impl Replication {
         }
     }
 
+    /// A source that may only be read remembers nothing; what the target remembers must do, and a
+    /// later run begins at the start.
+    pub(super) fn go_on_without_source_log(&mut self, now: Millis) -> bool {
+        tracing::debug!("the source may only be read, and keeps no checkpoint");
+        self.exchange.succeeded(Task::WriteLog(Side::Source));
+        self.log_written(Side::Source, None, now);
+        true
+    }
+
     /// After a conflict: perhaps it was this very checkpoint, and only its answer got lost.
     pub(super) fn read_log_again(&mut self, side: Side) -> bool {
         if self.is_cancelled() {

@@ -98,16 +98,11 @@ impl Batch {
         let sent = writing.take().unwrap_or_default() as u64;
         stats.docs_written += sent.saturating_sub(refusals.len() as u64);
         let was_whole = |id: &DocId| part.iter().any(|wanted| wanted.id == *id && wanted.whole);
-        let was_alone = matches!(&part[..], [one] if one.revs.len() == 1);
         for refusal in refusals {
             let Refusal { id, rev, reason } = refusal;
             match reason {
                 RefusalReason::MissingStub if !was_whole(&id) => {
                     rest.push_front(Wanted { id, revs: vec![rev], ancestors: vec![], whole: true });
-                }
-                RefusalReason::TooManyBranches if !was_alone => {
-                    let whole = was_whole(&id);
-                    rest.push_front(Wanted { id, revs: vec![rev], ancestors: vec![], whole });
                 }
                 reason => {
                     tracing::debug!(%id, %rev, ?reason, "the target refused a revision");

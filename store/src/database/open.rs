@@ -39,7 +39,7 @@ impl Database {
             slot.engine = Some(Arc::clone(&engine));
             engine
         };
-        self.core.opened(self.me.clone())?;
+        self.core.opened(&self.me)?;
         Ok(engine)
     }
 

@@ -44,7 +44,7 @@ impl Snapshot<'_> {
     /// # Errors
     /// Any of [`Error`].
     pub fn head(&self, id: &DocId) -> Result<Option<Head>, Error> {
-        self.rows.head(id.as_str())?.map(head).transpose()
+        self.rows.head(id.as_str())?.as_ref().map(head).transpose()
     }
 
     /// A document's whole tree.
@@ -73,7 +73,7 @@ impl Snapshot<'_> {
     /// Any of [`Error`].
     pub fn heads(&self, range: &IdRange, skip: u64, limit: usize) -> Result<Vec<Head>, Error> {
         let mut page = Page::new(skip, limit);
-        self.rows.heads(range, &mut |row| page.take(|| head(row)))?;
+        self.rows.heads(range, &mut |row| page.take(|| head(&row)))?;
         page.finish()
     }
 
@@ -181,11 +181,12 @@ impl<T> Page<T> {
     }
 }
 
-fn head(row: HeadRow) -> Result<Head, Error> {
-    let damaged = || Error::Damaged(format!("row of document {:?}", row.id));
+fn head(row: &HeadRow) -> Result<Head, Error> {
+    let HeadRow { id, seq, body, .. } = row;
+    let damaged = || Error::Damaged(format!("row of document {id:?}"));
     let (rev, deleted) = decode_rev(&mut &row.rev[..]).ok_or_else(damaged)?;
-    let id: DocId = row.id.parse().map_err(|_| damaged())?;
-    Ok(Head { id, seq: Seq(row.seq), rev, deleted, body: row.body })
+    let id: DocId = id.parse().map_err(|_| damaged())?;
+    Ok(Head { id, seq: Seq(*seq), rev, deleted, body: *body })
 }
 
 fn local(row: LocalRow) -> Result<Local, Error> {

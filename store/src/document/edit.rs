@@ -58,7 +58,4 @@ pub enum EditError {
     /// The revision path is not one: empty, generations that do not descend by one, or too long.
     #[error("Invalid revision path")]
     InvalidPath,
-    /// One request added more branches to a document than a remote writer may.
-    #[error("Too many branches for one document in one request")]
-    TooManyBranches,
 }

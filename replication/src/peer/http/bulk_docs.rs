@@ -173,7 +173,6 @@ pub(super) fn reason(error: &str, reason: &str) -> Result<RefusalReason, PeerErr
         | "too_many_requests"
         | "rexi_DOWN"
         | "nodedown" => Err(PeerError::Unavailable { status: 200, reason: words() }),
-        _ if reason.starts_with("Too many branches") => Ok(RefusalReason::TooManyBranches),
         _ => Ok(RefusalReason::Final(words())),
     }
 }

@@ -339,7 +339,6 @@ fn edit(revision: Revision, staged: Vec<Option<Staged>>) -> Edit {
 fn reason(error: &EditError) -> RefusalReason {
     match error {
         EditError::MissingStub { .. } => RefusalReason::MissingStub,
-        EditError::TooManyBranches => RefusalReason::TooManyBranches,
         EditError::Conflict | EditError::InvalidPath => RefusalReason::Final(error.to_string()),
     }
 }
