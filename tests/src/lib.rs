@@ -27,3 +27,4 @@ pub use hub::{Hub, larder};
 mod node;
 pub use node::{node, run_suite};
 pub mod demo;
+pub mod exchange;

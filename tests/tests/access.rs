@@ -10,19 +10,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tests::{Body, Client, Finished, Hub, Reply, larder};
+use tests::exchange::app;
+use tests::{Body, Finished, Hub, Reply, larder};
 
 /// How long something that happens by itself may take.
 const SOON: Duration = Duration::from_secs(20);
-
-/// An app's client, and its token.
-#[track_caller]
-fn app(hub: &Hub, name: &str, rights: &[&str]) -> (Client, String) {
-    let command: Vec<_> = ["app", "add", name].iter().chain(rights).copied().collect();
-    let url = hub.larder(&command).expect_success();
-    let token = url.split(['@', ':']).nth(2).unwrap_or_default().to_owned();
-    (hub.as_principal(Some((name, &token))), token)
-}
 
 /// An app whose token a person chose.
 #[track_caller]

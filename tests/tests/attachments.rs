@@ -3,27 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use tests::{Body, Hub, Reply, encode};
-
-/// One request and the beginning of its answer: `GET /db/a/x → 200 hello`.
-#[track_caller]
-fn check(hub: &Hub, request: &str, body: impl Into<Body>, expected: &str) -> Reply {
-    let (method, path) = request.split_once(' ').expect("method and path");
-    let reply = hub.request(method, path).send(body);
-    let found = format!("{} {}", reply.status, String::from_utf8_lossy(&reply.body));
-    assert!(found.starts_with(expected), "{request}\n  expected {expected}\n  found    {found}");
-    reply
-}
-
-fn error(status: u16, word: &str, reason: &str) -> String {
-    format!("{status} {}", json!({"error": word, "reason": reason}))
-}
-
-fn with_db() -> Hub {
-    let hub = Hub::start();
-    hub.put("/db", "").expect(201);
-    hub
-}
+use tests::exchange::{check, error, with_db};
+use tests::{Body, Hub, encode};
 
 fn text(text: &str) -> Body {
     Body::bytes(text, "text/plain")

@@ -1,27 +1,8 @@
 //! Many documents in one request: `_bulk_docs` and `_bulk_get`.
 
 use serde_json::{Value, json};
-use tests::{Body, Hub, Reply};
-
-/// One request and the beginning of its answer: `POST /db/_bulk_docs → 201 []`.
-#[track_caller]
-fn check(hub: &Hub, request: &str, body: impl Into<Body>, expected: &str) -> Reply {
-    let (method, path) = request.split_once(' ').expect("method and path");
-    let reply = hub.request(method, path).send(body);
-    let found = format!("{} {}", reply.status, String::from_utf8_lossy(&reply.body));
-    assert!(found.starts_with(expected), "{request}\n  expected {expected}\n  found    {found}");
-    reply
-}
-
-fn error(status: u16, word: &str, reason: &str) -> String {
-    format!("{status} {}", json!({"error": word, "reason": reason}))
-}
-
-fn with_db() -> Hub {
-    let hub = Hub::start();
-    hub.put("/db", "").expect(201);
-    hub
-}
+use tests::Body;
+use tests::exchange::{check, error, with_db};
 
 const BULK: &str = "POST /db/_bulk_docs";
 

@@ -1,21 +1,8 @@
 //! The server and its databases: requests, and what a CouchDB client finds in the answers.
 
 use serde_json::{Value, json};
-use tests::{Body, Hub, Reply};
-
-/// One request and the beginning of its answer: `PUT /db → 201 {"ok":true}`.
-#[track_caller]
-fn check(hub: &Hub, request: &str, body: impl Into<Body>, expected: &str) -> Reply {
-    let (method, path) = request.split_once(' ').expect("method and path");
-    let reply = hub.request(method, path).send(body);
-    let found = format!("{} {}", reply.status, String::from_utf8_lossy(&reply.body));
-    assert!(found.starts_with(expected), "{request}\n  expected {expected}\n  found    {found}");
-    reply
-}
-
-fn error(status: u16, word: &str, reason: &str) -> String {
-    format!("{status} {}", json!({"error": word, "reason": reason}))
-}
+use tests::exchange::{check, error};
+use tests::{Body, Hub};
 
 #[test]
 fn greets() {

@@ -1,27 +1,8 @@
 //! Documents one at a time, local ones included: requests, and what CouchDB 3.5 answers.
 
 use serde_json::{Value, json};
-use tests::{Body, Hub, Reply, encode};
-
-/// One request and the beginning of its answer: `PUT /db/a → 201 {"ok":true`.
-#[track_caller]
-fn check(hub: &Hub, request: &str, body: impl Into<Body>, expected: &str) -> Reply {
-    let (method, path) = request.split_once(' ').expect("method and path");
-    let reply = hub.request(method, path).send(body);
-    let found = format!("{} {}", reply.status, String::from_utf8_lossy(&reply.body));
-    assert!(found.starts_with(expected), "{request}\n  expected {expected}\n  found    {found}");
-    reply
-}
-
-fn error(status: u16, word: &str, reason: &str) -> String {
-    format!("{status} {}", json!({"error": word, "reason": reason}))
-}
-
-fn with_db() -> Hub {
-    let hub = Hub::start();
-    hub.put("/db", "").expect(201);
-    hub
-}
+use tests::exchange::{check, error, with_db};
+use tests::{Body, Hub, encode};
 
 /// Writes revisions under foreign ids: `3-c 2-b 1-a`, newest first.
 #[track_caller]

@@ -4,19 +4,11 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tests::exchange::app;
 use tests::{Client, Hub};
 
 /// How long something that happens by itself may take.
 const SOON: Duration = Duration::from_secs(20);
-
-/// An app's client, and its token.
-#[track_caller]
-fn app(hub: &Hub, name: &str, rights: &[&str]) -> (Client, String) {
-    let command: Vec<_> = ["app", "add", name].iter().chain(rights).copied().collect();
-    let url = hub.larder(&command).expect_success();
-    let token = url.split(['@', ':']).nth(2).unwrap_or_default().to_owned();
-    (hub.as_principal(Some((name, &token))), token)
-}
 
 fn address(hub: &Hub) -> String {
     hub.url().trim_start_matches("http://").trim_end_matches('/').to_owned()
