@@ -248,6 +248,41 @@ fn histories_are_stemmed() {
     assert_eq!(database.revs_limit().unwrap(), 3, "compaction keeps the settings");
 }
 
+/// More superseded rows than are read ahead at a time, in both directions, and past the number at
+/// which an idle writer removes them.
+#[test]
+fn feeds_skip_superseded_rows() {
+    const DOCS: usize = 1300;
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), &options()).unwrap();
+    let database = store.create(&"db".parse().unwrap(), NOW).unwrap();
+    let mut revs: Vec<Option<RevId>> = vec![None; DOCS];
+    for round in 0..22 {
+        let edit =
+            |(at, rev): (usize, &Option<RevId>)| put(&format!("doc-{at}"), rev.clone(), "{}");
+        // The last document is edited once, so that a row stays among the superseded ones.
+        let edited = if round == 0 { DOCS } else { DOCS - 1 };
+        let edits = revs[..edited].iter().enumerate().map(edit).collect();
+        let written = database.write(edits, NOW).unwrap();
+        for (rev, written) in revs.iter_mut().zip(written) {
+            *rev = Some(written.unwrap());
+        }
+        database
+            .read(|snapshot| {
+                let forth = snapshot.changes(Seq(0), Direction::Ascending, usize::MAX)?;
+                let mut back =
+                    snapshot.changes(Seq(u64::MAX), Direction::Descending, usize::MAX)?;
+                back.reverse();
+                assert_eq!(forth.len(), DOCS);
+                assert_eq!(forth, back);
+                assert_eq!(snapshot.changes_after(Seq(0))?, DOCS as u64);
+                Ok::<_, Error>(())
+            })
+            .unwrap();
+    }
+    assert_eq!(database.verify().unwrap(), Vec::<String>::new());
+}
+
 #[test]
 fn local_documents_are_written_over() {
     let store = Store::in_memory(&options()).unwrap();

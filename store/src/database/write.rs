@@ -1,5 +1,6 @@
 //! Writes: queued, committed together, acknowledged when durable.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
 
@@ -125,11 +126,17 @@ impl Database {
         match next {
             Next::Idle => false,
             Next::Alone(work) => {
-                work();
+                if catch_unwind(AssertUnwindSafe(work)).is_err() {
+                    tracing::error!(database = %self.name, "work between writes panicked");
+                }
                 true
             }
             Next::Together(jobs) => {
-                self.commit(jobs);
+                let committing = AssertUnwindSafe(|| self.commit(jobs));
+                if catch_unwind(committing).is_err() {
+                    // Rolled back, and whoever waited sees the channel close; the next write goes on.
+                    tracing::error!(database = %self.name, "a write panicked");
+                }
                 if self.stale.load(Ordering::Relaxed) > STALE_MAX
                     && let Err(error) = self.purge_stale()
                 {

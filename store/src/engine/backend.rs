@@ -170,6 +170,7 @@ fn sync_folder(folder: &Path) -> std::io::Result<()> {
 }
 
 fn remove_staged(attachments: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(attachments)?;
     for entry in fs::read_dir(attachments)? {
         let entry = entry?;
         if entry.file_type()?.is_file() {

@@ -1,5 +1,6 @@
 //! Rows of a SQLite file within one transaction.
 
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -19,6 +20,9 @@ pub(super) struct SqliteRows<'a> {
     connection: &'a Connection,
     attachments: &'a Path,
 }
+
+/// Superseded sequences read ahead of the feed that skips them.
+const STALE_AT_ONCE: usize = 1000;
 
 impl<'a> SqliteRows<'a> {
     pub(super) fn new(connection: &'a Connection, attachments: &'a Path) -> Self {
@@ -60,15 +64,18 @@ impl<'a> SqliteRows<'a> {
         statement.execute(params).map_err(&sqlite)
     }
 
-    /// Superseded sequences above `from` in ascending, below it in descending order.
-    fn stale(&self, from: u64, direction: Direction) -> Result<Vec<u64>, Error> {
+    /// The next superseded sequences above `from` in ascending, below it in descending order.
+    fn stale(&self, from: u64, direction: Direction) -> Result<VecDeque<u64>, Error> {
         let sql = match direction {
-            Direction::Ascending => "SELECT seq FROM stale WHERE seq > ?1 ORDER BY seq",
-            Direction::Descending => "SELECT seq FROM stale WHERE seq < ?1 ORDER BY seq DESC",
+            Direction::Ascending => "SELECT seq FROM stale WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+            Direction::Descending => {
+                "SELECT seq FROM stale WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2"
+            }
         };
-        let mut stale = Vec::new();
-        self.each(sql, [clamp(from)], |row| row.get(0), &mut |seq| {
-            stale.push(seq);
+        let mut stale = VecDeque::new();
+        let params = params![clamp(from), clamp(STALE_AT_ONCE as u64)];
+        self.each(sql, params, |row| row.get(0), &mut |seq| {
+            stale.push_back(seq);
             ControlFlow::Continue(())
         })?;
         Ok(stale)
@@ -136,16 +143,29 @@ impl Rows for SqliteRows<'_> {
                 "SELECT seq, id, leaves FROM seqs WHERE seq < ?1 ORDER BY seq DESC"
             }
         };
-        let stale = self.stale(from, direction)?;
-        let mut stale = stale.iter().peekable();
+        let mut stale = self.stale(from, direction)?;
+        let mut full = stale.len() == STALE_AT_ONCE;
+        let mut failed = Ok(());
         let map = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
         self.each(sql, [clamp(from)], map, &mut |change: (u64, String, Vec<u8>)| {
             // Both run in the same order, and whatever is stale has a row.
-            if stale.next_if_eq(&&change.0).is_some() {
-                return ControlFlow::Continue(());
+            if stale.front() != Some(&change.0) {
+                return visit(change);
             }
-            visit(change)
-        })
+            stale.pop_front();
+            if stale.is_empty() && full {
+                match self.stale(change.0, direction) {
+                    Ok(next) => stale = next,
+                    Err(error) => {
+                        failed = Err(error);
+                        return ControlFlow::Break(());
+                    }
+                }
+                full = stale.len() == STALE_AT_ONCE;
+            }
+            ControlFlow::Continue(())
+        })?;
+        failed
     }
 
     fn count_changes_after(&self, from: u64) -> Result<u64, Error> {
