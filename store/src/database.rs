@@ -41,6 +41,9 @@ pub struct Database {
     created: Millis,
     /// Position of the last commit; readable without opening the file.
     update_seq: AtomicU64,
+    /// Position of the last commit that a reader can have seen: at times one that is being made, and
+    /// is not yet in `update_seq`.
+    visible_seq: AtomicU64,
     /// Superseded rows of the changes feed as of the last commit.
     stale: AtomicU64,
     /// When it was last used, by [`Core::next_use`].
@@ -145,6 +148,7 @@ impl Database {
             epoch: entry.epoch,
             created: entry.created,
             update_seq: AtomicU64::new(entry.update_seq),
+            visible_seq: AtomicU64::new(entry.update_seq),
             stale: AtomicU64::new(0),
             last_use: AtomicU64::new(0),
             slot: Mutex::new(Slot::closed(entry.generation, entry.clean)),
@@ -202,7 +206,7 @@ impl Database {
         }
         let since: UpdateSeq = text.parse()?;
         match since.epoch == self.epoch {
-            true if since.seq > self.update_seq().seq => Err(MalformedSeq),
+            true if since.seq.0 > self.visible_seq.load(Ordering::Acquire) => Err(MalformedSeq),
             true => Ok(since.seq),
             false => Ok(Seq(0)),
         }

@@ -136,6 +136,27 @@ fn sequences_know_their_history() {
     }
 }
 
+/// A reader may see a commit a moment before its writer has told everybody.
+#[test]
+fn whatever_a_reader_saw_is_a_sequence() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), &options()).unwrap();
+    let database = store.create(&"db".parse().unwrap(), NOW).unwrap();
+    let writing = AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0..3000 {
+                write_one(&database, put(&format!("doc-{number}"), None, "{}")).unwrap();
+            }
+            writing.store(false, Ordering::Relaxed);
+        });
+        while writing.load(Ordering::Relaxed) {
+            let seen = database.read(|snapshot| snapshot.update_seq()).unwrap();
+            assert_eq!(database.parse_since(&database.seq(seen).to_string()), Ok(seen));
+        }
+    });
+}
+
 #[test]
 fn conflicts_are_decided_among_neighbours() {
     let store = Store::in_memory(&options()).unwrap();

@@ -92,6 +92,7 @@ impl Database {
         })?;
         let update_seq = counters.unwrap_or_default().update_seq;
         self.update_seq.store(update_seq, Ordering::Release);
+        self.visible_seq.fetch_max(update_seq, Ordering::AcqRel);
         Ok(())
     }
 

@@ -176,6 +176,7 @@ impl Database {
                 outcomes.push(job.decide(&mut commit)?);
             }
             counters = commit.finish()?;
+            self.visible_seq.fetch_max(counters.update_seq, Ordering::AcqRel);
             Ok(())
         })?;
         let before = self.update_seq.swap(counters.update_seq, Ordering::AcqRel);
