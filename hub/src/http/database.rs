@@ -6,7 +6,7 @@ mod security;
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
-use store::{Database, Epoch, Seq, UpdateSeq};
+use store::{Database, Epoch, Error, Seq, UpdateSeq};
 
 pub(crate) use self::compaction::{compact, compact_views};
 pub(crate) use self::security::{security, set_security};
@@ -15,10 +15,11 @@ use super::location::location;
 use super::{Call, HttpError, Reply, json_body, reply, request};
 use crate::clock;
 
+/// What a database says of itself, in CouchDB's words.
 #[derive(Serialize)]
-struct Info<'a> {
+pub(super) struct Info {
     instance_start_time: String,
-    db_name: &'a str,
+    db_name: String,
     purge_seq: String,
     update_seq: String,
     sizes: Sizes,
@@ -54,34 +55,35 @@ const CLUSTER: Cluster = Cluster { q: 1, n: 1, w: 1, r: 1 };
 /// What CouchDB 3.5 calls its files' format; clients only show it.
 const DISK_FORMAT_VERSION: u8 = 8;
 
+impl Info {
+    /// Asks the database. May block.
+    pub(super) fn of(database: &Database) -> Result<Self, Error> {
+        let info = database.info()?;
+        let epoch: Epoch = info.update_seq.epoch;
+        Ok(Self {
+            instance_start_time: instance_start_time(database),
+            db_name: database.name().to_string(),
+            purge_seq: UpdateSeq { seq: Seq(0), epoch }.to_string(),
+            update_seq: info.update_seq.to_string(),
+            sizes: Sizes {
+                file: info.sizes.file,
+                external: info.sizes.external,
+                active: info.sizes.active,
+            },
+            props: Props {},
+            doc_del_count: info.doc_del_count,
+            doc_count: info.doc_count,
+            disk_format_version: DISK_FORMAT_VERSION,
+            compact_running: info.compact_running,
+            cluster: CLUSTER,
+        })
+    }
+}
+
 /// `GET /{db}`
 pub(crate) async fn info(call: Call) -> Result<Reply, HttpError> {
     let database = call.database()?;
-    blocking(move || {
-        let info = database.info()?;
-        let epoch: Epoch = info.update_seq.epoch;
-        Ok(reply::json(
-            StatusCode::OK,
-            &Info {
-                instance_start_time: instance_start_time(&database),
-                db_name: database.name().as_str(),
-                purge_seq: UpdateSeq { seq: Seq(0), epoch }.to_string(),
-                update_seq: info.update_seq.to_string(),
-                sizes: Sizes {
-                    file: info.sizes.file,
-                    external: info.sizes.external,
-                    active: info.sizes.active,
-                },
-                props: Props {},
-                doc_del_count: info.doc_del_count,
-                doc_count: info.doc_count,
-                disk_format_version: DISK_FORMAT_VERSION,
-                compact_running: info.compact_running,
-                cluster: CLUSTER,
-            },
-        ))
-    })
-    .await
+    blocking(move || Ok(reply::json(StatusCode::OK, &Info::of(&database)?))).await
 }
 
 /// When the database was created, in seconds, as text: replicators take another value for another

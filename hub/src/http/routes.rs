@@ -45,6 +45,8 @@ pub(crate) static ROUTES: &[Route] = &[
     route!(POST "/_session" Greet session::log_in),
     route!(DELETE "/_session" Greet session::log_out),
     route!(GET "/_all_dbs" UseServer server::all_dbs),
+    route!(GET "/_dbs_info" UseServer server::infos_of_range),
+    route!(POST "/_dbs_info" UseServer server::infos_of_keys),
     route!(GET "/_uuids" UseServer server::uuids),
     route!(GET "/_active_tasks" UseServer server::active_tasks),
     route!(POST "/_replicate" UseServer crate::replicate::replicate),

@@ -1,12 +1,16 @@
 //! The server itself: greeting, lists of databases and tasks, fresh ids.
 
+mod infos;
+
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, json};
-use store::{Direction, IdRange};
+use store::{Database, Direction, IdRange};
 
+pub(crate) use self::infos::{infos_of_keys, infos_of_range};
 use super::all_docs::{Options, Span};
 use super::reply;
 use super::{Call, HttpError, Reply};
@@ -55,22 +59,25 @@ pub(crate) async fn up(_call: Call) -> Result<Reply, HttpError> {
 
 /// `GET /_all_dbs`: the databases that whoever asks may read.
 pub(crate) async fn all_dbs(call: Call) -> Result<Reply, HttpError> {
+    let databases = listed(&call)?;
+    let names = databases.iter().map(|database| database.name().as_str());
+    Ok(reply::json(StatusCode::OK, &names.collect::<Vec<_>>()))
+}
+
+/// The databases that the query asks for and that whoever asks may read.
+fn listed(call: &Call) -> Result<Vec<Arc<Database>>, HttpError> {
     let options = Options::parse(&call.query, Map::new())?;
-    let Span::Range(range) = options.span(None) else {
-        return Ok(reply::json_text(StatusCode::OK, b"[]".to_vec()));
-    };
-    let databases = call.app.store.databases();
-    let mut names: Vec<&str> = databases
-        .iter()
-        .map(|database| database.name().as_str())
-        .filter(|name| contains(&range, name) && reads(&call.principal, name))
-        .collect();
+    let Span::Range(range) = options.span(None) else { return Ok(vec![]) };
+    let mut databases = call.app.store.databases();
+    databases.retain(|database| {
+        let name = database.name().as_str();
+        contains(&range, name) && reads(&call.principal, name)
+    });
     if options.direction == Direction::Descending {
-        names.reverse();
+        databases.reverse();
     }
     let bound = |count| usize::try_from(count).unwrap_or(usize::MAX);
-    let names = names.into_iter().skip(bound(options.skip)).take(bound(options.limit));
-    Ok(reply::json(StatusCode::OK, &names.collect::<Vec<_>>()))
+    Ok(databases.into_iter().skip(bound(options.skip)).take(bound(options.limit)).collect())
 }
 
 fn reads(principal: &Principal, database: &str) -> bool {
