@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::access::{self, Access};
 use crate::config::{Config, Limits};
+use crate::couch_config::{CouchConfig, CouchConfigError};
 use crate::data_dir::DataDir;
 use crate::key_file::{self, KeyFileError};
 use crate::listener::{Connections, Listeners};
@@ -31,6 +32,8 @@ pub(crate) struct App {
     pub(crate) store: Arc<Store>,
     /// How much one request may ask for.
     pub(crate) limits: Limits,
+    /// CouchDB's settings, kept and returned.
+    pub(crate) couch_config: CouchConfig,
     /// Tokens, apps and sessions.
     pub(crate) access: Access,
     /// What runs in the background.
@@ -69,6 +72,9 @@ pub(crate) enum AppError {
     /// The store cannot be opened, or another hub holds it.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The settings that clients wrote cannot be read.
+    #[error(transparent)]
+    CouchConfig(#[from] CouchConfigError),
     /// A database that a hub always has cannot be made or read.
     #[error("could not prepare the database {name}")]
     Prepare {
@@ -99,6 +105,7 @@ impl App {
         // takes room, and no more.
         let _left = std::fs::remove_dir_all(data_dir.scratch());
         let (owner, first_start) = key_file::read_or_make(&data_dir.owner_token())?;
+        let couch_config = CouchConfig::open(data_dir.couch_config())?;
         for name in SYSTEM_DATABASES {
             ensure(&store, name, now).map_err(|source| AppError::Prepare { name, source })?;
         }
@@ -109,6 +116,7 @@ impl App {
         let app = Self {
             store,
             limits: config.limits.clone(),
+            couch_config,
             access,
             tasks: Arc::default(),
             uuids: Uuids::default(),

@@ -74,6 +74,11 @@ impl DataDir {
         self.0.join("device")
     }
 
+    /// The file with CouchDB's settings as clients wrote them.
+    pub(crate) fn couch_config(&self) -> PathBuf {
+        self.0.join("couch-config.json")
+    }
+
     /// A folder for what lives only as long as one task; emptied at each start.
     pub(crate) fn scratch(&self) -> PathBuf {
         self.0.join("scratch")

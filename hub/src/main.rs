@@ -7,6 +7,7 @@ mod cli;
 mod clock;
 mod config;
 mod control;
+mod couch_config;
 mod data_dir;
 mod discovery;
 mod http;

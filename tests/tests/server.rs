@@ -77,3 +77,106 @@ fn an_app_learns_of_its_databases_only() {
     assert_eq!(rows[2], json!({"key": "none", "error": "not_found"}));
     hub.as_principal(None).get("/_dbs_info").expect(401);
 }
+
+#[test]
+fn is_one_node_that_is_set_up() {
+    let hub = Hub::start();
+    let nodes = json!({"all_nodes": ["nonode@nohost"], "cluster_nodes": ["nonode@nohost"]});
+    assert_eq!(hub.get("/_membership").expect(200).json(), nodes);
+    let enabled = "200 {\"state\":\"single_node_enabled\"}\n";
+    let disabled = "200 {\"state\":\"single_node_disabled\"}\n";
+    let wanted = "/_cluster_setup?ensure_dbs_exist=%5B%22_users%22,%22notes%22%5D";
+    check(&hub, "GET /_cluster_setup", "", enabled);
+    check(&hub, &format!("GET {wanted}"), "", disabled);
+    let body = json!({
+        "action": "enable_single_node", "username": "a", "password": "b",
+        "bind_address": "0.0.0.0", "port": 5984, "singlenode": true,
+    });
+    check(&hub, "POST /_cluster_setup", &body, "201 {\"ok\":true}\n");
+    hub.get("/notes").expect(404);
+    let body = json!({"action": "finish_cluster", "ensure_dbs_exist": ["_users", "notes"]});
+    check(&hub, "POST /_cluster_setup", &body, "201 {\"ok\":true}\n");
+    check(&hub, "POST /_cluster_setup", &body, "201 {\"ok\":true}\n");
+    check(&hub, &format!("GET {wanted}"), "", enabled);
+    let bad = |reason| error(400, "bad_request", reason);
+    let names = "`ensure_dbs_exist` must be an array of names.";
+    for (body, expected) in [
+        (r#"{"action":"enable_cluster"}"#, bad("A hub is a single node.")),
+        (r#"{"action":"add_node","host":"x"}"#, bad("A hub is a single node.")),
+        (r#"{"action":"other"}"#, bad("Invalid Action")),
+        ("{}", bad("Invalid Action")),
+        (r#"{"action":"finish_cluster","ensure_dbs_exist":1}"#, bad(names)),
+        (r#"{"action":"finish_cluster","ensure_dbs_exist":[1]}"#, bad(names)),
+        ("[", bad("invalid UTF-8 JSON")),
+    ] {
+        check(&hub, "POST /_cluster_setup", Body::json_text(body), &expected);
+    }
+    let illegal = json!({"action": "finish_cluster", "ensure_dbs_exist": ["No"]});
+    check(&hub, "POST /_cluster_setup", &illegal, "400 {\"error\":\"illegal_database_name\"");
+}
+
+#[test]
+fn keeps_couchdb_settings() {
+    let hub = Hub::start();
+    let at = |node: &str, rest: &str| format!("/_node/{node}/_config{rest}");
+    // What the set-up script of Obsidian LiveSync writes.
+    for (rest, value) in [
+        ("/chttpd/require_valid_user", "true"),
+        ("/chttpd_auth/require_valid_user", "true"),
+        ("/httpd/WWW-Authenticate", "Basic realm=\"couchdb\""),
+        ("/httpd/enable_cors", "true"),
+        ("/chttpd/enable_cors", "true"),
+        ("/chttpd/max_http_request_size", "4294967296"),
+        ("/couchdb/max_document_size", "50000000"),
+        ("/cors/credentials", "true"),
+        ("/cors/origins", "app://obsidian.md,capacitor://localhost,http://localhost"),
+    ] {
+        hub.put(&at("nonode@nohost", rest), json!(value)).expect(200);
+        assert_eq!(hub.get(&at("_local", rest)).expect(200).json(), value, "{rest}");
+    }
+    let level = at("_local", "/log/level");
+    check(&hub, &format!("GET {level}"), "", "200 \"info\"\n");
+    check(&hub, &format!("PUT {level}"), "\"debug\"", "200 \"info\"\n");
+    check(&hub, &format!("PUT {}", at("_local", "/mine/a")), "\"1\"", "200 \"\"\n");
+    check(&hub, &format!("PUT {}", at("_local", "/mine/a")), "\" 2 \"", "200 \"1\"\n");
+    let hub = Hub::start_in(hub.kill());
+    assert_eq!(hub.get(&at("_local", "/mine")).expect(200).json(), json!({"a": "2"}));
+    assert_eq!(hub.get(&at("_local", "/none")).expect(200).json(), json!({}));
+    let all = hub.get(&at("_local", "")).expect(200).json();
+    assert_eq!(
+        (&all["log"]["level"], &all["uuids"]["algorithm"]),
+        (&json!("debug"), &json!("sequential"))
+    );
+    assert_eq!(all["cors"]["credentials"], "true");
+    check(&hub, &format!("DELETE {level}"), "", "200 \"debug\"\n");
+    check(&hub, &format!("GET {level}"), "", "200 \"info\"\n");
+    check(&hub, &format!("DELETE {}", at("_local", "/mine/a")), "", "200 \"2\"\n");
+    let unknown = error(404, "not_found", "unknown_config_value");
+    check(&hub, &format!("DELETE {}", at("_local", "/mine/a")), "", &unknown);
+    check(&hub, &format!("GET {}", at("_local", "/mine/a")), "", &unknown);
+    check(&hub, "GET /_node/_local", "", "200 {\"name\":\"nonode@nohost\"}\n");
+}
+
+#[test]
+fn refuses_settings_that_cannot_be() {
+    let hub = Hub::start();
+    let key = "/_node/_local/_config/mine/a";
+    for bad in ["1", "true", "{}", "null", "x", "", "\"a\\nb\""] {
+        check(&hub, &format!("PUT {key}"), bad, "400 {\"error\":\"bad_request\"");
+    }
+    check(&hub, "PUT /_node/_local/_config/mine/a%3Db", "\"x\"", "400 {\"error\":\"bad_request\"");
+    check(&hub, "PUT /_node/_local/_config/admins/me", "\"x\"", "403 {\"error\":\"forbidden\"");
+    check(&hub, &format!("POST {key}"), "\"x\"", "405");
+    check(&hub, "PUT /_node/_local/_config/mine", "\"x\"", "405");
+    for path in ["", "/_config", "/_config/log", "/_config/log/level"] {
+        let other = error(404, "not_found", "no such node");
+        check(&hub, &format!("GET /_node/other@host{path}"), "", &other);
+    }
+    let (limited, _) = app(&hub, "limited", &["--db", "notes:rw"]);
+    for path in ["/_node/_local", "/_node/_local/_config", key, "/_cluster_setup"] {
+        limited.get(path).expect(403);
+        hub.as_principal(None).get(path).expect(401);
+    }
+    limited.put(key, json!("x")).expect(403);
+    limited.get("/_membership").expect(200);
+}

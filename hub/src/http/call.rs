@@ -40,6 +40,12 @@ pub(crate) struct Captures {
     pub(crate) doc: String,
     /// `{att}`: the attachment's name, slashes included.
     pub(crate) att: String,
+    /// `{node}`: a node of the cluster.
+    pub(crate) node: String,
+    /// `{section}` of the settings.
+    pub(crate) section: String,
+    /// `{key}` of a setting.
+    pub(crate) key: String,
 }
 
 impl Call {

@@ -7,6 +7,7 @@ use store::{DbNameError, DocError, DocIdError, EditError, Error, MalformedSeq, P
 
 use super::reply::{self, Reply};
 use crate::access::AppsError;
+use crate::couch_config::CouchConfigError;
 use crate::key_file::KeyFileError;
 
 /// Why a request was not done.
@@ -230,6 +231,20 @@ impl From<AppsError> for HttpError {
             AppsError::Exists(_) | AppsError::Conflict => Self::Exists(error.to_string()),
             AppsError::Unknown(_) => Self::NotFound("there is no app of that name"),
             AppsError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<CouchConfigError> for HttpError {
+    fn from(error: CouchConfigError) -> Self {
+        match error {
+            CouchConfigError::Refused(reason) => Self::BadRequest(reason.into()),
+            CouchConfigError::Io { action: _, source, .. } => {
+                Self::Internal { action: "keep a setting", cause: source.to_string() }
+            }
+            CouchConfigError::Damaged(_) => {
+                Self::Internal { action: "read the settings", cause: error.to_string() }
+            }
         }
     }
 }

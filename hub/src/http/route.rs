@@ -43,6 +43,9 @@ enum Part {
     Doc,
     Design,
     Local,
+    Node,
+    Section,
+    Key,
     /// The rest of the path, whatever its slashes.
     Att,
 }
@@ -141,6 +144,7 @@ impl Pattern {
         fits && self.rest.iter().zip(rest).all(|(part, segment)| match part {
             Part::Literal(literal) => literal == segment,
             Part::Doc | Part::Design | Part::Local | Part::Att => true,
+            Part::Node | Part::Section | Part::Key => true,
         })
     }
 
@@ -151,6 +155,9 @@ impl Pattern {
                 Part::Doc => captures.doc = segment.clone().into_owned(),
                 Part::Design => captures.doc = format!("_design/{segment}"),
                 Part::Local => captures.doc = format!("_local/{segment}"),
+                Part::Node => captures.node = segment.clone().into_owned(),
+                Part::Section => captures.section = segment.clone().into_owned(),
+                Part::Key => captures.key = segment.clone().into_owned(),
                 Part::Att => captures.att = rest[position..].join("/"),
             }
         }
@@ -174,6 +181,9 @@ impl Part {
             "{doc}" => Self::Doc,
             "{design}" => Self::Design,
             "{local}" => Self::Local,
+            "{node}" => Self::Node,
+            "{section}" => Self::Section,
+            "{key}" => Self::Key,
             "{att}" => Self::Att,
             literal => Self::Literal(literal),
         }
@@ -218,7 +228,7 @@ mod tests {
         match destination(request) {
             Destination::Route(route, captures) => {
                 assert_eq!(format!("{} {}", route.method, route.path), row, "{request}");
-                let Captures { db, doc, att } = &captures;
+                let Captures { db, doc, att, .. } = &captures;
                 assert_eq!((db.as_str(), doc.as_str(), att.as_str()), captured, "{request}");
             }
             Destination::Nowhere(_, error) => panic!("{request}: {error}"),

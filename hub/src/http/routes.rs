@@ -17,8 +17,8 @@ pub(crate) type Handler =
 pub(crate) struct Route {
     /// Methods are case-sensitive; `HEAD` is answered by the `GET` row without the body.
     pub(crate) method: &'static str,
-    /// Literal segments, and `{db}`, `{doc}`, `{design}`, `{local}`, `{att}`. The resource is the
-    /// database where the pattern begins with `{db}`, else the server.
+    /// Literal segments, and `{db}`, `{doc}`, `{design}`, `{local}`, `{att}`, `{node}`, `{section}`,
+    /// `{key}`. The resource is the database where the pattern begins with `{db}`, else the server.
     pub(crate) path: &'static str,
     /// What is done to the resource.
     pub(crate) action: Action,
@@ -49,6 +49,15 @@ pub(crate) static ROUTES: &[Route] = &[
     route!(POST "/_dbs_info" UseServer server::infos_of_keys),
     route!(GET "/_uuids" UseServer server::uuids),
     route!(GET "/_active_tasks" UseServer server::active_tasks),
+    route!(GET "/_membership" UseServer server::membership),
+    route!(GET "/_cluster_setup" AdministerServer server::state),
+    route!(POST "/_cluster_setup" AdministerServer server::set_up),
+    route!(GET "/_node/{node}" AdministerServer server::node::name),
+    route!(GET "/_node/{node}/_config" AdministerServer server::node::config),
+    route!(GET "/_node/{node}/_config/{section}" AdministerServer server::node::section),
+    route!(GET "/_node/{node}/_config/{section}/{key}" AdministerServer server::node::value),
+    route!(PUT "/_node/{node}/_config/{section}/{key}" AdministerServer server::node::set),
+    route!(DELETE "/_node/{node}/_config/{section}/{key}" AdministerServer server::node::remove),
     route!(POST "/_replicate" UseServer crate::replicate::replicate),
     route!(GET "/_hub/status" AdministerServer crate::control::status),
     route!(GET "/_hub/apps" AdministerServer crate::control::list_apps),

@@ -1,6 +1,8 @@
 //! The server itself: greeting, lists of databases and tasks, fresh ids.
 
+mod cluster;
 mod infos;
+pub(crate) mod node;
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, json};
 use store::{Database, Direction, IdRange};
 
+pub(crate) use self::cluster::{membership, set_up, state};
 pub(crate) use self::infos::{infos_of_keys, infos_of_range};
 use super::all_docs::{Options, Span};
 use super::reply;
