@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use store::{DbName, Millis, OpenError, Options, Store};
+use store::{DbName, Epoch, Millis, OpenError, Options, Store};
 use tokio::sync::watch;
 
 use crate::access::{self, Access};
@@ -14,6 +14,7 @@ use crate::key_file::{self, KeyFileError};
 use crate::listener::{Connections, Listeners};
 use crate::replicate::Replications;
 use crate::tasks::Tasks;
+use crate::updates::{self, Updates};
 use crate::uuids::Uuids;
 
 /// Databases that a hub always has.
@@ -40,6 +41,8 @@ pub(crate) struct App {
     pub(crate) tasks: Arc<Tasks>,
     /// Ids for documents without one.
     pub(crate) uuids: Uuids,
+    /// What happened to databases.
+    pub(crate) updates: Updates,
     /// Replications that were asked for.
     pub(crate) replications: Replications,
     /// What tells this hub from others in CouchDB's greeting: 32 hexadecimal digits.
@@ -113,6 +116,7 @@ impl App {
         access
             .reload(&store)
             .map_err(|source| AppError::Prepare { name: access::APPS_DATABASE, source })?;
+        let updates = Updates::of(&store, random_epoch()?);
         let app = Self {
             store,
             limits: config.limits.clone(),
@@ -120,6 +124,7 @@ impl App {
             access,
             tasks: Arc::default(),
             uuids: Uuids::default(),
+            updates,
             replications: Replications::default(),
             server_uuid: server_uuid(device.bytes()),
             started: now,
@@ -134,6 +139,7 @@ impl App {
     /// store.
     pub(crate) async fn run(self: Arc<Self>, listeners: Listeners) {
         let watching = tokio::spawn(watch_apps(Arc::clone(&self)));
+        let following = tokio::spawn(updates::follow(Arc::clone(&self)));
         let connections = Connections::new(self.limits.connections_max);
         connections.accept(&self, listeners).await;
         tracing::info!("stopping");
@@ -143,6 +149,7 @@ impl App {
             tracing::warn!(grace_s = DRAIN_GRACE.as_secs(), "some requests did not end in time");
         }
         watching.abort();
+        following.abort();
         let store = Arc::clone(&self.store);
         if tokio::task::spawn_blocking(move || store.close()).await.is_err() {
             tracing::error!("closing the store failed");
@@ -174,6 +181,13 @@ fn ensure(store: &Store, name: &str, now: Millis) -> Result<(), store::Error> {
         store.create(&name, now)?;
     }
     Ok(())
+}
+
+/// Tells this run's log of updates from that of others.
+fn random_epoch() -> Result<Epoch, KeyFileError> {
+    let mut epoch = [0; 8];
+    getrandom::fill(&mut epoch).map_err(|error| KeyFileError::Random(error.to_string()))?;
+    Ok(Epoch(epoch))
 }
 
 fn server_uuid(device: &[u8; 32]) -> String {

@@ -15,6 +15,7 @@ mod key_file;
 mod listener;
 mod replicate;
 mod tasks;
+mod updates;
 mod uuids;
 mod verify;
 

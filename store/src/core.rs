@@ -6,6 +6,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 
+use event_listener::Event;
+
 use crate::catalog::Catalog;
 use crate::engine::Backend;
 use crate::{Database, Error, Options};
@@ -17,6 +19,8 @@ pub(crate) struct Core {
     pub(crate) catalog: Catalog,
     pub(crate) device: [u8; 32],
     pub(crate) writers: Writers,
+    /// Wakes after the next commit in any database.
+    pub(crate) written: Event,
     open: Mutex<Vec<Weak<Database>>>,
     open_max: usize,
     uses: AtomicU64,
@@ -30,6 +34,7 @@ impl Core {
             catalog,
             device: options.device,
             writers: Writers::start(options.writer_threads),
+            written: Event::new(),
             open: Mutex::default(),
             open_max: options.open_databases_max.max(1),
             uses: AtomicU64::new(0),

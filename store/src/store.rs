@@ -146,6 +146,13 @@ impl Store {
         self.changed.listen()
     }
 
+    /// Wakes after the next commit in any database; take it before looking at update sequences, so
+    /// that nothing is missed between.
+    #[must_use]
+    pub fn written(&self) -> EventListener {
+        self.core.written.listen()
+    }
+
     /// Lets the writes in flight finish, then closes every file. Later writes fail with
     /// [`Error::Closing`].
     pub fn close(&self) {

@@ -1,5 +1,7 @@
 //! Endpoints of the server as a whole: what it says of its databases, its node and its settings.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use tests::exchange::{app, check, error};
 use tests::{Body, Hub};
@@ -179,4 +181,101 @@ fn refuses_settings_that_cannot_be() {
     }
     limited.put(key, json!("x")).expect(403);
     limited.get("/_membership").expect(200);
+}
+
+/// What the feed tells of databases whose names begin with no underscore: `name type`.
+fn told(feed: &Value) -> Vec<String> {
+    let rows = feed["results"].as_array().into_iter().flatten();
+    let rows = rows.map(|row| (row["db_name"].as_str().unwrap_or_default(), &row["type"]));
+    rows.filter(|(name, _)| !name.starts_with('_'))
+        .map(|(name, kind)| format!("{name} {}", kind.as_str().unwrap_or_default()))
+        .collect()
+}
+
+#[test]
+fn tells_what_happens_to_databases() {
+    let hub = Hub::start();
+    let updates = |query: &str| hub.get(&format!("/_db_updates{query}")).expect(200).json();
+    hub.put("/a", "").expect(201);
+    hub.put("/b", "").expect(201);
+    hub.put("/a/doc", json!({})).expect(201);
+    let first = updates("");
+    let mut found = told(&first);
+    found.sort();
+    assert_eq!(found, ["a created", "a updated", "b created"]);
+    let since = first["last_seq"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(
+        first["results"].as_array().and_then(|rows| rows.last()).map(|row| &row["seq"]),
+        Some(&first["last_seq"])
+    );
+    let after = format!("?since={since}");
+    assert_eq!(updates(&after), json!({"results": [], "last_seq": since}));
+    assert_eq!(updates("?since=now"), json!({"results": [], "last_seq": since}));
+    hub.delete("/b").expect(200);
+    hub.put("/a/other", json!({})).expect(201);
+    hub.put("/c", "").expect(201);
+    let mut found = told(&updates(&after));
+    found.sort();
+    assert_eq!(found, ["a updated", "b deleted", "c created"]);
+    let one = updates(&format!("{after}&limit=1"));
+    assert_eq!(one["results"].as_array().map(Vec::len), Some(1));
+    assert_eq!(one["last_seq"], one["results"][0]["seq"]);
+    assert_eq!(updates("?limit=0")["results"], json!([]));
+    // A sequence of an earlier run is the start.
+    let hub = Hub::start_in(hub.stop());
+    let again = hub.get(&format!("/_db_updates{after}")).expect(200).json();
+    assert_eq!(told(&again), ["a created", "a updated", "c created"]);
+}
+
+#[test]
+fn refuses_updates_that_cannot_be() {
+    let hub = Hub::start();
+    for (query, expected) in [
+        ("feed=other", "400 {\"error\":\"bad_request\",\"reason\":\"Supported `feed` types"),
+        ("feed=eventsource", "400 {\"error\":\"bad_request\""),
+        ("since=x", "400 {\"error\":\"bad_request\",\"reason\":\"Malformed sequence"),
+        ("since=99", "400 {\"error\":\"bad_request\",\"reason\":\"Malformed sequence"),
+        ("limit=x", "400 {\"error\":\"query_parse_error\""),
+        ("timeout=x", "400 {\"error\":\"query_parse_error\""),
+        ("heartbeat=0", "400 {\"error\":\"bad_request\""),
+    ] {
+        check(&hub, &format!("GET /_db_updates?{query}"), "", expected);
+    }
+    hub.as_principal(None).get("/_db_updates").expect(401);
+}
+
+#[test]
+fn waits_for_what_happens_to_databases() {
+    let hub = Hub::start();
+    let (limited, _) = app(&hub, "limited", &["--db", "mine:r"]);
+    let waiting = |query: &'static str| {
+        let limited = limited.clone();
+        std::thread::spawn(move || limited.get(&format!("/_db_updates?{query}")).expect(200).body)
+    };
+    let silent = waiting("feed=longpoll&since=now&timeout=200").join().unwrap_or_default();
+    let silent: Value = serde_json::from_slice(&silent).unwrap_or_default();
+    assert_eq!(silent["results"], json!([]));
+    let poll = waiting("feed=longpoll&since=now");
+    let lines = waiting("feed=continuous&since=now&heartbeat=50&limit=2");
+    let ended = waiting("feed=continuous&since=now&timeout=1500");
+    std::thread::sleep(Duration::from_millis(300));
+    hub.put("/hidden", "").expect(201);
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(!poll.is_finished(), "an app hears of a database it was not granted");
+    let began = Instant::now();
+    hub.put("/mine", "").expect(201);
+    let poll: Value = serde_json::from_slice(&poll.join().unwrap_or_default()).unwrap_or_default();
+    assert!(began.elapsed() < Duration::from_secs(10));
+    assert_eq!(told(&poll), ["mine created"]);
+    hub.put("/mine/doc", json!({})).expect(201);
+    let text = |feed: Vec<u8>| String::from_utf8(feed).unwrap_or_default();
+    let lines = text(lines.join().unwrap_or_default());
+    assert!(lines.starts_with('\n'), "no heartbeat: {lines}");
+    let rows: Vec<Value> =
+        lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    assert_eq!(each(&json!(rows), "type"), [json!("created"), json!("updated"), Value::Null]);
+    assert_eq!(rows[2]["last_seq"], rows[1]["seq"]);
+    let ended = text(ended.join().unwrap_or_default());
+    assert!(ended.ends_with("\"}\n") && ended.contains("last_seq"), "{ended}");
+    assert!(!ended.contains("hidden"), "{ended}");
 }

@@ -12,7 +12,8 @@ use store::{Database, Direction};
 use tokio::sync::watch;
 
 use self::live::Live;
-use self::options::{Feed, Options};
+use self::options::Options;
+pub(super) use self::options::{Feed, Patience, patience};
 use self::reader::Reader;
 use super::etag::ETag;
 use super::pages::{self, Gate};

@@ -49,6 +49,7 @@ pub(crate) static ROUTES: &[Route] = &[
     route!(POST "/_dbs_info" UseServer server::infos_of_keys),
     route!(GET "/_uuids" UseServer server::uuids),
     route!(GET "/_active_tasks" UseServer server::active_tasks),
+    route!(GET "/_db_updates" UseServer server::updates),
     route!(GET "/_membership" UseServer server::membership),
     route!(GET "/_cluster_setup" AdministerServer server::state),
     route!(POST "/_cluster_setup" AdministerServer server::set_up),

@@ -3,6 +3,7 @@
 mod cluster;
 mod infos;
 pub(crate) mod node;
+mod updates;
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use store::{Database, Direction, IdRange};
 
 pub(crate) use self::cluster::{membership, set_up, state};
 pub(crate) use self::infos::{infos_of_keys, infos_of_range};
+pub(crate) use self::updates::updates;
 use super::all_docs::{Options, Span};
 use super::reply;
 use super::{Call, HttpError, Reply};

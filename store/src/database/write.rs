@@ -182,6 +182,7 @@ impl Database {
         let before = self.update_seq.swap(counters.update_seq, Ordering::AcqRel);
         if counters.update_seq != before {
             self.updated.notify(usize::MAX);
+            self.core.written.notify(usize::MAX);
         }
         self.stale.store(counters.stale, Ordering::Relaxed);
         Ok(outcomes)

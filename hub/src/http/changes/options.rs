@@ -29,7 +29,7 @@ pub(super) struct Options {
 
 /// How a feed goes on when it has caught up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Feed {
+pub(in crate::http) enum Feed {
     /// It ends.
     Normal,
     /// It waits until there is something to tell, and ends.
@@ -51,7 +51,7 @@ pub(super) enum Since {
 
 /// What a feed does while nothing happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Patience {
+pub(in crate::http) enum Patience {
     /// Ends after so long.
     Timeout(Duration),
     /// Sends a sign of life every so often.
@@ -133,7 +133,8 @@ fn show(query: &Query) -> Show {
     }
 }
 
-fn patience(query: &Query) -> Result<Patience, HttpError> {
+/// How long a feed waits, from the options `heartbeat` and `timeout`.
+pub(in crate::http) fn patience(query: &Query) -> Result<Patience, HttpError> {
     if let Some(text) = query.text("heartbeat") {
         let every = match text.parse::<i64>() {
             _ if text == "true" => WAIT_MAX,
