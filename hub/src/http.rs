@@ -14,6 +14,7 @@ mod etag;
 pub(crate) mod json_body;
 mod local;
 mod location;
+mod multipart;
 mod pages;
 mod path;
 mod pieces;

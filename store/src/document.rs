@@ -7,7 +7,7 @@ mod output;
 mod parse;
 mod render;
 
-pub use attachments::{ParsedAttachment, ParsedContent};
+pub use attachments::{Following, ParsedAttachment, ParsedContent};
 pub use edit::{Edit, EditError, Lineage, NewAttachment};
 pub use error::DocError;
 pub use output::{Output, OutputError};

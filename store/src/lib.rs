@@ -28,8 +28,8 @@ pub use backup::{CopyFile, Restore};
 pub use changes::{Change, Direction};
 pub use database::{Body, Database, DocTree, Head, IdRange, Info, Local, Sizes, Snapshot};
 pub use document::{
-    DocError, Document, DocumentId, DocumentLimits, Edit, EditError, Lineage, NewAttachment,
-    Output, OutputError, ParsedAttachment, ParsedContent, Show, ShowAttachments,
+    DocError, Document, DocumentId, DocumentLimits, Edit, EditError, Following, Lineage,
+    NewAttachment, Output, OutputError, ParsedAttachment, ParsedContent, Show, ShowAttachments,
 };
 pub use error::{Error, OpenError};
 pub use name::{DOC_ID_BYTES_MAX, DbName, DbNameError, DocId, DocIdError, LocalId};

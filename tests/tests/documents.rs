@@ -123,7 +123,7 @@ fn what_is_no_document_is_refused() {
     check(&hub, "PUT /db/large", &large, &error(413, "document_too_large", "large"));
     check(&hub, "GET /db/a", "", "404");
     let multipart = Body::bytes(*b"--x--", "multipart/related; boundary=x");
-    check(&hub, "PUT /db/a", multipart, "501");
+    check(&hub, "PUT /db/a", multipart, "400");
 }
 
 #[test]

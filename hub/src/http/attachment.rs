@@ -2,9 +2,11 @@
 
 mod range;
 mod read;
+mod staging;
 mod write;
 
 pub(crate) use read::get;
+pub(crate) use staging::{Staging, too_large};
 pub(crate) use write::{delete, put};
 
 use store::{Body, DocId, RevId, Snapshot};

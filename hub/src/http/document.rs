@@ -1,6 +1,7 @@
 //! Documents one at a time.
 
 mod options;
+mod parts;
 mod read;
 mod submit;
 mod write;

@@ -31,6 +31,21 @@ pub enum ParsedContent {
     Stub,
     /// These bytes.
     Inline(Vec<u8>),
+    /// Bytes in a later part of the same request.
+    Follows(Following),
+}
+
+/// What a document's text says of bytes in a later part of the same request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Following {
+    /// Their length in bytes, decoded.
+    pub length: Option<u64>,
+    /// Their length in bytes as they come, where they come encoded.
+    pub encoded_length: Option<u64>,
+    /// CouchDB's digest of the bytes as they come.
+    pub digest: Option<String>,
+    /// Whether they come compressed: `"encoding": "gzip"`.
+    pub gzip: bool,
 }
 
 /// As Erlang's `base64:decode`: padding required, bits behind the last byte passed over.
@@ -62,7 +77,14 @@ fn attachment(name: String, raw: &str) -> Result<ParsedAttachment, DocError> {
     let content = if member("stub") == Some("true") {
         ParsedContent::Stub
     } else if member("follows") == Some("true") {
-        return Err(DocError::AttachmentFollows(name));
+        let text = |raw| serde_json::from_str::<String>(raw).ok();
+        let encoding = member("encoding").and_then(text);
+        ParsedContent::Follows(Following {
+            length: member("length").and_then(|raw| raw.parse().ok()),
+            encoded_length: member("encoded_length").and_then(|raw| raw.parse().ok()),
+            digest: member("digest").and_then(text),
+            gzip: encoding.is_some_and(|encoding| encoding.eq_ignore_ascii_case("gzip")),
+        })
     } else {
         match member("data").and_then(decode) {
             Some(bytes) => ParsedContent::Inline(bytes),
@@ -132,6 +154,7 @@ mod tests {
                     let content = match &attachment.content {
                         ParsedContent::Stub => "stub".to_owned(),
                         ParsedContent::Inline(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+                        ParsedContent::Follows(following) => format!("{following:?}"),
                     };
                     let ParsedAttachment { name, content_type, revpos, .. } = attachment;
                     format!("{name} {content_type:?} {revpos:?} {content}")
@@ -169,9 +192,25 @@ mod tests {
         for bad in [r#"{}"#, r#"{"data":5}"#, r#"{"data":"aGVsbG8"}"#, r#"{"data":"a*"}"#] {
             check(&format!(r#"{{"a":{bad}}}"#), "Invalid attachment data for a");
         }
-        check(
-            r#"{"a":{"follows":true,"length":3}}"#,
-            "Attachment a follows, but the request is not multipart/related",
+    }
+
+    #[test]
+    fn reads_what_is_said_of_later_parts() {
+        let following = |raw: &str| match parse(raw).unwrap().unwrap().remove(0).content {
+            ParsedContent::Follows(following) => following,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            following(
+                r#"{"a":{"follows":true,"length":3,"encoded_length":20,"encoding":"gzip","digest":"md5-x"}}"#
+            ),
+            Following {
+                length: Some(3),
+                encoded_length: Some(20),
+                digest: Some("md5-x".into()),
+                gzip: true
+            }
         );
+        assert_eq!(following(r#"{"a":{"follows":true}}"#), Following::default());
     }
 }

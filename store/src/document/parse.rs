@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use super::{DocError, ParsedAttachment, ParsedContent, attachments};
+use super::{DocError, Following, ParsedAttachment, ParsedContent, attachments};
 use crate::{
     Content, Database, DocId, DocIdError, Edit, Error, Lineage, LocalId, NewAttachment, RevId,
-    Signature, json,
+    Signature, Staged, json,
 };
 
 /// How large a document may be.
@@ -60,6 +60,16 @@ impl Document {
     /// [`DocError`] when it is not JSON, breaks one of CouchDB's rules for documents, or is larger
     /// than `limits` allow.
     pub fn parse(text: &[u8], limits: DocumentLimits) -> Result<Self, DocError> {
+        let document = Self::parse_first_part(text, limits)?;
+        let follows = document.following().next().map(|(name, _)| name.to_owned());
+        follows.map_or(Ok(document), |name| Err(DocError::AttachmentFollows(name)))
+    }
+
+    /// Reads the text of one document whose attachments may follow it in later parts.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_first_part(text: &[u8], limits: DocumentLimits) -> Result<Self, DocError> {
         let json::Scanned { body, members } = json::scan_document(text)?;
         let mut document =
             Self { id: None, revs: Vec::new(), deleted: false, attachments: Vec::new(), body };
@@ -99,11 +109,19 @@ impl Document {
             return Err(DocError::TooLarge(id.unwrap_or_default()));
         }
         let too_large = self.attachments.iter().find(|attachment| match &attachment.content {
-            ParsedContent::Stub => false,
+            ParsedContent::Stub | ParsedContent::Follows(_) => false,
             ParsedContent::Inline(bytes) => bytes.len() as u64 > limits.attachment_bytes_max,
         });
         too_large
             .map_or(Ok(()), |attachment| Err(DocError::AttachmentTooLarge(attachment.name.clone())))
+    }
+
+    /// The attachments that follow in later parts, in order, each with its name.
+    pub fn following(&self) -> impl Iterator<Item = (&str, &Following)> {
+        self.attachments.iter().filter_map(|attachment| match &attachment.content {
+            ParsedContent::Follows(following) => Some((attachment.name.as_str(), following)),
+            ParsedContent::Stub | ParsedContent::Inline(_) => None,
+        })
     }
 
     /// The edit that writes this document under `id`, its inline attachments staged.
@@ -116,10 +134,27 @@ impl Document {
         lineage: Lineage,
         database: &Database,
     ) -> Result<Edit, Error> {
+        self.into_edit_with(id, lineage, database, Vec::new())
+    }
+
+    /// As [`Self::into_edit`], with what came in later parts: one for each of [`Self::following`],
+    /// in its order. One that did not come counts as a stub.
+    ///
+    /// # Errors
+    /// Any of [`Error`].
+    pub fn into_edit_with(
+        self,
+        id: DocId,
+        lineage: Lineage,
+        database: &Database,
+        followed: Vec<Staged>,
+    ) -> Result<Edit, Error> {
+        let mut followed = followed.into_iter();
         let attachments = self.attachments.into_iter().map(|attachment| {
             let content = match attachment.content {
                 ParsedContent::Stub => Content::Stub,
                 ParsedContent::Inline(bytes) => stage(&bytes, database)?,
+                ParsedContent::Follows(_) => followed.next().map_or(Content::Stub, Content::Staged),
             };
             Ok(NewAttachment {
                 name: attachment.name,
@@ -284,6 +319,15 @@ mod tests {
             &revisions(r#"{"start":1,"ids":["b","a"]}"#),
             "_revisions.ids has more revisions than _revisions.start.",
         );
+    }
+
+    #[test]
+    fn attachments_follow_in_later_parts_only() {
+        let text = r#"{"_attachments":{"a":{"follows":true,"length":3},"b":{"stub":true}}}"#;
+        check(text, "Attachment a follows, but the request is not multipart/related");
+        let document = Document::parse_first_part(text.as_bytes(), LIMITS).unwrap();
+        let names: Vec<_> = document.following().map(|(name, _)| name).collect();
+        assert_eq!(names, ["a"]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::http::body::{self, Body};
 use crate::http::call::quick;
 use crate::http::document::ReadOptions;
 use crate::http::etag::ETag;
+use crate::http::multipart::Boundary;
 use crate::http::pieces::pieces;
 use crate::http::{Call, Reply};
 
@@ -134,12 +135,8 @@ fn several(
     reader: AttachmentReader,
     parts: Vec<Part>,
 ) -> Result<Reply, HttpError> {
-    let mut boundary = [0; 16];
-    getrandom::fill(&mut boundary).map_err(|error| HttpError::Internal {
-        action: "make a boundary",
-        cause: error.to_string(),
-    })?;
-    let boundary = format!("{:032x}", u128::from_le_bytes(boundary));
+    let boundary = Boundary::random()?;
+    let boundary = boundary.as_str();
     let media_type = format!("multipart/byteranges; boundary=\"{boundary}\"");
     let (content_type, length) = (attachment.content_type.clone(), attachment.length);
     let mut segments = Vec::with_capacity(parts.len() * 3);

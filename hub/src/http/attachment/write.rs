@@ -1,15 +1,11 @@
 //! PUT and DELETE of attachments.
 
-use std::io::{self, Write as _};
 use std::sync::Arc;
 
-use flate2::write::MultiGzDecoder;
 use http::{StatusCode, header};
-use store::{
-    AttachmentWriter, Content, Database, DocId, Edit, Error, Lineage, NewAttachment, RevId, Staged,
-};
+use store::{Content, Database, DocId, Edit, Lineage, NewAttachment, RevId};
 
-use super::{HttpError, Revision};
+use super::{HttpError, Revision, Staging, too_large};
 use crate::access::Action;
 use crate::http::call::blocking;
 use crate::http::document::{rev_options, submit_one, written};
@@ -140,56 +136,4 @@ fn edited(database: &Database, id: &DocId, base: Option<&RevId>) -> Result<Edit,
         body: revision.body.json,
         attachments: attachments.collect(),
     })
-}
-
-/// An attachment's bytes on their way into the store, decoded where they come encoded.
-enum Staging {
-    Identity(AttachmentWriter),
-    Gzip(Box<MultiGzDecoder<AttachmentWriter>>),
-}
-
-impl Staging {
-    fn new(writer: AttachmentWriter, coding: Coding) -> Self {
-        match coding {
-            Coding::Identity => Self::Identity(writer),
-            Coding::Gzip => Self::Gzip(Box::new(MultiGzDecoder::new(writer))),
-        }
-    }
-
-    fn take(mut self, bytes: &[u8]) -> Result<Self, HttpError> {
-        let taken = match &mut self {
-            Self::Identity(writer) => writer.write_all(bytes),
-            Self::Gzip(decoder) => decoder.write_all(bytes),
-        };
-        taken.map(|()| self).map_err(staging_error)
-    }
-
-    fn finish(self) -> Result<Staged, HttpError> {
-        let writer = match self {
-            Self::Identity(writer) => writer,
-            Self::Gzip(decoder) => decoder.finish().map_err(staging_error)?,
-        };
-        Ok(writer.finish()?)
-    }
-}
-
-fn staging_error(error: io::Error) -> HttpError {
-    match error.kind() {
-        io::ErrorKind::FileTooLarge => HttpError::RequestTooLarge,
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            HttpError::Store(Error::DiskFull)
-        }
-        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => {
-            HttpError::BadRequest("the request body is not valid gzip".into())
-        }
-        _ => HttpError::Store(Error::Io { action: "stage an attachment", source: error }),
-    }
-}
-
-/// Names the attachment where the request is too large.
-fn too_large(name: &str) -> impl Fn(HttpError) -> HttpError {
-    move |error| match error {
-        HttpError::RequestTooLarge => HttpError::AttachmentTooLarge(name.to_owned()),
-        other => other,
-    }
 }

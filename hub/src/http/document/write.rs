@@ -2,9 +2,10 @@
 
 use http::{HeaderMap, StatusCode, header};
 use serde_json::json;
-use store::{Database, DocId, Document, DocumentId, DocumentLimits, Edit, Lineage, RevId};
+use store::{Database, DocId, Document, DocumentId, DocumentLimits, Edit, Lineage, RevId, Staged};
 
 use super::options::rev_options;
+use super::parts;
 use super::submit::{submit_one, submit_unawaited};
 use crate::access::Action;
 use crate::clock;
@@ -12,6 +13,7 @@ use crate::config::Limits;
 use crate::http::call::{blocking, quick};
 use crate::http::etag::ETag;
 use crate::http::location::location;
+use crate::http::multipart::Boundary;
 use crate::http::{Call, HttpError, Query, Reply, local, reply, request};
 
 /// Text that is parsed where it arrives; longer text goes to a thread that may block.
@@ -33,12 +35,14 @@ pub(crate) async fn put(call: Call) -> Result<Reply, HttpError> {
     if id.is_design() {
         call.require(Action::WriteDesign)?;
     }
-    refuse_multipart(&call.headers)?;
     let Call { app, captures, query, headers, body, .. } = call;
-    let document = read_document(&app.limits, &headers, body).await?;
+    let (document, followed) = match boundary(&headers)? {
+        None => (read_document(&app.limits, &headers, body).await?, Vec::new()),
+        Some(boundary) => parts::receive(&app, &database, &headers, &boundary, body).await?,
+    };
     let deleted = document.deleted;
     let lineage = lineage(&document, &query, &headers)?;
-    let edit = into_edit(document, id.clone(), lineage, &database).await?;
+    let edit = into_edit(document, id.clone(), lineage, &database, followed).await?;
     if is_batch(&query) {
         submit_unawaited(&database, edit);
         return Ok(accepted(id.as_str()));
@@ -75,7 +79,7 @@ pub(crate) async fn post(mut call: Call) -> Result<Reply, HttpError> {
         may_write_design?;
     }
     let lineage = Lineage::Child(document.revs.first().cloned());
-    let edit = into_edit(document, id.clone(), lineage, &database).await?;
+    let edit = into_edit(document, id.clone(), lineage, &database, Vec::new()).await?;
     if is_batch(&query) {
         submit_unawaited(&database, edit);
         return Ok(accepted(id.as_str()));
@@ -186,21 +190,17 @@ async fn into_edit(
     id: DocId,
     lineage: Lineage,
     database: &std::sync::Arc<Database>,
+    followed: Vec<Staged>,
 ) -> Result<Edit, HttpError> {
     if document.attachments.is_empty() {
         return Ok(document.into_edit(id, lineage, database)?);
     }
     let database = database.clone();
-    blocking(move || Ok(document.into_edit(id, lineage, &database)?)).await
+    blocking(move || Ok(document.into_edit_with(id, lineage, &database, followed)?)).await
 }
 
-fn refuse_multipart(headers: &HeaderMap) -> Result<(), HttpError> {
-    let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
-    let prefix = b"multipart/related";
-    match content_type.and_then(|value| value.get(..prefix.len())) {
-        Some(media_type) if media_type.eq_ignore_ascii_case(prefix) => {
-            Err(HttpError::NotImplemented("multipart/related is not read yet"))
-        }
-        _ => Ok(()),
-    }
+/// The boundary of a body of several parts; `None` for one that is JSON alone.
+fn boundary(headers: &HeaderMap) -> Result<Option<Boundary>, HttpError> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    Ok(content_type.map_or(Ok(None), |text| Boundary::of(text, "multipart/related"))?)
 }

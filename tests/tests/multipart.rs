@@ -1,0 +1,137 @@
+//! Documents and their attachments in bodies of several parts, as CouchDB's replicator has them.
+
+#![allow(clippy::unwrap_used, reason = "suites may panic")]
+
+use serde_json::{Value, json};
+use tests::exchange::{check, error, with_db};
+use tests::{Body, Hub};
+
+const RELATED: &str = "multipart/related; boundary=\"b\"";
+
+/// `hello` as gzip writes it.
+const HELLO_GZIP: &[u8] =
+    &[31, 139, 8, 0, 0, 0, 0, 0, 0, 3, 203, 72, 205, 201, 201, 7, 0, 134, 166, 16, 54, 5, 0, 0, 0];
+
+/// A document and the parts that follow it, each with the lines of its headers.
+fn related(document: &Value, parts: &[(&str, &[u8])]) -> Body {
+    let mut body = format!("--b\r\nContent-Type: application/json\r\n\r\n{document}").into_bytes();
+    for (headers, data) in parts {
+        body.extend_from_slice(format!("\r\n--b\r\n{headers}\r\n").as_bytes());
+        body.extend_from_slice(data);
+    }
+    body.extend_from_slice(b"\r\n--b--");
+    Body::bytes(body, RELATED)
+}
+
+fn follows(length: usize) -> Value {
+    json!({"content_type": "text/plain", "follows": true, "length": length})
+}
+
+fn two(first: usize, second: usize) -> Value {
+    json!({"_attachments": {"a": follows(first), "z/é": follows(second)}})
+}
+
+#[test]
+fn writes_a_document_with_its_attachments() {
+    let hub = with_db();
+    let put = hub.put("/db/d", related(&two(5, 4), &[("", b"hello"), ("", b"more")])).expect(201);
+    assert_eq!(put.header("etag"), format!("\"{}\"", put.rev()));
+    check(&hub, "GET /db/d/a", "", "200 hello");
+    check(&hub, "GET /db/d/z/é".replace('é', "%C3%A9").as_str(), "", "200 more");
+    let named = [
+        ("Content-Disposition: attachment; filename=\"z/é\"\r\n", &b"second"[..]),
+        ("Content-Disposition: attachment; filename=\"a\"\r\n", b"1st"),
+    ];
+    hub.put(&format!("/db/d?rev={}", put.rev()), related(&two(3, 6), &named)).expect(201);
+    check(&hub, "GET /db/d/a", "", "200 1st");
+    hub.put("/db/_design/x", related(&two(1, 0), &[("", b"1"), ("", b"")])).expect(201);
+    check(&hub, "GET /db/_design/x/a", "", "200 1");
+}
+
+#[test]
+fn replicates_a_revision_with_stubs_and_large_attachments() {
+    let hub = with_db();
+    let large: Vec<u8> = (0..3_000_000_u32).flat_map(|i| i.to_le_bytes()).collect();
+    let revisions = |start: u64, ids: &[&str]| json!({"start": start, "ids": ids});
+    let first = json!({
+        "_id": "d", "_rev": "1-a", "_revisions": revisions(1, &["a"]),
+        "_attachments": {"big": {
+            "content_type": "image/x", "follows": true, "length": large.len(), "revpos": 1
+        }}
+    });
+    let put = hub.put("/db/d?new_edits=false", related(&first, &[("", &large)])).expect(201);
+    assert_eq!(put.rev(), "1-a");
+    let second = json!({
+        "_id": "d", "_rev": "2-b", "_revisions": revisions(2, &["b", "a"]),
+        "_attachments": {
+            "big": {"stub": true, "revpos": 1, "length": large.len()},
+            "small": {
+                "content_type": "text/plain", "follows": true, "length": 5, "revpos": 2,
+                "digest": "md5-XUFAKrxLKna5cZ2REBfFkg=="
+            }
+        }
+    });
+    hub.put("/db/d?new_edits=false", related(&second, &[("", b"hello")])).expect(201);
+    assert!(hub.get("/db/d/big").expect(200).body == large, "not what was written");
+    let document = hub.get("/db/d").json();
+    assert_eq!(document["_rev"], "2-b");
+    assert_eq!(document["_attachments"]["big"]["revpos"], 1);
+    check(&hub, "GET /db/d/small", "", "200 hello");
+}
+
+#[test]
+fn decodes_what_comes_compressed() {
+    let hub = with_db();
+    let said = json!({"_attachments": {"a": {
+        "content_type": "text/plain", "follows": true, "length": 5, "encoding": "gzip",
+        "encoded_length": HELLO_GZIP.len(), "digest": "md5-of-the-compressed"
+    }}});
+    let header = "Content-Encoding: gzip\r\n";
+    hub.put("/db/a", related(&said, &[(header, HELLO_GZIP)])).expect(201);
+    check(&hub, "GET /db/a/a", "", "200 hello");
+    assert_eq!(hub.get("/db/a").json()["_attachments"]["a"]["length"], 5);
+    hub.put("/db/b", related(&said, &[("", HELLO_GZIP)])).expect(201);
+    check(&hub, "GET /db/b/a", "", "200 hello");
+    let plain = json!({"_attachments": {"a": follows(5)}});
+    hub.put("/db/c", related(&plain, &[(header, HELLO_GZIP)])).expect(201);
+    check(&hub, "GET /db/c/a", "", "200 hello");
+    hub.put("/db/e", related(&said, &[(header, b"hello")])).expect(400);
+    hub.put("/db/e", related(&said, &[(header, &HELLO_GZIP[..20])])).expect(400);
+    hub.put("/db/e", related(&plain, &[("Content-Encoding: br\r\n", b"hello")])).expect(415);
+    assert_missing(&hub, "e");
+}
+
+fn assert_missing(hub: &Hub, id: &str) {
+    check(hub, &format!("GET /db/{id}"), "", &error(404, "not_found", "missing"));
+}
+
+#[test]
+fn writes_nothing_on_a_fault() {
+    let hub = with_db();
+    let refused = |body: Body, reason: &str| {
+        check(&hub, "PUT /db/d", body, &error(400, "bad_request", reason));
+    };
+    let length = "Attachment a is not as long as the document says";
+    refused(related(&two(6, 4), &[("", b"hello"), ("", b"more")]), length);
+    refused(related(&two(4, 4), &[("", b"hello"), ("", b"more")]), length);
+    let fewer = "an attachment that follows is missing";
+    refused(related(&two(5, 4), &[("", b"hello")]), fewer);
+    let more = "a part is no attachment that the document says follows";
+    refused(related(&json!({}), &[("", b"hello")]), more);
+    let other = "Content-Disposition: attachment; filename=\"x\"\r\n";
+    refused(related(&two(5, 4), &[(other, b"hello"), ("", b"more")]), more);
+    let digest = json!({"_attachments": {"a": {"follows": true, "digest": "md5-AAAA"}}});
+    refused(
+        related(&digest, &[("", b"hello")]),
+        "Attachment a has another digest than the document says",
+    );
+    let cut = "multipart body ends before its closing boundary";
+    refused(Body::bytes("--b\r\n\r\n{}\r\n--b", RELATED), cut);
+    refused(Body::bytes("", RELATED), cut);
+    refused(Body::bytes("--b--", RELATED), "the document's part is missing");
+    let boundary = "multipart without a valid boundary";
+    refused(Body::bytes("--b\r\n\r\n{}\r\n--b--", "multipart/related"), boundary);
+    refused(Body::bytes("--b\r\n\r\n{\r\n--b--", RELATED), "invalid UTF-8 JSON");
+    assert_missing(&hub, "d");
+    assert_eq!(hub.get("/db").json()["doc_count"], 0);
+}
