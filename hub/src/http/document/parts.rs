@@ -16,6 +16,10 @@ use crate::http::request::{Coding, Upload, document_text_bytes_max};
 /// Bytes taken apart at a time.
 const PIECE_BYTES: usize = 256 * 1024;
 
+/// Attachments up to this many bytes count as held in memory, where the store keeps small ones until
+/// they are written.
+const SMALL_BYTES_MAX: u64 = 64 * 1024;
+
 /// Reads a document and stages the attachments that follow it, in the order in which the document
 /// names them. Only one piece is in memory at a time; what was staged is gone when a fault shows.
 pub(super) async fn receive(
@@ -35,6 +39,7 @@ pub(super) async fn receive(
         limits: DocumentLimits::from(&app.limits),
         text_bytes_max: document_text_bytes_max(&app.limits),
         document: None,
+        small_bytes: 0,
         staged: Vec::new(),
         open: Open::Text(Vec::new()),
     };
@@ -59,6 +64,8 @@ struct Parts {
     text_bytes_max: usize,
     /// The first part.
     document: Option<Document>,
+    /// Bytes of small attachments staged; together no more than a document's text may have.
+    small_bytes: u64,
     /// The later ones: a place for each attachment that the document says follows.
     staged: Vec<Option<Staged>>,
     open: Open,
@@ -101,7 +108,14 @@ impl Parts {
                 }
                 Open::Attachment(attachment) => {
                     let at = attachment.at;
-                    self.staged[at] = Some(attachment.finish()?);
+                    let staged = attachment.finish()?;
+                    if staged.length() <= SMALL_BYTES_MAX {
+                        self.small_bytes += staged.length();
+                    }
+                    if self.small_bytes > self.text_bytes_max as u64 {
+                        return Err(HttpError::RequestTooLarge);
+                    }
+                    self.staged[at] = Some(staged);
                 }
                 Open::Nothing => {}
             },
