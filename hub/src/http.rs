@@ -1,5 +1,6 @@
 //! CouchDB's HTTP API: one table of routes, one gate, one place that turns errors into answers.
 
+mod accept;
 mod all_docs;
 mod attachment;
 mod body;

@@ -135,3 +135,115 @@ fn writes_nothing_on_a_fault() {
     assert_missing(&hub, "d");
     assert_eq!(hub.get("/db").json()["doc_count"], 0);
 }
+
+/// The parts of a body, split at its boundary: each with its headers.
+fn parts(content_type: &str, body: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let boundary = content_type.split_once("boundary=").unwrap().1.trim_matches('"');
+    let body = [b"\r\n", body].concat();
+    let delimiter = format!("\r\n--{boundary}").into_bytes();
+    let mut starts: Vec<_> =
+        (0..body.len()).filter(|&at| body[at..].starts_with(&delimiter)).collect();
+    let end = starts.pop().unwrap();
+    assert_eq!(&body[end + delimiter.len()..], b"--");
+    let ends = starts.iter().skip(1).copied().chain([end]);
+    let part = |(start, end): (&usize, usize)| {
+        let part = &body[start + delimiter.len()..end];
+        let at = part.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+        (String::from_utf8(part[2..at].to_vec()).unwrap(), part[at + 4..].to_vec())
+    };
+    starts.iter().zip(ends).map(part).collect()
+}
+
+fn parse(json: &[u8]) -> Value {
+    serde_json::from_slice(json).unwrap()
+}
+
+#[test]
+fn sends_a_document_with_its_attachments() {
+    let hub = with_db();
+    let large: Vec<u8> = (0..700_000_u32).flat_map(|i| i.to_le_bytes()).collect();
+    let document = two(large.len(), 4);
+    let first = hub.put("/db/d", related(&document, &[("", &large), ("", b"more")])).expect(201);
+    let get = |path: &str, accept: &str| {
+        hub.request("GET", path).header("Accept", accept).send("").expect(200)
+    };
+    let reply = get("/db/d?attachments=true", "multipart/related");
+    let content_type = reply.header("content-type").to_owned();
+    assert!(content_type.starts_with("multipart/related; boundary="), "{content_type}");
+    let found = parts(&content_type, &reply.body);
+    assert_eq!(found[0].0, "Content-Type: application/json");
+    let text = parse(&found[0].1);
+    assert_eq!(text["_attachments"]["a"]["follows"], true);
+    assert_eq!(text["_attachments"]["z/é"]["length"], 4);
+    assert!(found[1].1 == large, "not what was written");
+    let headers = "Content-Disposition: attachment; filename=\"z/é\"\r\n\
+                   Content-Type: text/plain\r\nContent-Length: 4";
+    assert_eq!(found[2], (headers.to_owned(), b"more".to_vec()));
+    assert_eq!(found.len(), 3);
+
+    // What is sent can be sent back.
+    let body = Body::bytes(reply.body, &content_type);
+    let copy = hub.put("/db/copy?new_edits=false", body).expect(201);
+    assert_eq!(copy.rev(), first.rev());
+    assert!(hub.get("/db/copy/a").expect(200).body == large, "not what was sent");
+
+    let since = format!("/db/d?atts_since=[\"{}\"]", first.rev());
+    for (path, accept) in [
+        ("/db/d?attachments=true", "application/json"),
+        ("/db/d?attachments=true", "*/*"),
+        ("/db/d?attachments=true", "multipart/related, application/json"),
+        ("/db/d", "multipart/related"),
+        (since.replace('"', "%22").as_str(), "multipart/related"),
+    ] {
+        assert_eq!(get(path, accept).header("content-type"), "application/json", "{path} {accept}");
+    }
+}
+
+#[test]
+fn sends_open_revisions_as_couchdbs_replicator_wants_them() {
+    let hub = with_db();
+    let revision = |rev: &str, ids: &[&str], attachments: Value| {
+        json!({
+            "_id": "d", "_rev": rev, "_revisions": {"start": ids.len(), "ids": ids},
+            "_attachments": attachments
+        })
+    };
+    let put = |document: &Value, parts: &[(&str, &[u8])]| {
+        hub.put("/db/d?new_edits=false", related(document, parts)).expect(201)
+    };
+    put(&revision("1-a", &["a"], json!({"old": follows(3)})), &[("", b"old")]);
+    let old = json!({"stub": true, "revpos": 1});
+    let both = json!({"old": old, "new": {"follows": true, "length": 3, "revpos": 2}});
+    put(&revision("2-b", &["b", "a"], both), &[("", b"new")]);
+    put(&revision("2-c", &["c", "a"], json!({})), &[]);
+    let get = |query: &str| {
+        let path = format!("/db/d?{}", query.replace('"', "%22"));
+        let reply = hub.request("GET", &path).header("Accept", "multipart/mixed").send("");
+        let reply = reply.expect(200);
+        let content_type = reply.header("content-type");
+        assert!(content_type.starts_with("multipart/mixed; boundary="), "{content_type}");
+        parts(content_type, &reply.body)
+    };
+
+    let found = get(r#"revs=true&latest=true&open_revs=["1-a","9-x"]&atts_since=["1-a"]"#);
+    assert_eq!(found.len(), 3);
+    let with = found.iter().find(|(headers, _)| headers.contains("multipart/related")).unwrap();
+    let inner = parts(&with.0, &with.1);
+    let document = parse(&inner[0].1);
+    assert_eq!(document["_revisions"], json!({"start": 2, "ids": ["b", "a"]}));
+    assert_eq!(document["_attachments"]["old"]["stub"], true);
+    assert_eq!(document["_attachments"]["new"]["follows"], true);
+    assert_eq!(inner.len(), 2);
+    assert_eq!(inner[1].1, b"new");
+    let without = found.iter().find(|(headers, _)| headers == "Content-Type: application/json");
+    assert_eq!(parse(&without.unwrap().1)["_rev"], "2-c");
+    let missing = "Content-Type: application/json; error=\"true\"";
+    assert_eq!(found[2], (missing.to_owned(), br#"{"missing":"9-x"}"#.to_vec()));
+
+    // Without atts_since everything comes.
+    let found = get(r#"revs=true&open_revs=["2-b"]"#);
+    assert_eq!(parts(&found[0].0, &found[0].1).len(), 3);
+
+    let json = hub.request("GET", "/db/d?open_revs=all").header("Accept", "*/*").send("");
+    assert_eq!(json.expect(200).json().as_array().unwrap().len(), 2);
+}

@@ -3,6 +3,7 @@
 mod options;
 mod parts;
 mod read;
+mod related;
 mod submit;
 mod write;
 

@@ -27,14 +27,24 @@ pub struct Output {
     text: Vec<u8>,
     /// How much of the text is out already.
     written: usize,
-    /// Where in the text the base64 of an attachment goes, in ascending order.
-    inserts: VecDeque<(usize, Attachment)>,
+    /// Where in the text an attachment goes, in ascending order.
+    inserts: VecDeque<(usize, Form, Attachment)>,
+    /// Attachments that the text says follow it.
+    following: Vec<Attachment>,
     /// The attachment that is being read.
     reading: Option<Box<Reading>>,
 }
 
+/// How the bytes of an attachment are written.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Base64,
+    Raw,
+}
+
 #[derive(Debug)]
 struct Reading {
+    form: Form,
     reader: AttachmentReader,
     attachment: Attachment,
     bytes_left: u64,
@@ -96,20 +106,20 @@ impl Output {
                     None => self.reading = None,
                 }
             }
-            let end = self.inserts.front().map_or(self.text.len(), |(at, _)| *at);
+            let end = self.inserts.front().map_or(self.text.len(), |(at, ..)| *at);
             if self.written < end {
                 let piece = self.text[self.written..end].to_vec();
                 self.written = end;
                 return Ok(Some(piece));
             }
-            let Some((_, attachment)) = self.inserts.pop_front() else {
+            let Some((_, form, attachment)) = self.inserts.pop_front() else {
                 self.text.clear();
                 self.written = 0;
                 return Ok(None);
             };
             let reader = database.read(|snapshot| snapshot.attachment(&attachment))?;
             let bytes_left = attachment.length;
-            self.reading = Some(Box::new(Reading { reader, attachment, bytes_left }));
+            self.reading = Some(Box::new(Reading { form, reader, attachment, bytes_left }));
         }
     }
 
@@ -128,6 +138,16 @@ impl Output {
         Ok(())
     }
 
+    /// The attachments that documents appended since the last call say follow them, in order.
+    pub fn take_following(&mut self) -> Vec<Attachment> {
+        std::mem::take(&mut self.following)
+    }
+
+    /// Leaves a place for an attachment's bytes as they are.
+    pub fn append_attachment(&mut self, attachment: &Attachment) {
+        self.inserts.push_back((self.text.len(), Form::Raw, attachment.clone()));
+    }
+
     /// Whether an attachment of so many bytes is better read later.
     pub(super) fn defers(&self, length: u64) -> bool {
         self.text.len() as u64 + length > TEXT_BYTES_MAX as u64
@@ -135,7 +155,12 @@ impl Output {
 
     /// Leaves a place for an attachment's base64.
     pub(super) fn insert(&mut self, attachment: &Attachment) {
-        self.inserts.push_back((self.text.len(), attachment.clone()));
+        self.inserts.push_back((self.text.len(), Form::Base64, attachment.clone()));
+    }
+
+    /// Notes an attachment that the text says follows.
+    pub(super) fn follow(&mut self, attachment: &Attachment) {
+        self.following.push(attachment.clone());
     }
 
     /// Appends an attachment's base64 now.
@@ -145,7 +170,7 @@ impl Output {
         attachment: &Attachment,
     ) -> Result<(), Error> {
         let (attachment, bytes_left) = (attachment.clone(), attachment.length);
-        let mut reading = Reading { reader, attachment, bytes_left };
+        let mut reading = Reading { form: Form::Base64, reader, attachment, bytes_left };
         while let Some(piece) = reading.next_piece()? {
             self.text.extend_from_slice(&piece);
         }
@@ -154,7 +179,7 @@ impl Output {
 }
 
 impl Reading {
-    /// The base64 of the next bytes.
+    /// The next bytes, in their form.
     fn next_piece(&mut self) -> Result<Option<Vec<u8>>, Error> {
         if self.bytes_left == 0 {
             return Ok(None);
@@ -168,6 +193,9 @@ impl Reading {
             _ => Error::io("read an attachment")(error),
         })?;
         self.bytes_left -= length as u64;
-        Ok(Some(STANDARD.encode(&bytes).into_bytes()))
+        Ok(Some(match self.form {
+            Form::Base64 => STANDARD.encode(&bytes).into_bytes(),
+            Form::Raw => bytes,
+        }))
     }
 }

@@ -23,6 +23,9 @@ pub struct Show {
     pub local_seq: bool,
     /// Which attachments come with their bytes.
     pub attachments: ShowAttachments,
+    /// Whether bytes follow the text, as [`Output::take_following`] lists them, rather than stand
+    /// in it.
+    pub follow: bool,
 }
 
 /// Which attachments come with their bytes, in base64; the others are stubs.
@@ -140,7 +143,13 @@ impl Snapshot<'_> {
             out.text().extend_from_slice(separator);
             begin_attachment(attachment, out.text());
             if since.is_some_and(|since| since == 0 || attachment.revpos > since) {
-                self.write_data(attachment, out)?;
+                if show.follow {
+                    let length = attachment.length;
+                    append(out.text(), format_args!("\"length\":{length},\"follows\":true}}"));
+                    out.follow(attachment);
+                } else {
+                    self.write_data(attachment, out)?;
+                }
             } else {
                 append(
                     out.text(),

@@ -63,6 +63,7 @@ impl ReadOptions {
                 deleted_conflicts: meta || query.is_true("deleted_conflicts"),
                 local_seq: query.is_true("local_seq"),
                 attachments,
+                follow: false,
             },
         })
     }

@@ -4,16 +4,18 @@ use std::iter::Peekable;
 use std::sync::Arc;
 use std::vec::IntoIter;
 
-use http::{HeaderMap, StatusCode};
-use store::{Database, DocId, DocTree, Output, RevId, Show, Snapshot};
+use http::{HeaderMap, StatusCode, header};
+use store::{Database, DocId, DocTree, Output, RevId, Show, ShowAttachments, Snapshot};
 
 use super::options::{OpenRevs, ReadOptions};
+use super::related;
 use crate::access::Action;
 use crate::http::call::{blocking, quick};
 use crate::http::etag::ETag;
+use crate::http::multipart::Boundary;
 use crate::http::pages::{self, Gate, PAGE_BYTES, Pages, Progress};
 use crate::http::pieces::pieces;
-use crate::http::{Call, HttpError, Reply, reply};
+use crate::http::{Call, HttpError, Reply, accept, reply};
 
 /// `GET /{db}/{doc}`
 pub(crate) async fn get(call: Call) -> Result<Reply, HttpError> {
@@ -22,8 +24,20 @@ pub(crate) async fn get(call: Call) -> Result<Reply, HttpError> {
     let mut options = ReadOptions::parse(&call.query)?;
     if let Some(wanted) = options.open_revs.take() {
         let gate = Gate::of(&call, Action::Read);
-        return several(gate, database, id, wanted, options).await;
+        let framing = if accept::prefers(&call.headers, "multipart/mixed") {
+            options.show.follow = true;
+            // Whoever takes parts wants them, as in CouchDB.
+            if options.show.attachments == ShowAttachments::Stubs {
+                options.show.attachments = ShowAttachments::All;
+            }
+            Framing::Mixed(Boundary::random()?)
+        } else {
+            Framing::Json
+        };
+        return several(gate, database, id, wanted, options, framing).await;
     }
+    options.show.follow = options.show.attachments != ShowAttachments::Stubs
+        && accept::prefers(&call.headers, "multipart/related");
     let Call { headers, .. } = call;
     quick(move || one(&database, &id, &options, &headers)).await
 }
@@ -59,6 +73,10 @@ fn one(
     if !found || known(&tag) {
         return Ok(tag.not_modified());
     }
+    let following = output.take_following();
+    if !following.is_empty() {
+        return related::answer(database, output, &following);
+    }
     let mut reply = answer(database, output);
     if tagged {
         tag.put(&mut reply);
@@ -86,6 +104,7 @@ async fn several(
     id: DocId,
     wanted: OpenRevs,
     options: ReadOptions,
+    framing: Framing,
 ) -> Result<Reply, HttpError> {
     let (reading, named) = (Arc::clone(&database), id.clone());
     let document = blocking(move || Ok(reading.read(|snapshot| snapshot.tree(&named))?)).await?;
@@ -95,12 +114,24 @@ async fn several(
         (Some(document), wanted) => chosen(document, &wanted, options.latest),
     };
     let revs = revs.into_iter().peekable();
-    pages::answer(
-        gate,
-        database,
-        Revisions { id, document, revs, show: options.show, begun: false },
-    )
-    .await
+    let media_type = match &framing {
+        Framing::Json => None,
+        Framing::Mixed(boundary) => Some(related::media_type("multipart/mixed", boundary)?),
+    };
+    let revisions = Revisions { id, document, revs, show: options.show, framing, begun: false };
+    let mut reply = pages::answer(gate, database, revisions).await?;
+    if let Some(media_type) = media_type {
+        reply.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    }
+    Ok(reply)
+}
+
+/// How several revisions stand in one answer.
+enum Framing {
+    /// As elements of a JSON array.
+    Json,
+    /// As parts of `multipart/mixed`, attachments beside them.
+    Mixed(Boundary),
 }
 
 /// The rows of `open_revs`.
@@ -109,27 +140,45 @@ struct Revisions {
     document: Option<DocTree>,
     revs: Peekable<IntoIter<RevId>>,
     show: Show,
+    framing: Framing,
     begun: bool,
 }
 
 impl Pages for Revisions {
     fn read(&mut self, database: &Database, out: &mut Output) -> Result<Progress, HttpError> {
         if !std::mem::replace(&mut self.begun, true) {
-            out.text().push(b'[');
+            match &self.framing {
+                Framing::Json => out.text().push(b'['),
+                Framing::Mixed(boundary) => related::delimit(boundary, out),
+            }
         }
         database.read::<_, HttpError>(|snapshot| {
             while out.len() < PAGE_BYTES
                 && let Some(rev) = self.revs.next()
             {
-                self.write_row(snapshot, &rev, out)?;
-                out.text().extend_from_slice(if self.revs.peek().is_some() { b"," } else { b"" });
+                match &self.framing {
+                    Framing::Mixed(boundary) => {
+                        self.write_part(snapshot, &rev, out)?;
+                        out.text().extend_from_slice(b"\r\n");
+                        related::delimit(boundary, out);
+                    }
+                    Framing::Json => {
+                        self.write_row(snapshot, &rev, out)?;
+                        let comma: &[u8] = if self.revs.peek().is_some() { b"," } else { b"" };
+                        out.text().extend_from_slice(comma);
+                    }
+                }
             }
             Ok(())
         })?;
         if self.revs.peek().is_some() {
             return Ok(Progress::More);
         }
-        out.text().extend_from_slice(b"]\n");
+        let end: &[u8] = match self.framing {
+            Framing::Json => b"]\n",
+            Framing::Mixed(_) => b"--",
+        };
+        out.text().extend_from_slice(end);
         Ok(Progress::Done)
     }
 }
@@ -153,6 +202,33 @@ impl Revisions {
             out.text().extend_from_slice(b"{\"missing\":");
             store::json::write_string(out.text(), &rev.to_string());
         }
+        out.text().push(b'}');
+        Ok(())
+    }
+}
+
+impl Revisions {
+    /// A document, with its attachments as parts where it has any; or what is missing.
+    fn write_part(
+        &self,
+        snapshot: &Snapshot<'_>,
+        rev: &RevId,
+        out: &mut Output,
+    ) -> Result<(), HttpError> {
+        let mut rendered = Output::new();
+        let found = match &self.document {
+            None => false,
+            Some(document) => {
+                snapshot.render_revision(&self.id, document, rev, &self.show, &mut rendered)?
+            }
+        };
+        if found {
+            return related::write_part(&mut rendered, out);
+        }
+        out.text().extend_from_slice(
+            b"\r\nContent-Type: application/json; error=\"true\"\r\n\r\n{\"missing\":",
+        );
+        store::json::write_string(out.text(), &rev.to_string());
         out.text().push(b'}');
         Ok(())
     }
