@@ -12,7 +12,7 @@ use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 use tempfile::{NamedTempFile, TempPath};
 
-use crate::Error;
+use crate::{DocId, Error, RevId};
 
 /// Attachments up to this many bytes lie in the database file; larger ones in files of their own.
 pub(crate) const INLINE_BYTES_MAX: usize = 64 * 1024;
@@ -59,8 +59,20 @@ impl fmt::Display for ContentHash {
 pub enum Content {
     /// The bytes its name has in the nearest stored ancestor of the same document.
     Stub,
+    /// The bytes its name has in another document of the same database, found when the revision is
+    /// written: nothing but a stored revision can vouch for bytes.
+    Copied(CopySource),
     /// Bytes that an [`AttachmentWriter`] took in.
     Staged(Staged),
+}
+
+/// A stored revision that attachments are copied from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopySource {
+    /// The document.
+    pub id: DocId,
+    /// Its revision.
+    pub rev: RevId,
 }
 
 /// Bytes taken in and durable, but not yet part of any document; dropped unused, they are gone.

@@ -22,7 +22,8 @@ mod store;
 mod varint;
 
 pub use attachment::{
-    Attachment, AttachmentReader, AttachmentWriter, Content, ContentHash, Md5Digest, Staged,
+    Attachment, AttachmentReader, AttachmentWriter, Content, ContentHash, CopySource, Md5Digest,
+    Staged,
 };
 pub use backup::{CopyFile, Restore};
 pub use changes::{Change, Direction};

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use event_listener::Listener as _;
 use store::{
-    Content, CopyFile, Database, Direction, DocId, EditError, Error, IdRange, Lineage, Millis,
-    NewAttachment, OpenError, Options, Restore, RevId, Seq, Store, UpdateSeq,
+    Content, CopyFile, CopySource, Database, Direction, DocId, EditError, Error, IdRange, Lineage,
+    Millis, NewAttachment, OpenError, Options, Restore, RevId, Seq, Store, UpdateSeq,
 };
 use support::{options, put};
 
@@ -215,6 +215,50 @@ fn stubs_stand_for_attachments_of_ancestors_only() {
     write_one(&database, replicated).unwrap();
     let expected = BTreeMap::from([("a".to_owned(), b"text".to_vec())]);
     assert_eq!(attachments(&database, "x"), expected);
+    assert_eq!(database.verify().unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn attachments_are_copied_from_stored_revisions_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), &options()).unwrap();
+    let database = store.create(&"db".parse().unwrap(), NOW).unwrap();
+    let mut source = put("x", None, "{}");
+    source.attachments =
+        vec![attach(&database, "a", b"text"), attach(&database, "b", &[1; 100_000])];
+    let rev = write_one(&database, source).unwrap();
+    let copy = |base: Option<&RevId>, id: &str, rev: &RevId, names: &[&str]| {
+        let content = Content::Copied(CopySource { id: id.parse().unwrap(), rev: rev.clone() });
+        let mut edit = put("y", base.cloned(), "{}");
+        edit.attachments = names
+            .iter()
+            .map(|name| NewAttachment { content: content.clone(), ..stub(name, None) })
+            .collect();
+        write_one(&database, edit)
+    };
+    let missing =
+        |id: &str, name: &str| Err(EditError::MissingStub { id: id.into(), name: name.into() });
+    let unknown = "1-a".parse().unwrap();
+    assert_eq!(copy(None, "x", &rev, &["a", "c"]), missing("x", "c"));
+    assert_eq!(copy(None, "x", &unknown, &["a"]), missing("x", "a"));
+    assert_eq!(copy(None, "z", &rev, &["a"]), missing("z", "a"));
+
+    let first = write_one(&database, put("y", None, "{}")).unwrap();
+    let copied = copy(Some(&first), "x", &rev, &["a", "b"]).unwrap();
+    assert_eq!(attachments(&database, "y"), attachments(&database, "x"));
+    let kept = database.read(|snapshot| {
+        let head = snapshot.head(&"y".parse().unwrap())?.unwrap();
+        assert_eq!(head.rev, copied);
+        Ok::<_, Error>(snapshot.body(head.body)?.unwrap().attachments)
+    });
+    assert!(kept.unwrap().iter().all(|kept| kept.revpos == 2), "of the document's own generation");
+
+    // What was copied outlives its source.
+    write_one(&database, store::Edit { deleted: true, ..put("x", Some(rev.clone()), "{}") })
+        .unwrap();
+    database.compact(&mut |_, _| ()).unwrap();
+    assert_eq!(attachments(&database, "y")["a"], b"text");
+    assert_eq!(copy(Some(&copied), "x", &rev, &["a"]), missing("x", "a"), "compacted away");
     assert_eq!(database.verify().unwrap(), Vec::<String>::new());
 }
 

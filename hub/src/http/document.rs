@@ -1,14 +1,18 @@
 //! Documents one at a time.
 
+mod copy;
 mod options;
 mod parts;
 mod read;
 mod related;
+mod revision;
 mod submit;
 mod write;
 
+pub(crate) use copy::copy;
 pub(crate) use options::{OpenRevs, ReadOptions, rev_options};
 pub(crate) use read::{chosen, get};
+pub(crate) use revision::Revision;
 pub(crate) use submit::{Edited, outcome, submit, submit_one};
 pub(crate) use write::{
     delete, generated_id, post, put, read_document, replicated, write_row, written,

@@ -9,7 +9,8 @@ use crate::engine::{BodyRow, Counters, DocRow, HeadRow, LocalRow, RowsMut};
 use crate::rev_tree::{BodyId, Inserted, NodeId, RevTree, Stored};
 use crate::stamp::{EditContent, next_stamp, stamped};
 use crate::{
-    Attachment, Content, DocId, Edit, EditError, Error, Lineage, Millis, NewAttachment, RevId,
+    Attachment, Content, CopySource, DocId, Edit, EditError, Error, Lineage, Millis, NewAttachment,
+    RevId,
 };
 
 /// Where the winner's body lies when only its id is known.
@@ -239,7 +240,8 @@ impl<'a> Commit<'a> {
         stamped(next_stamp(tree, now), &content)
     }
 
-    /// Files staged bytes, and finds what stubs stand for in the stored ancestors.
+    /// Files staged bytes, and finds what stubs stand for in the stored ancestors and what copies are
+    /// of in the revisions they name.
     fn attach(
         &mut self,
         edit: &Edit,
@@ -248,6 +250,7 @@ impl<'a> Commit<'a> {
     ) -> Result<Result<Vec<Attachment>, EditError>, Error> {
         let mut attachments = Vec::with_capacity(edit.attachments.len());
         let mut inherited = None;
+        let mut copied: Option<(&CopySource, Vec<Attachment>)> = None;
         for new in &edit.attachments {
             let attachment = match &new.content {
                 Content::Staged(staged) => {
@@ -278,10 +281,35 @@ impl<'a> Commit<'a> {
                         }
                     }
                 }
+                Content::Copied(source) => {
+                    if copied.as_ref().is_none_or(|(last, _)| *last != source) {
+                        copied = Some((source, self.attachments_of(source)?));
+                    }
+                    let of_source = copied.iter().flat_map(|(_, attachments)| attachments);
+                    let Some(found) = of_source.into_iter().find(|a| a.name == new.name) else {
+                        let (id, name) = (source.id.to_string(), new.name.clone());
+                        return Ok(Err(EditError::MissingStub { id, name }));
+                    };
+                    let content_type = new.content_type.clone();
+                    // New to this document, whose replicas ask by its own generations.
+                    Attachment {
+                        content_type: content_type.unwrap_or_else(|| found.content_type.clone()),
+                        revpos: generation,
+                        ..found.clone()
+                    }
+                }
             };
             attachments.push(attachment);
         }
         Ok(Ok(attachments))
+    }
+
+    /// The attachments of a stored revision; none where it is not stored.
+    fn attachments_of(&mut self, source: &CopySource) -> Result<Vec<Attachment>, Error> {
+        self.load(&source.id)?;
+        let tree = self.docs.get(&source.id).map(|pending| &pending.tree);
+        let at = tree.and_then(|tree| tree.find(&source.rev));
+        self.inherited(&source.id, at.as_slice())
     }
 
     /// The attachments of these ancestors, those of the nearest first.

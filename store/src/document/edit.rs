@@ -32,7 +32,7 @@ pub enum Lineage {
 pub struct NewAttachment {
     /// Its name within the document.
     pub name: String,
-    /// Its media type; a stub keeps the stored one where this is `None`, else
+    /// Its media type; a stub or a copy keeps the stored one where this is `None`, else
     /// `application/octet-stream`.
     pub content_type: Option<String>,
     /// Generation that the attachment came with, where the writer says (`new_edits=false`).
@@ -47,7 +47,7 @@ pub enum EditError {
     /// The revision edited is not a leaf: fetch the winner and try again.
     #[error("Document update conflict.")]
     Conflict,
-    /// A stub names an attachment that no stored ancestor has.
+    /// A stub names an attachment that no stored ancestor has, or a copy one that its source has not.
     #[error("Invalid attachment stub in {id} for {name}")]
     MissingStub {
         /// The document.

@@ -32,12 +32,7 @@ pub(crate) async fn get(call: Call) -> Result<Reply, HttpError> {
     let Call { captures, headers, method, .. } = call;
     quick(move || {
         let (attachment, reader) = database.read(|snapshot| {
-            let revision = match &rev {
-                None => Revision::winner(snapshot, &id)?,
-                Some(rev) => {
-                    Revision::named(snapshot, &id, rev)?.ok_or(HttpError::NotFound("missing"))?
-                }
-            };
+            let revision = Revision::wanted(snapshot, &id, rev.as_ref())?;
             let attachment = revision.attachment(&captures.att)?;
             Ok::<_, HttpError>((attachment.clone(), snapshot.attachment(attachment)?))
         })?;
