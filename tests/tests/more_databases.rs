@@ -1,7 +1,7 @@
 //! What databases offer beside documents and listings: copies, several listings in one request, and
 //! what a hub answers as a cluster of one.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::exchange::{app, check, error, with_db};
 use tests::{Body, Hub, Reply};
 
@@ -79,4 +79,73 @@ fn copies_design_documents_and_attachments() {
 
     let (reader, _) = app(&hub, "reader", &["--db", "db:r"]);
     reader.request("COPY", "/db/a").header("destination", "c").send("").expect(403);
+}
+
+#[test]
+fn lists_several_times_in_one_request() {
+    let hub = with_db();
+    let docs = ["_design/x", "a", "b", "c"].map(|id| json!({"_id": id}));
+    hub.post("/db/_bulk_docs", json!({"docs": docs})).expect(201);
+    hub.put("/db/_local/l", json!({})).expect(201);
+    let ids = |path: &str, queries: Value| -> Value {
+        let found = hub.post(path, json!({"queries": queries})).expect(200).json();
+        let results = found["results"].as_array().expect("results").iter();
+        let keys = |listing: &Value| -> Value {
+            let rows = listing["rows"].as_array().expect("rows").iter();
+            rows.map(|row| row["key"].clone()).collect()
+        };
+        results.map(keys).collect()
+    };
+    let queries = json!([{"keys": ["c", "x"]}, {"startkey": "b", "limit": 9}, {}]);
+    let expected = json!([["c", "x"], ["b", "c"], ["_design/x", "a"]]);
+    assert_eq!(ids("/db/_all_docs/queries?limit=2", queries), expected);
+    assert_eq!(
+        ids("/db/_design_docs/queries", json!([{}, {}])),
+        json!([["_design/x"], ["_design/x"]])
+    );
+    assert_eq!(ids("/db/_local_docs/queries", json!([{}])), json!([["_local/l"]]));
+    assert_eq!(ids("/db/_all_docs/queries", json!([])), json!([]));
+    let many = vec![json!({"include_docs": true}); 1000];
+    let found = ids("/db/_all_docs/queries", Value::Array(many.clone()));
+    let all = json!(["_design/x", "a", "b", "c"]);
+    assert!(
+        found
+            .as_array()
+            .is_some_and(|found| found.len() == 1000 && found.iter().all(|f| *f == all))
+    );
+
+    let too_many = Value::Array([many, vec![json!({})]].concat());
+    for (body, reason) in [
+        (json!({}), "POST body must include `queries` parameter."),
+        (json!({"queries": {}}), "`queries` member must be an array."),
+        (json!({"queries": [1]}), "`queries` must be an array of objects."),
+        (json!({"queries": too_many}), "`queries` must not have more than 1000 elements."),
+    ] {
+        check(&hub, "POST /db/_all_docs/queries", body, &error(400, "bad_request", reason));
+    }
+    let wrong = json!({"queries": [{}, {"limit": "x"}]});
+    check(&hub, "POST /db/_all_docs/queries", wrong, "400 {\"error\":\"query_parse_error\"");
+    let only = error(405, "method_not_allowed", "Only POST allowed");
+    check(&hub, "GET /db/_all_docs/queries", "", &only);
+}
+
+#[test]
+fn answers_as_a_cluster_of_one() {
+    let hub = with_db();
+    check(&hub, "POST /db/_view_cleanup", "{}", "202 {\"ok\":true}\n");
+    let shards = "200 {\"shards\":{\"00000000-ffffffff\":[\"nonode@nohost\"]}}\n";
+    check(&hub, "GET /db/_shards", "", shards);
+    let shard = json!({"range": "00000000-ffffffff", "nodes": ["nonode@nohost"]});
+    assert_eq!(hub.get("/db/_shards/a").expect(200).json(), shard);
+    check(&hub, "GET /db/_shards/_a", "", "400 {\"error\":\"illegal_docid\"");
+    check(&hub, "POST /db/_sync_shards", "{}", "202 {\"ok\":true}\n");
+    let missing = error(404, "not_found", "Database does not exist.");
+    for request in
+        ["POST /x/_view_cleanup", "GET /x/_shards", "GET /x/_shards/a", "POST /x/_sync_shards"]
+    {
+        check(&hub, request, "", &missing);
+    }
+    let (writer, _) = app(&hub, "writer", &["--db", "db:rw"]);
+    writer.post("/db/_sync_shards", "{}").expect(403);
+    writer.post("/db/_view_cleanup", "{}").expect(202);
 }

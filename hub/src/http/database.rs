@@ -2,14 +2,16 @@
 
 mod compaction;
 mod security;
+mod shards;
 
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
 use store::{Database, Epoch, Error, Seq, UpdateSeq};
 
-pub(crate) use self::compaction::{compact, compact_views};
+pub(crate) use self::compaction::{clean_up_views, compact, compact_views};
 pub(crate) use self::security::{security, set_security};
+pub(crate) use self::shards::{shard_of, shards, sync_shards};
 use super::call::blocking;
 use super::location::location;
 use super::{Call, HttpError, Reply, json_body, reply, request};

@@ -64,26 +64,57 @@ enum Given<'a> {
 
 impl Options {
     /// Reads the body of a `POST`, then the query, which has the last word.
-    pub(crate) fn parse(query: &Query, mut body: Map<String, Value>) -> Result<Self, HttpError> {
-        let keys = match body.remove("keys") {
+    pub(crate) fn parse(query: &Query, body: Map<String, Value>) -> Result<Self, HttpError> {
+        let mut options = Self::default();
+        options.set_members(body)?;
+        options.set_query(query)?;
+        options.checked()
+    }
+
+    /// Reads several listings' options: those of the query are the ones that each listing has unless
+    /// it says otherwise.
+    pub(crate) fn parse_several(
+        query: &Query,
+        queries: Vec<Value>,
+    ) -> Result<Vec<Self>, HttpError> {
+        let mut common = Self::default();
+        common.set_query(query)?;
+        if common.keys.is_some() {
+            // Each listing would hold a copy of them.
+            return Err(bad("`keys` must be in the body, each listing with its own."));
+        }
+        let one = |members| {
+            let Value::Object(members) = members else {
+                return Err(bad("`queries` must be an array of objects."));
+            };
+            let mut options = common.clone();
+            options.set_members(members)?;
+            options.checked()
+        };
+        queries.into_iter().map(one).collect()
+    }
+
+    fn set_members(&mut self, mut members: Map<String, Value>) -> Result<(), HttpError> {
+        self.keys = match members.remove("keys") {
             None | Some(Value::Null) => None,
             Some(Value::Array(keys)) => Some(keys),
             Some(_) => return Err(bad("`keys` body member must be an array.")),
         };
-        let mut options = Self { keys, ..Self::default() };
-        for (name, value) in &body {
-            options.set(name, Given::Json(value))?;
-        }
-        for (name, value) in query.pairs() {
-            options.set(name, Given::Text(value))?;
-        }
-        let ranged = options.start.is_some() || options.end.is_some();
-        if ranged && options.keys.as_ref().is_some_and(|keys| !keys.is_empty()) {
+        members.iter().try_for_each(|(name, value)| self.set(name, Given::Json(value)))
+    }
+
+    fn set_query(&mut self, query: &Query) -> Result<(), HttpError> {
+        query.pairs().try_for_each(|(name, value)| self.set(name, Given::Text(value)))
+    }
+
+    fn checked(self) -> Result<Self, HttpError> {
+        let ranged = self.start.is_some() || self.end.is_some();
+        if ranged && self.keys.as_ref().is_some_and(|keys| !keys.is_empty()) {
             return Err(HttpError::Query(
                 "`keys` is incompatible with `key`, `start_key` and `end_key`".into(),
             ));
         }
-        Ok(options)
+        Ok(self)
     }
 
     fn set(&mut self, name: &str, given: Given<'_>) -> Result<(), HttpError> {
@@ -207,6 +238,8 @@ fn bad(reason: &str) -> HttpError {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn parse(query: &str, body: &str) -> Result<Options, HttpError> {
@@ -258,6 +291,30 @@ mod tests {
         assert_eq!(options.keys, Some(vec!["a".into(), 1.into()]));
         assert_eq!(options.show(), Some(Show::default()));
         assert_eq!(parse("keys=[]&startkey=1", "{}").unwrap().keys, Some(vec![]));
+    }
+
+    #[test]
+    fn several_listings_share_the_query() {
+        let several = |query: &str, queries: Value| {
+            let Value::Array(queries) = queries else { panic!("{queries}") };
+            let query = Query::parse(Some(query)).unwrap();
+            Options::parse_several(&query, queries).map_err(|error| error.to_string())
+        };
+        let parsed = several("limit=2&skip=1", json!([{}, {"limit": 5, "keys": ["a"]}])).unwrap();
+        assert_eq!((parsed[0].limit, parsed[0].skip, &parsed[0].keys), (2, 1, &None));
+        let keys = Some(vec![Value::from("a")]);
+        assert_eq!((parsed[1].limit, parsed[1].skip, &parsed[1].keys), (5, 1, &keys));
+        for (query, queries, reason) in [
+            ("", json!([1]), "`queries` must be an array of objects."),
+            ("keys=[1]", json!([{}]), "`keys` must be in the body, each listing with its own."),
+            (
+                "key=1",
+                json!([{}, {"keys": [1]}]),
+                "`keys` is incompatible with `key`, `start_key` and `end_key`",
+            ),
+        ] {
+            assert_eq!(several(query, queries).unwrap_err(), reason);
+        }
     }
 
     fn check_refused(query: &str, body: &str, expected: &str) {

@@ -43,3 +43,9 @@ pub(crate) async fn compact_views(call: Call) -> Result<Reply, HttpError> {
         Some(_) => Ok(reply::ok(StatusCode::ACCEPTED)),
     }
 }
+
+/// `POST /{db}/_view_cleanup`: there are no files of views that could be left over.
+pub(crate) async fn clean_up_views(call: Call) -> Result<Reply, HttpError> {
+    call.database()?;
+    Ok(reply::ok(StatusCode::ACCEPTED))
+}
