@@ -248,16 +248,18 @@ fn refuses_updates_that_cannot_be() {
 fn waits_for_what_happens_to_databases() {
     let hub = Hub::start();
     let (limited, _) = app(&hub, "limited", &["--db", "mine:r"]);
-    let waiting = |query: &'static str| {
+    let waiting = |query: String| {
         let limited = limited.clone();
         std::thread::spawn(move || limited.get(&format!("/_db_updates?{query}")).expect(200).body)
     };
-    let silent = waiting("feed=longpoll&since=now&timeout=200").join().unwrap_or_default();
+    let silent = waiting("feed=longpoll&since=now&timeout=200".into()).join().unwrap_or_default();
     let silent: Value = serde_json::from_slice(&silent).unwrap_or_default();
     assert_eq!(silent["results"], json!([]));
-    let poll = waiting("feed=longpoll&since=now");
-    let lines = waiting("feed=continuous&since=now&heartbeat=50&limit=2");
-    let ended = waiting("feed=continuous&since=now&timeout=1500");
+    // From here, not from now: a request that comes late misses nothing.
+    let here = silent["last_seq"].as_str().unwrap_or_default();
+    let poll = waiting(format!("feed=longpoll&since={here}"));
+    let lines = waiting(format!("feed=continuous&since={here}&heartbeat=50&limit=2"));
+    let ended = waiting(format!("feed=continuous&since={here}&timeout=1500"));
     std::thread::sleep(Duration::from_millis(300));
     hub.put("/hidden", "").expect(201);
     std::thread::sleep(Duration::from_millis(200));

@@ -27,8 +27,10 @@ fn longpolls_wait_for_one_change() {
     check(&hub, "feed=longpoll", "1:a 1/0");
     check(&hub, "feed=longpoll&since=now&timeout=1", "1/0");
     thread::scope(|scope| {
-        let poll = "/db/_changes?feed=longpoll&since=now&heartbeat=100";
-        let waiting = scope.spawn(|| client.get(poll).expect(200));
+        // From here, not from now: a request that comes late misses nothing.
+        let here = hub.get("/db").expect(200).text("update_seq");
+        let poll = format!("/db/_changes?feed=longpoll&since={here}&heartbeat=100");
+        let waiting = scope.spawn(move || client.get(&poll).expect(200));
         thread::sleep(Duration::from_millis(500));
         put(&hub, "b");
         let reply = waiting.join().expect("a reply");
@@ -37,8 +39,10 @@ fn longpolls_wait_for_one_change() {
         assert!(newlines > 5, "too few heartbeats: {reply}");
     });
     thread::scope(|scope| {
-        let poll = "/db/_changes?feed=longpoll&since=now&filter=_doc_ids&doc_ids=[%22d%22]";
-        let waiting = scope.spawn(|| client.get(poll).expect(200).json());
+        let here = hub.get("/db").expect(200).text("update_seq");
+        let only_d = "filter=_doc_ids&doc_ids=[%22d%22]";
+        let poll = format!("/db/_changes?feed=longpoll&since={here}&{only_d}");
+        let waiting = scope.spawn(move || client.get(&poll).expect(200).json());
         thread::sleep(Duration::from_millis(200));
         put(&hub, "c");
         put(&hub, "d");
