@@ -1,0 +1,37 @@
+//! The device hub behind the program `larder`: command line, listeners, CouchDB's HTTP API.
+//!
+//! A library so that fuzzers and tests reach its parsers; to programs it offers [`main`] and nothing
+//! else.
+
+mod access;
+mod app;
+mod backup;
+mod cli;
+mod clock;
+mod config;
+mod control;
+mod couch_config;
+mod data_dir;
+mod discovery;
+mod http;
+mod key_file;
+mod listener;
+mod replicate;
+mod tasks;
+mod updates;
+mod uuids;
+mod verify;
+
+use std::process::ExitCode;
+
+/// Does what the command line says.
+#[must_use]
+pub fn main() -> ExitCode {
+    match cli::Command::parse().execute() {
+        Ok(outcome) => outcome.into(),
+        Err(error) => {
+            cli::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
