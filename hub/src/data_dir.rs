@@ -1,8 +1,8 @@
 //! The directory that holds everything a hub knows.
 
-use std::fs::{DirBuilder, Permissions};
+use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// A data directory that exists and that nobody else may look into.
@@ -36,7 +36,7 @@ impl DataDir {
     pub(crate) fn prepare(path: &Path) -> Result<Self, DataDirError> {
         let io =
             |action| move |source| DataDirError::Io { action, path: path.to_path_buf(), source };
-        DirBuilder::new().recursive(true).mode(OWNER_ONLY).create(path).map_err(io("make"))?;
+        store::make_private_folder(path).map_err(io("make"))?;
         let dir = path.canonicalize().map_err(io("find"))?;
         let metadata = dir.metadata().map_err(io("look at"))?;
         if metadata.uid() != rustix::process::geteuid().as_raw() {

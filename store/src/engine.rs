@@ -12,7 +12,7 @@ use std::fmt::Debug;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-pub(crate) use backend::{ATTACHMENTS, Backend, FIRST_GENERATION, file_name};
+pub(crate) use backend::{ATTACHMENTS, Backend, FIRST_GENERATION, file_name, sync_folder};
 pub(crate) use disk::DiskEngine;
 pub(crate) use schema::FORMAT;
 

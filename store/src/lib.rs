@@ -37,4 +37,4 @@ pub use name::{DOC_ID_BYTES_MAX, DbName, DbNameError, DocId, DocIdError, LocalId
 pub use rev::{ParseRevError, RevId, SIGNATURE_BYTES_MAX, Signature};
 pub use seq::{DbUuid, Epoch, MalformedSeq, Seq, UpdateSeq};
 pub use stamp::Millis;
-pub use store::{Options, Store};
+pub use store::{Options, Store, make_private_folder};

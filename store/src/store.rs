@@ -11,7 +11,7 @@ use event_listener::{Event, EventListener};
 
 use crate::catalog::{Catalog, Entry};
 use crate::core::Core;
-use crate::engine::{Backend, FIRST_GENERATION};
+use crate::engine::{Backend, FIRST_GENERATION, sync_folder};
 use crate::{Database, DbName, DbUuid, Epoch, Error, Millis, OpenError};
 
 /// All databases of one data directory, which it holds locked.
@@ -186,7 +186,7 @@ pub(crate) fn lock(dir: &Path) -> Result<File, OpenError> {
         dir: dir.into(),
         source: Error::io("lock the data directory")(source),
     };
-    make_private(dir).map_err(failed)?;
+    make_private_folder(dir).map_err(failed)?;
     let mut options = File::options();
     let mut file = options
         .read(true)
@@ -212,13 +212,23 @@ pub(crate) fn lock(dir: &Path) -> Result<File, OpenError> {
     Ok(file)
 }
 
-/// Makes the directory so that only its owner can look into it; one that is there stays as it is.
-fn make_private(dir: &Path) -> std::io::Result<()> {
+/// Makes the directory durably, so that only its owner can look into it; one that is there stays as
+/// it is.
+///
+/// # Errors
+/// The file system's.
+pub fn make_private_folder(dir: &Path) -> std::io::Result<()> {
+    let missing: Vec<_> = dir.ancestors().take_while(|folder| !folder.exists()).collect();
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir)
+    builder.create(dir)?;
+    for made in missing {
+        let parent = made.parent().filter(|parent| !parent.as_os_str().is_empty());
+        sync_folder(parent.unwrap_or_else(|| Path::new(".")))?;
+    }
+    Ok(())
 }
 
 pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {

@@ -28,7 +28,7 @@ impl Need {
 }
 
 /// Everything beyond cargo; a later need is one more entry.
-pub(crate) const NEEDS: [Need; 2] = [
+pub(crate) const NEEDS: [Need; 4] = [
     Need {
         name: "node",
         purpose: "PouchDB's suites and the demo's follower",
@@ -40,6 +40,18 @@ pub(crate) const NEEDS: [Need; 2] = [
         purpose: "the demo, which reads Debian's package index",
         packages: &["apt"],
         is_present: has_package_index,
+    },
+    Need {
+        name: "strace",
+        purpose: "the loss of power, which is made from what a store does to its files",
+        packages: &["strace"],
+        is_present: has_strace,
+    },
+    Need {
+        name: "mounts",
+        purpose: "full disks, which are small file systems mounted out of everybody else's sight",
+        packages: &["util-linux", "mount"],
+        is_present: has_mounts,
     },
 ];
 
@@ -90,6 +102,16 @@ fn node_major(version: &str) -> Option<u32> {
 
 fn has_package_index() -> bool {
     output_of("apt-cache", &["dumpavail"]).is_some_and(|index| !index.is_empty())
+}
+
+/// Where tracing is forbidden the program alone is no help.
+fn has_strace() -> bool {
+    output_of("strace", &["-f", "-o", "/dev/null", "true"]).is_some()
+}
+
+fn has_mounts() -> bool {
+    let mount = "mount -t tmpfs -o size=64k none /mnt";
+    output_of("unshare", &["--map-root-user", "--mount", "sh", "-c", mount]).is_some()
 }
 
 fn can_install() -> bool {

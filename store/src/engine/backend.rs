@@ -36,6 +36,7 @@ impl Backend {
             fs::remove_dir_all(&trash).map_err(&io)?;
         }
         fs::create_dir(&trash).map_err(&io)?;
+        sync_folder(dir).map_err(&io)?;
         let template = schema::template().map_err(Error::sqlite("lay out an empty database"))?;
         Ok(Self::Disk(DiskBackend { databases, trash, template }))
     }
@@ -165,7 +166,8 @@ fn sync_tree(folder: &Path) -> std::io::Result<()> {
     sync_folder(folder)
 }
 
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
+/// Makes names in a folder durable.
+pub(crate) fn sync_folder(folder: &Path) -> std::io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
