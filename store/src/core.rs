@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 
 use event_listener::Event;
 
+use crate::activity::Tally;
 use crate::catalog::Catalog;
 use crate::engine::Backend;
 use crate::{Database, Error, Options};
@@ -21,6 +22,7 @@ pub(crate) struct Core {
     pub(crate) writers: Writers,
     /// Wakes after the next commit in any database.
     pub(crate) written: Event,
+    pub(crate) tally: Tally,
     open: Mutex<Vec<Weak<Database>>>,
     open_max: usize,
     uses: AtomicU64,
@@ -35,6 +37,7 @@ impl Core {
             device: options.device,
             writers: Writers::start(options.writer_threads),
             written: Event::new(),
+            tally: Tally::default(),
             open: Mutex::default(),
             open_max: options.open_databases_max.max(1),
             uses: AtomicU64::new(0),
@@ -70,6 +73,11 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// Databases whose files are open.
+    pub(crate) fn open_count(&self) -> usize {
+        lock(&self.open).iter().filter(|database| database.strong_count() > 0).count()
     }
 
     pub(crate) fn is_closing(&self) -> bool {

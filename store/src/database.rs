@@ -263,7 +263,7 @@ impl Database {
         let mut outcome = None;
         engine.read(&mut |rows| {
             if let Some(look) = look.take() {
-                outcome = Some(look(&Snapshot::new(rows)));
+                outcome = Some(look(&Snapshot::new(rows, &self.core.tally)));
             }
             Ok(())
         })?;

@@ -3,6 +3,7 @@
 //! Complete without network, async runtime, HTTP, clock or identity: callers pass `now`, and call
 //! from threads that may block. `docs/store-format.md` describes every file.
 
+mod activity;
 mod attachment;
 mod backup;
 mod catalog;
@@ -21,6 +22,7 @@ pub mod stamp;
 mod store;
 mod varint;
 
+pub use activity::Activity;
 pub use attachment::{
     Attachment, AttachmentReader, AttachmentWriter, Content, ContentHash, CopySource, Md5Digest,
     Staged,

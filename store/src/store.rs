@@ -12,7 +12,7 @@ use event_listener::{Event, EventListener};
 use crate::catalog::{Catalog, Entry};
 use crate::core::Core;
 use crate::engine::{Backend, FIRST_GENERATION, sync_folder};
-use crate::{Database, DbName, DbUuid, Epoch, Error, Millis, OpenError};
+use crate::{Activity, Database, DbName, DbUuid, Epoch, Error, Millis, OpenError};
 
 /// All databases of one data directory, which it holds locked.
 pub struct Store {
@@ -138,6 +138,12 @@ impl Store {
         }
         self.changed.notify(usize::MAX);
         self.core.backend.remove(database.uuid())
+    }
+
+    /// What has been done since the store was opened.
+    #[must_use]
+    pub fn activity(&self) -> Activity {
+        self.core.tally.activity(self.core.open_count() as u64)
     }
 
     /// Wakes when a database has been created or deleted.

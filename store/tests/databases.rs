@@ -507,3 +507,29 @@ fn damage_is_found() {
     std::fs::remove_file(&file).unwrap();
     assert_eq!(database.verify().unwrap().len(), 1);
 }
+
+#[test]
+fn counts_what_it_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), &options()).unwrap();
+    let before = store.activity();
+    let database = store.create(&"db".parse().unwrap(), NOW).unwrap();
+    let first = put("a", None, "{}");
+    let with_attachment = store::Edit {
+        attachments: vec![attach(&database, "note", b"twelve bytes")],
+        ..put("b", None, "{}")
+    };
+    let conflict = put("a", None, "{}");
+    let outcomes = database.write(vec![first, with_attachment, conflict], NOW).unwrap();
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 2);
+    database.write_local("_local/x".parse().unwrap(), 0, Some("{}".into())).unwrap();
+    assert_eq!(attachments(&database, "b").len(), 1);
+    let after = store.activity();
+    assert_eq!(after.commits - before.commits, 2);
+    assert_eq!(after.documents_written - before.documents_written, 2);
+    assert_eq!(after.locals_written - before.locals_written, 1);
+    assert_eq!(after.documents_read - before.documents_read, 1);
+    assert_eq!(after.attachment_bytes_written - before.attachment_bytes_written, 12);
+    assert_eq!(after.databases_opened - before.databases_opened, 1);
+    assert_eq!(after.databases_open, 1);
+}

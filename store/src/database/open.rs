@@ -39,6 +39,7 @@ impl Database {
             slot.engine = Some(Arc::clone(&engine));
             engine
         };
+        self.core.tally.opened();
         self.core.opened(&self.me)?;
         Ok(engine)
     }

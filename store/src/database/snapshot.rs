@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use super::codec;
 use super::commit::{decode_attachments, decode_tree};
 use super::{Body, DocTree, Head, IdRange, Local};
+use crate::activity::Tally;
 use crate::changes::{decode_leaves, decode_rev};
 use crate::engine::{HeadRow, LocalRow, Rows};
 use crate::rev_tree::BodyId;
@@ -13,11 +14,12 @@ use crate::{Attachment, AttachmentReader, Change, Direction, DocId, Error, Local
 /// A database as it was at one moment.
 pub struct Snapshot<'a> {
     rows: &'a dyn Rows,
+    tally: &'a Tally,
 }
 
 impl<'a> Snapshot<'a> {
-    pub(super) fn new(rows: &'a dyn Rows) -> Self {
-        Self { rows }
+    pub(super) fn new(rows: &'a dyn Rows, tally: &'a Tally) -> Self {
+        Self { rows, tally }
     }
 }
 
@@ -63,6 +65,7 @@ impl Snapshot<'_> {
     /// Any of [`Error`].
     pub fn body(&self, body: BodyId) -> Result<Option<Body>, Error> {
         let Some(row) = self.rows.body(body)? else { return Ok(None) };
+        self.tally.read();
         let json = codec::decode(row.body)?;
         Ok(Some(Body { json, attachments: decode_attachments(row.attachments.as_deref())? }))
     }

@@ -7,6 +7,7 @@ use std::sync::mpsc::channel;
 use super::commit::Commit;
 use super::queue::{Edited, Job, LocalWrite, Next};
 use super::{Database, decode_limit, setting};
+use crate::activity::Committed;
 use crate::core::lock;
 use crate::engine::Counters;
 use crate::{Edit, EditError, Error, LocalId, Millis, RevId};
@@ -185,6 +186,7 @@ impl Database {
             self.core.written.notify(usize::MAX);
         }
         self.stale.store(counters.stale, Ordering::Relaxed);
+        self.core.tally.committed(count(jobs, &outcomes));
         Ok(outcomes)
     }
 
@@ -205,6 +207,24 @@ impl Database {
         }
         Ok(())
     }
+}
+
+/// What a commit of these jobs adds to the store's activity.
+fn count(jobs: &[Job], outcomes: &[Outcome]) -> Committed {
+    let mut committed = Committed::default();
+    for (job, outcome) in jobs.iter().zip(outcomes) {
+        match (job, outcome) {
+            (Job::Edits { edits, .. }, Outcome::Edits(outcomes)) => {
+                for (edit, _) in edits.iter().zip(outcomes).filter(|(_, outcome)| outcome.is_ok()) {
+                    committed.documents += 1;
+                    committed.attachment_bytes += edit.staged_bytes();
+                }
+            }
+            (Job::Local { .. }, Outcome::Local(Some(_))) => committed.locals += 1,
+            _ => {}
+        }
+    }
+    committed
 }
 
 impl Job {

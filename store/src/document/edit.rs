@@ -17,6 +17,17 @@ pub struct Edit {
     pub attachments: Vec<NewAttachment>,
 }
 
+impl Edit {
+    /// Bytes of attachments that come with it.
+    pub(crate) fn staged_bytes(&self) -> u64 {
+        let staged = self.attachments.iter().map(|attachment| match &attachment.content {
+            Content::Staged(staged) => staged.length(),
+            Content::Stub | Content::Copied(_) => 0,
+        });
+        staged.sum()
+    }
+}
+
 /// Where a new revision stands in its document's tree.
 #[derive(Clone, Debug)]
 pub enum Lineage {
