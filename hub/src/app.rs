@@ -7,6 +7,7 @@ use store::{DbName, Epoch, Millis, OpenError, Options, Store};
 use tokio::sync::watch;
 
 use crate::access::{self, Access};
+use crate::clock;
 use crate::config::{Config, Limits};
 use crate::couch_config::{CouchConfig, CouchConfigError};
 use crate::data_dir::DataDir;
@@ -31,10 +32,10 @@ const CHECKPOINT_GRACE: Duration = Duration::from_secs(5);
 pub(crate) struct App {
     /// All databases.
     pub(crate) store: Arc<Store>,
-    /// How much one request may ask for.
-    pub(crate) limits: Limits,
-    /// CouchDB's settings, kept and returned.
-    pub(crate) couch_config: CouchConfig,
+    /// CouchDB's settings, and what follows from them.
+    pub(crate) couch_config: Arc<CouchConfig>,
+    /// Connections open at a time.
+    connections_max: usize,
     /// Tokens, apps and sessions.
     pub(crate) access: Access,
     /// What runs in the background.
@@ -108,19 +109,19 @@ impl App {
         // takes room, and no more.
         let _left = std::fs::remove_dir_all(data_dir.scratch());
         let (owner, first_start) = key_file::read_or_make(&data_dir.owner_token())?;
-        let couch_config = CouchConfig::open(data_dir.couch_config())?;
+        let couch_config = Arc::new(CouchConfig::open(data_dir.couch_config(), config)?);
         for name in SYSTEM_DATABASES {
             ensure(&store, name, now).map_err(|source| AppError::Prepare { name, source })?;
         }
-        let access = Access::new(&owner)?;
+        let access = Access::new(&owner, Arc::clone(&couch_config))?;
         access
             .reload(&store)
             .map_err(|source| AppError::Prepare { name: access::APPS_DATABASE, source })?;
         let updates = Updates::of(&store, random_epoch()?);
         let app = Self {
             store,
-            limits: config.limits.clone(),
             couch_config,
+            connections_max: config.limits.connections_max,
             access,
             tasks: Arc::default(),
             uuids: Uuids::default(),
@@ -135,12 +136,22 @@ impl App {
         Ok(Opened { app: Arc::new(app), first_start })
     }
 
+    /// How much one request may ask for.
+    pub(crate) fn limits(&self) -> Limits {
+        self.couch_config.obeyed().limits
+    }
+
+    /// A fresh id for a document.
+    pub(crate) fn new_id(&self) -> Result<String, getrandom::Error> {
+        self.uuids.next(&self.couch_config.obeyed().uuids.algorithm, clock::now())
+    }
+
     /// Serves until the hub is told to stop, then lets requests and replications end and closes the
     /// store.
     pub(crate) async fn run(self: Arc<Self>, listeners: Listeners) {
         let watching = tokio::spawn(watch_apps(Arc::clone(&self)));
         let following = tokio::spawn(updates::follow(Arc::clone(&self)));
-        let connections = Connections::new(self.limits.connections_max);
+        let connections = Connections::new(self.connections_max);
         connections.accept(&self, listeners).await;
         tracing::info!("stopping");
         let replications = self.replications.stop(CHECKPOINT_GRACE);

@@ -14,7 +14,7 @@ pub(crate) struct Config {
     /// The listener for this machine's programs.
     pub(crate) http: HttpConfig,
     /// How much one request may ask for.
-    pub(crate) limits: Limits,
+    pub(crate) limits: LimitsConfig,
     /// How databases are kept.
     pub(crate) databases: DatabasesConfig,
 }
@@ -31,18 +31,30 @@ pub(crate) struct HttpConfig {
     pub(crate) hosts: Vec<String>,
 }
 
-/// How much one request may ask for, and how many may ask.
+/// How much one request may ask for, and how many may ask. What is named here is an upper bound of
+/// what CouchDB's settings may allow; what is not follows them.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+pub(crate) struct LimitsConfig {
+    /// Largest document, attachments aside, in bytes.
+    pub(crate) document_bytes_max: Option<u64>,
+    /// Largest attachment, in bytes.
+    pub(crate) attachment_bytes_max: Option<u64>,
+    /// Largest request body, in bytes; CouchDB's `max_http_request_size`.
+    pub(crate) request_bytes_max: Option<u64>,
+    /// Connections open at a time; the next ones wait.
+    pub(crate) connections_max: usize,
+}
+
+/// How much one request may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// Largest document, attachments aside, in bytes.
     pub(crate) document_bytes_max: u64,
     /// Largest attachment, in bytes.
     pub(crate) attachment_bytes_max: u64,
-    /// Largest request body, in bytes; CouchDB's `max_http_request_size`.
+    /// Largest request body, in bytes.
     pub(crate) request_bytes_max: u64,
-    /// Connections open at a time; the next ones wait.
-    pub(crate) connections_max: usize,
 }
 
 /// How databases are kept.
@@ -55,12 +67,12 @@ pub(crate) struct DatabasesConfig {
     pub(crate) writer_threads: usize,
 }
 
-impl Default for Limits {
+impl Default for LimitsConfig {
     fn default() -> Self {
         Self {
-            document_bytes_max: 8_000_000,
-            attachment_bytes_max: 1_073_741_824,
-            request_bytes_max: 4_294_967_296,
+            document_bytes_max: None,
+            attachment_bytes_max: None,
+            request_bytes_max: None,
             // Room for a thousand live feeds and as many requests beside them.
             connections_max: 2048,
         }
@@ -267,8 +279,8 @@ mod tests {
         assert_eq!(config.http.address, HttpAddress::Loopback("127.0.0.1:0".parse().unwrap()));
         assert_eq!(config.http.address.second(1), None);
         assert_eq!(config.http.origins[0].as_str(), "app://obsidian.md");
-        assert_eq!(config.limits.document_bytes_max, 1000);
-        assert_eq!(config.limits.attachment_bytes_max, 1_073_741_824);
+        assert_eq!(config.limits.document_bytes_max, Some(1000));
+        assert_eq!(config.limits.attachment_bytes_max, None);
         assert_eq!(config.databases, DatabasesConfig { open_max: 3, writer_threads: 2 });
     }
 

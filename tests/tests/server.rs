@@ -171,7 +171,7 @@ fn refuses_settings_that_cannot_be() {
     check(&hub, &format!("POST {key}"), "\"x\"", "405");
     check(&hub, "PUT /_node/_local/_config/mine", "\"x\"", "405");
     for path in ["", "/_config", "/_config/log", "/_config/log/level"] {
-        let other = error(404, "not_found", "no such node");
+        let other = error(404, "not_found", "no such node: other@host");
         check(&hub, &format!("GET /_node/other@host{path}"), "", &other);
     }
     let (limited, _) = app(&hub, "limited", &["--db", "notes:rw"]);

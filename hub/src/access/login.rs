@@ -16,6 +16,7 @@ use super::principal::Principal;
 use super::session::{self, Renewal, Sessions};
 use super::token::TokenHash;
 use crate::clock;
+use crate::couch_config::CouchConfig;
 use crate::http::HttpError;
 use crate::key_file::{Key, KeyFileError};
 
@@ -32,6 +33,7 @@ pub(crate) struct Access {
     sessions: Sessions,
     attempts: Mutex<Attempts>,
     verified: Verified,
+    settings: Arc<CouchConfig>,
 }
 
 impl fmt::Debug for Access {
@@ -62,13 +64,14 @@ pub(crate) enum Proof {
 
 impl Access {
     /// Nobody but the owner until [`Self::reload`].
-    pub(crate) fn new(owner: &Key) -> Result<Self, KeyFileError> {
+    pub(crate) fn new(owner: &Key, settings: Arc<CouchConfig>) -> Result<Self, KeyFileError> {
         Ok(Self {
             owner: TokenHash::of(&owner.to_text())?,
             apps: Apps::default(),
             sessions: Sessions::new(owner),
             attempts: Mutex::default(),
             verified: Verified::new()?,
+            settings,
         })
     }
 
@@ -183,7 +186,7 @@ impl Access {
             Principal::Owner => (OWNER, &self.owner),
             Principal::App(app) => (app.name(), &app.document().token),
         };
-        Some(self.sessions.cookie(name, token, now))
+        Some(self.sessions.cookie(name, token, self.settings.obeyed().session, now))
     }
 
     fn cookie_in(&self, headers: &HeaderMap, now: Millis) -> Option<(Principal, Renewal)> {
@@ -196,12 +199,14 @@ impl Access {
                     return None;
                 }
                 let claim = Sessions::claim(value.trim_matches('"'))?;
+                let timeout_s = self.settings.obeyed().session.timeout_s;
                 if claim.name == OWNER {
-                    let renewal = self.sessions.accept(&claim, &self.owner, now)?;
+                    let renewal = self.sessions.accept(&claim, &self.owner, timeout_s, now)?;
                     return Some((Principal::Owner, renewal));
                 }
                 let app = self.apps.get(&claim.name)?;
-                let renewal = self.sessions.accept(&claim, &app.document().token, now)?;
+                let renewal =
+                    self.sessions.accept(&claim, &app.document().token, timeout_s, now)?;
                 Some((Principal::App(app), renewal))
             })
         })

@@ -1,4 +1,4 @@
-//! Sessions: cookies that stand for a log-in of the last ten minutes.
+//! Sessions: cookies that stand for a log-in, ten minutes long unless CouchDB's settings say otherwise.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -8,13 +8,11 @@ use store::Millis;
 use subtle::ConstantTimeEq as _;
 
 use super::token::TokenHash;
+use crate::couch_config::SessionSettings;
 use crate::key_file::Key;
 
 /// The cookie's name.
 pub(crate) const COOKIE: &str = "AuthSession";
-
-/// How long a session lasts without a request; CouchDB's `timeout`.
-const SESSION_S: u64 = 600;
 
 /// Bytes of the check at a cookie's end.
 const CHECK_BYTES: usize = 32;
@@ -53,20 +51,27 @@ impl Sessions {
     }
 
     /// The header that begins or renews a session.
-    pub(crate) fn cookie(&self, name: &str, token: &TokenHash, now: Millis) -> String {
+    pub(crate) fn cookie(
+        &self,
+        name: &str,
+        token: &TokenHash,
+        settings: SessionSettings,
+        now: Millis,
+    ) -> String {
         let seconds = now.0 / 1000;
         let mut value = format!("{name}:{seconds:X}").into_bytes();
         let check = self.check(&value, token);
         value.push(b':');
         value.extend_from_slice(check.as_bytes());
         let value = URL_SAFE_NO_PAD.encode(value);
-        let end =
-            UNIX_EPOCH + Duration::from_secs(seconds.saturating_add(SESSION_S).min(YEAR_9999));
-        format!(
-            "{COOKIE}={value}; Version=1; Expires={}; Max-Age={SESSION_S}; Path=/; HttpOnly; \
-             SameSite=Strict",
-            httpdate::fmt_http_date(end)
-        )
+        let timeout_s = settings.timeout_s;
+        let end = seconds.saturating_add(timeout_s).min(YEAR_9999);
+        let end = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(end));
+        let lasting = match settings.persistent {
+            true => format!("Expires={end}; Max-Age={timeout_s}; "),
+            false => String::new(),
+        };
+        format!("{COOKIE}={value}; Version=1; {lasting}Path=/; HttpOnly; SameSite=Strict")
     }
 
     /// Reads a cookie's value.
@@ -86,16 +91,22 @@ impl Sessions {
     }
 
     /// Whether the cookie was given for this token and has not run out.
-    pub(crate) fn accept(&self, claim: &Claim, token: &TokenHash, now: Millis) -> Option<Renewal> {
+    pub(crate) fn accept(
+        &self,
+        claim: &Claim,
+        token: &TokenHash,
+        timeout_s: u64,
+        now: Millis,
+    ) -> Option<Renewal> {
         let text = format!("{}:{:X}", claim.name, claim.time);
         let same: bool = self.check(text.as_bytes(), token).as_bytes().ct_eq(&claim.check).into();
         let now = now.0 / 1000;
         let (age, ahead) = (now.saturating_sub(claim.time), claim.time.saturating_sub(now));
         // From the future: the clock has been set back since; not for longer than a session lasts.
-        if !same || age >= SESSION_S || ahead >= SESSION_S {
+        if !same || age >= timeout_s || ahead >= timeout_s {
             return None;
         }
-        Some(if age > SESSION_S / 10 { Renewal::Due } else { Renewal::NotYet })
+        Some(if age > timeout_s / 10 { Renewal::Due } else { Renewal::NotYet })
     }
 
     fn check(&self, text: &[u8], token: &TokenHash) -> blake3::Hash {
@@ -119,6 +130,8 @@ mod tests {
 
     const NOW: Millis = Millis(1_795_255_200_000);
 
+    const TEN_MINUTES: SessionSettings = SessionSettings { timeout_s: 600, persistent: true };
+
     fn value(cookie: &str) -> &str {
         let (value, _) = cookie.split_once(';').unwrap();
         value.strip_prefix("AuthSession=").unwrap()
@@ -131,14 +144,14 @@ mod tests {
         seconds: i64,
     ) -> Option<Renewal> {
         let now = Millis(NOW.0.saturating_add_signed(seconds * 1000));
-        sessions.accept(&Sessions::claim(value)?, token, now)
+        sessions.accept(&Sessions::claim(value)?, token, 600, now)
     }
 
     #[test]
     fn lasts_ten_minutes_and_renews() {
         let sessions = Sessions::new(&Key::random().unwrap());
         let token = TokenHash::of("t").unwrap();
-        let cookie = sessions.cookie("notes", &token, NOW);
+        let cookie = sessions.cookie("notes", &token, TEN_MINUTES, NOW);
         assert!(cookie.ends_with(
             "; Version=1; Expires=Sat, 21 Nov 2026 10:10:00 GMT; Max-Age=600; Path=/; HttpOnly; \
              SameSite=Strict"
@@ -155,10 +168,25 @@ mod tests {
     }
 
     #[test]
+    fn settings_say_how_long() {
+        let sessions = Sessions::new(&Key::random().unwrap());
+        let token = TokenHash::of("t").unwrap();
+        let settings = SessionSettings { timeout_s: 30, persistent: false };
+        let cookie = sessions.cookie("notes", &token, settings, NOW);
+        assert!(cookie.ends_with("; Version=1; Path=/; HttpOnly; SameSite=Strict"));
+        let claim = Sessions::claim(value(&cookie)).unwrap();
+        let after = |seconds: u64| Millis(NOW.0 + seconds * 1000);
+        let accept = |seconds| sessions.accept(&claim, &token, 30, after(seconds));
+        assert_eq!(accept(3), Some(Renewal::NotYet));
+        assert_eq!(accept(4), Some(Renewal::Due));
+        assert_eq!(accept(30), None);
+    }
+
+    #[test]
     fn belongs_to_one_token_of_one_hub() {
         let sessions = Sessions::new(&Key::random().unwrap());
         let token = TokenHash::of("t").unwrap();
-        let cookie = sessions.cookie("notes", &token, NOW);
+        let cookie = sessions.cookie("notes", &token, TEN_MINUTES, NOW);
         let value = value(&cookie);
         assert_eq!(accept(&sessions, value, &TokenHash::of("t").unwrap(), 0), None);
         let other = Sessions::new(&Key::random().unwrap());
@@ -169,7 +197,7 @@ mod tests {
     fn no_changed_byte_passes() {
         let sessions = Sessions::new(&Key::random().unwrap());
         let token = TokenHash::of("t").unwrap();
-        let cookie = sessions.cookie("notes", &token, NOW);
+        let cookie = sessions.cookie("notes", &token, TEN_MINUTES, NOW);
         let bytes = URL_SAFE_NO_PAD.decode(value(&cookie)).unwrap();
         for index in 0..bytes.len() {
             let mut changed = bytes.clone();

@@ -19,6 +19,9 @@ pub(crate) enum HttpError {
     /// The document, revision, attachment or page does not exist; the reason says which.
     #[error("{0}")]
     NotFound(&'static str),
+    /// No node of the cluster has this name.
+    #[error("no such node: {0}")]
+    NoNode(String),
     /// A request that cannot be understood.
     #[error("{0}")]
     BadRequest(String),
@@ -123,7 +126,9 @@ impl HttpError {
         use StatusCode as S;
         let reason = self.to_string();
         match self {
-            Self::NoDatabase | Self::NotFound(_) => (S::NOT_FOUND, "not_found", reason),
+            Self::NoDatabase | Self::NotFound(_) | Self::NoNode(_) => {
+                (S::NOT_FOUND, "not_found", reason)
+            }
             Self::BadRequest(_) | Self::BodyLost => (S::BAD_REQUEST, "bad_request", reason),
             Self::Query(_) => (S::BAD_REQUEST, "query_parse_error", reason),
             Self::DocValidation(_) => (S::BAD_REQUEST, "doc_validation", reason),

@@ -33,7 +33,7 @@ pub(crate) async fn put(call: Call) -> Result<Reply, HttpError> {
     let database = call.database()?;
     let id = call.captures.doc.parse::<LocalId>()?;
     let Call { app, captures, query, headers, body, .. } = call;
-    let mut document = read_document(&app.limits, &headers, body).await?;
+    let mut document = read_document(&app.limits(), &headers, body).await?;
     document.revs = rev_options(document.revs, &query, &headers)?;
     let written = write(&database, id.clone(), document).await?;
     Ok(answer(&headers, &captures.db, &id, &written))

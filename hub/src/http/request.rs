@@ -158,7 +158,7 @@ impl Spooled {
         body: Incoming,
     ) -> Result<Self, HttpError> {
         let coding = Coding::of(headers)?;
-        let bytes_max = app.limits.request_bytes_max;
+        let bytes_max = app.limits().request_bytes_max;
         let mut upload = Upload::new(body, bytes_max)?;
         let mut piece = upload.piece(MEMORY_BYTES_MAX).await?;
         if piece.len() < MEMORY_BYTES_MAX {

@@ -55,6 +55,7 @@ pub(crate) static ROUTES: &[Route] = &[
     route!(POST "/_cluster_setup" AdministerServer server::set_up),
     route!(GET "/_node/{node}" AdministerServer server::node::name),
     route!(GET "/_node/{node}/_config" AdministerServer server::node::config),
+    route!(POST "/_node/{node}/_config/_reload" AdministerServer server::node::reload),
     route!(GET "/_node/{node}/_config/{section}" AdministerServer server::node::section),
     route!(GET "/_node/{node}/_config/{section}/{key}" AdministerServer server::node::value),
     route!(PUT "/_node/{node}/_config/{section}/{key}" AdministerServer server::node::set),

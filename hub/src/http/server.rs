@@ -20,13 +20,10 @@ use super::all_docs::{Options, Span};
 use super::reply;
 use super::{Call, HttpError, Reply};
 use crate::access::{Action, Decision, Principal, decide};
-use crate::clock;
+use crate::couch_config::Maintenance;
 
 /// The release of CouchDB whose API this is; clients look at it to know what they may ask for.
 const COUCHDB_VERSION: &str = "3.5.0";
-
-/// CouchDB's `uuids/max_count`.
-const UUIDS_MAX: u64 = 1000;
 
 #[derive(Serialize)]
 struct Welcome<'a> {
@@ -57,9 +54,15 @@ pub(crate) async fn welcome(call: Call) -> Result<Reply, HttpError> {
     Ok(reply::json(StatusCode::OK, &welcome))
 }
 
-/// `GET /_up`
-pub(crate) async fn up(_call: Call) -> Result<Reply, HttpError> {
-    Ok(reply::json_text(StatusCode::OK, br#"{"status":"ok","seeds":{}}"#.to_vec()))
+/// `GET /_up`: what load balancers ask; the setting `maintenance_mode` keeps them away.
+pub(crate) async fn up(call: Call) -> Result<Reply, HttpError> {
+    let maintenance = call.app.couch_config.obeyed().maintenance;
+    let (status, text) = match maintenance {
+        None => (StatusCode::OK, r#"{"status":"ok","seeds":{}}"#),
+        Some(Maintenance::On) => (StatusCode::NOT_FOUND, r#"{"status":"maintenance_mode"}"#),
+        Some(Maintenance::NoLoadBalancer) => (StatusCode::NOT_FOUND, r#"{"status":"nolb"}"#),
+    };
+    Ok(reply::json_text(status, text.into()))
 }
 
 /// `GET /_all_dbs`: the databases that whoever asks may read.
@@ -112,14 +115,15 @@ pub(crate) async fn uuids(call: Call) -> Result<Reply, HttpError> {
     let bad = |reason: &str| HttpError::BadRequest(reason.into());
     let count = match call.query.text("count").map(str::parse::<u64>) {
         None => 1,
-        Some(Ok(count)) if count <= UUIDS_MAX => count,
+        Some(Ok(count)) if count <= call.app.couch_config.obeyed().uuids.count_max => count,
         Some(Ok(_)) => return Err(bad("count parameter too large")),
         Some(Err(_)) => return Err(bad("count must be a positive integer")),
     };
-    let uuids = (0..count).map(|_| call.app.uuids.next(clock::now()));
+    let uuids = (0..count).map(|_| call.app.new_id());
     let uuids: Vec<String> = uuids.collect::<Result<_, _>>().map_err(|error| {
         HttpError::Internal { action: "draw random bytes", cause: error.to_string() }
     })?;
+    let hash = blake3::hash(uuids.concat().as_bytes()).to_hex();
     let mut reply = reply::json(StatusCode::OK, &json!({"uuids": uuids}));
     // As CouchDB has it: whoever keeps this answer gives an id away twice.
     let headers = reply.headers_mut();
@@ -127,6 +131,10 @@ pub(crate) async fn uuids(call: Call) -> Result<Reply, HttpError> {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
     headers.insert(header::EXPIRES, past);
+    let digits = hash.get(..32).unwrap_or_default();
+    if let Ok(etag) = HeaderValue::from_str(&format!("\"{digits}\"")) {
+        headers.insert(header::ETAG, etag);
+    }
     Ok(reply)
 }
 

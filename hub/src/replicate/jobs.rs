@@ -149,7 +149,7 @@ impl Replications {
     fn peer(&self, app: &App, endpoint: Endpoint) -> Arc<dyn Peer> {
         match endpoint {
             Endpoint::Local(name) => {
-                let limits = (&app.limits).into();
+                let limits = (&app.limits()).into();
                 let clock = Arc::new(clock::now);
                 Arc::new(LocalPeer::new(Arc::clone(&app.store), name, limits, clock))
             }

@@ -30,7 +30,7 @@ pub(crate) async fn put(call: Call) -> Result<Reply, HttpError> {
     let coding = Coding::of(&headers)?;
 
     let name = captures.att;
-    let bytes_max = app.limits.attachment_bytes_max;
+    let bytes_max = app.limits().attachment_bytes_max;
     let mut upload = Upload::new(body, bytes_max).map_err(too_large(&name))?;
     let mut piece = upload.piece(PIECE_BYTES).await.map_err(too_large(&name))?;
     if piece.len() >= PIECE_BYTES {

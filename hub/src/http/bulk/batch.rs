@@ -6,9 +6,9 @@ use store::{Database, Document, DocumentId, Edit, Lineage, LocalId, ParsedConten
 use tokio::sync::oneshot;
 
 use super::rows::Row;
+use crate::app::App;
 use crate::http::document::{Edited, generated_id, outcome, replicated, submit};
 use crate::http::{HttpError, local};
-use crate::uuids::Uuids;
 
 /// Documents of one commit: enough that its sync costs little, few enough that others get their
 /// turn between two of them.
@@ -49,7 +49,7 @@ impl Batch {
         mut document: Document,
         new_edits: bool,
         database: &Arc<Database>,
-        uuids: &Uuids,
+        app: &App,
     ) -> Result<(), HttpError> {
         let id = match document.id.take() {
             Some(DocumentId::Replicated(id)) => id,
@@ -57,7 +57,7 @@ impl Batch {
                 self.rows.push(write_local(id, document, database));
                 return Ok(());
             }
-            None => generated_id(uuids)?,
+            None => generated_id(app)?,
         };
         self.bytes += document.body.len();
         for attachment in &document.attachments {

@@ -47,7 +47,8 @@ pub(crate) async fn bulk_docs(call: Call) -> Result<Reply, HttpError> {
 }
 
 fn terms(app: &App) -> Terms {
-    Terms { limits: (&app.limits).into(), text_bytes_max: document_text_bytes_max(&app.limits) }
+    let limits = app.limits();
+    Terms { limits: (&limits).into(), text_bytes_max: document_text_bytes_max(&limits) }
 }
 
 /// Hands batch after batch to the store, as fast as their outcomes are taken off the channel.
@@ -64,7 +65,7 @@ fn submit_all(
         batches.blocking_send(batch.submit(database)).map_err(|_| HttpError::BodyLost)
     };
     request.for_each(terms(app), |document| {
-        batch.add(document, new_edits, database, &app.uuids)?;
+        batch.add(document, new_edits, database, app)?;
         if batch.is_full() { submit(&mut batch) } else { Ok(()) }
     })?;
     if batch.is_empty() { Ok(()) } else { submit(&mut batch) }

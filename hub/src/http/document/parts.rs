@@ -32,12 +32,12 @@ pub(super) async fn receive(
     if Coding::of(headers)? != Coding::Identity {
         return Err(HttpError::BadContentEncoding("multipart/related is read unencoded only"));
     }
-    let mut upload = Upload::new(body, app.limits.request_bytes_max)?;
+    let mut upload = Upload::new(body, app.limits().request_bytes_max)?;
     let mut parser = Parser::new(boundary);
     let mut parts = Parts {
         database: Arc::clone(database),
-        limits: DocumentLimits::from(&app.limits),
-        text_bytes_max: document_text_bytes_max(&app.limits),
+        limits: DocumentLimits::from(&app.limits()),
+        text_bytes_max: document_text_bytes_max(&app.limits()),
         document: None,
         small_bytes: 0,
         staged: Vec::new(),

@@ -8,7 +8,7 @@ use super::options::rev_options;
 use super::parts;
 use super::submit::{submit_one, submit_unawaited};
 use crate::access::Action;
-use crate::clock;
+use crate::app::App;
 use crate::config::Limits;
 use crate::http::call::{blocking, quick};
 use crate::http::etag::ETag;
@@ -37,7 +37,7 @@ pub(crate) async fn put(call: Call) -> Result<Reply, HttpError> {
     }
     let Call { app, captures, query, headers, body, .. } = call;
     let (document, followed) = match boundary(&headers)? {
-        None => (read_document(&app.limits, &headers, body).await?, Vec::new()),
+        None => (read_document(&app.limits(), &headers, body).await?, Vec::new()),
         Some(boundary) => parts::receive(&app, &database, &headers, &boundary, body).await?,
     };
     let deleted = document.deleted;
@@ -62,7 +62,7 @@ pub(crate) async fn post(mut call: Call) -> Result<Reply, HttpError> {
     let may_write_design = call.require(Action::WriteDesign);
     let db = std::mem::take(&mut call.captures.db);
     let Call { app, query, headers, body, .. } = call;
-    let mut document = read_document(&app.limits, &headers, body).await?;
+    let mut document = read_document(&app.limits(), &headers, body).await?;
     let id = match document.id.take() {
         Some(DocumentId::Replicated(id)) => id,
         Some(DocumentId::Local(id)) => {
@@ -72,7 +72,7 @@ pub(crate) async fn post(mut call: Call) -> Result<Reply, HttpError> {
         None => {
             // A revision means nothing without the document it is of.
             document.revs.clear();
-            generated_id(&app.uuids)?
+            generated_id(&app)?
         }
     };
     if id.is_design() {
@@ -131,8 +131,8 @@ pub(crate) async fn read_document(
 }
 
 /// An id for a document that came without one.
-pub(crate) fn generated_id(uuids: &crate::uuids::Uuids) -> Result<DocId, HttpError> {
-    let id = uuids.next(clock::now()).map_err(|error| HttpError::Internal {
+pub(crate) fn generated_id(app: &App) -> Result<DocId, HttpError> {
+    let id = app.new_id().map_err(|error| HttpError::Internal {
         action: "make a document id",
         cause: error.to_string(),
     })?;

@@ -12,11 +12,6 @@ use crate::http::call::blocking;
 use crate::http::database::Info;
 use crate::http::{Call, HttpError, Reply, json_body, reply};
 
-/// Most databases asked for by name at a time.
-///
-/// Source: CouchDB's `chttpd/max_db_number_for_dbs_info_req`.
-const KEYS_MAX: usize = 100;
-
 /// One row: what the database says, or why it says nothing.
 #[derive(Serialize)]
 struct InfoRow {
@@ -43,7 +38,7 @@ pub(crate) async fn infos_of_keys(call: Call) -> Result<Reply, HttpError> {
         Some(Value::Array(keys)) => keys,
         Some(_) => return Err(bad("`keys` member must be an array.")),
     };
-    if keys.len() > KEYS_MAX {
+    if keys.len() > call.app.couch_config.obeyed().dbs_info_max {
         return Err(bad("too_many_keys"));
     }
     let find = |key: &Value| {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
 use super::cluster::NODE;
 use crate::app::App;
-use crate::couch_config::{CouchConfig, CouchConfigError};
+use crate::couch_config::{CouchConfig, CouchConfigError, Persist};
 use crate::http::call::blocking;
 use crate::http::{Call, HttpError, Reply, json_body, reply};
 
@@ -16,6 +16,19 @@ const SELF: &str = "_local";
 
 /// CouchDB's section of names and passwords.
 const ADMINS: &str = "admins";
+
+/// Sections that CouchDB lets nobody write by HTTP: what they say is run.
+const BLOCKED: [&str; 9] = [
+    "daemons",
+    "external",
+    "httpd_design_handlers",
+    "httpd_db_handlers",
+    "httpd_global_handlers",
+    "native_query_servers",
+    "os_daemons",
+    "query_servers",
+    "feature_flags",
+];
 
 /// `GET /_node/{node}`: its name.
 pub(crate) async fn name(call: Call) -> Result<Reply, HttpError> {
@@ -45,6 +58,7 @@ pub(crate) async fn value(call: Call) -> Result<Reply, HttpError> {
 /// `PUT /_node/{node}/_config/{section}/{key}`: answers with the value before.
 pub(crate) async fn set(call: Call) -> Result<Reply, HttpError> {
     check_node(&call)?;
+    check_section(&call)?;
     if call.captures.section == ADMINS {
         // Nobody's password is to lie here in clear, or to be taken for one that opens anything.
         return Err(HttpError::ForbiddenBecause(
@@ -54,31 +68,59 @@ pub(crate) async fn set(call: Call) -> Result<Reply, HttpError> {
     let Value::String(value) = json_body::value(&call.headers, call.body).await? else {
         return Err(HttpError::BadRequest("A setting's value must be a JSON string.".into()));
     };
+    let persist = persist(&call.headers);
     let (section, key) = (call.captures.section, call.captures.key);
-    let before = change(call.app, move |config| config.set(&section, &key, value.trim())).await?;
+    let set = move |config: &CouchConfig| config.set(&section, &key, value.trim(), persist);
+    let before = change(call.app, set).await?;
     Ok(reply::json(StatusCode::OK, &before.unwrap_or_default()))
 }
 
 /// `DELETE /_node/{node}/_config/{section}/{key}`: answers with the value before.
 pub(crate) async fn remove(call: Call) -> Result<Reply, HttpError> {
     check_node(&call)?;
+    check_section(&call)?;
+    let persist = persist(&call.headers);
     let (section, key) = (call.captures.section, call.captures.key);
-    let before = change(call.app, move |config| config.remove(&section, &key)).await?;
+    let remove = move |config: &CouchConfig| config.remove(&section, &key, persist);
+    let before = change(call.app, remove).await?;
     Ok(reply::json(StatusCode::OK, &before.ok_or(UNKNOWN)?))
+}
+
+/// `POST /_node/{node}/_config/_reload`: what was not to persist is forgotten.
+pub(crate) async fn reload(call: Call) -> Result<Reply, HttpError> {
+    check_node(&call)?;
+    change(call.app, CouchConfig::reload).await?;
+    Ok(reply::ok(StatusCode::OK))
 }
 
 const UNKNOWN: HttpError = HttpError::NotFound("unknown_config_value");
 
-async fn change(
+async fn change<T: Send + 'static>(
     app: Arc<App>,
-    change: impl FnOnce(&CouchConfig) -> Result<Option<String>, CouchConfigError> + Send + 'static,
-) -> Result<Option<String>, HttpError> {
+    change: impl FnOnce(&CouchConfig) -> Result<T, CouchConfigError> + Send + 'static,
+) -> Result<T, HttpError> {
     blocking(move || Ok(change(&app.couch_config)?)).await
+}
+
+fn persist(headers: &HeaderMap) -> Persist {
+    match headers.get("x-couch-persist") {
+        Some(value) if value == "false" => Persist::No,
+        _ => Persist::Yes,
+    }
 }
 
 fn check_node(call: &Call) -> Result<(), HttpError> {
     match call.captures.node.as_str() {
         SELF | NODE => Ok(()),
-        _ => Err(HttpError::NotFound("no such node")),
+        other => Err(HttpError::NoNode(other.into())),
     }
+}
+
+fn check_section(call: &Call) -> Result<(), HttpError> {
+    if BLOCKED.contains(&call.captures.section.as_str()) {
+        return Err(HttpError::ForbiddenBecause(
+            "Config section blacklisted for modification over HTTP API.",
+        ));
+    }
+    Ok(())
 }
