@@ -6,6 +6,7 @@
 use http::{HeaderMap, HeaderValue, Uri, header};
 
 use crate::config::HttpConfig;
+use crate::couch_config::{CorsRules, Trust};
 use crate::http::HttpError;
 
 /// What the listener for this machine lets in.
@@ -15,13 +16,18 @@ pub(crate) struct LocalDoor {
     hosts: Vec<String>,
     /// Origins of pages that the hub itself serves.
     own: Vec<String>,
-    /// Origins of pages that a person let in.
-    configured: Vec<String>,
 }
 
 /// A page of another origin, which a person let in, sent the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CrossOrigin(pub(crate) HeaderValue);
+pub(crate) struct CrossOrigin {
+    /// Its origin as it came.
+    pub(crate) origin: HeaderValue,
+    /// The host that the request is for.
+    pub(crate) host: String,
+    /// How far it is let in.
+    pub(crate) trust: Trust,
+}
 
 /// HTTP's own port, which browsers leave out.
 const DEFAULT_PORT: u16 = 80;
@@ -45,8 +51,7 @@ impl LocalDoor {
         hosts.sort();
         hosts.dedup();
         let own = hosts.iter().map(|host| format!("http://{host}")).collect();
-        let configured = config.origins.iter().map(|origin| origin.as_str().to_owned()).collect();
-        Self { hosts, own, configured }
+        Self { hosts, own }
     }
 
     /// Lets a request in, or not; the page of another origin that sent it, where one did.
@@ -54,29 +59,32 @@ impl LocalDoor {
         &self,
         uri: &Uri,
         headers: &HeaderMap,
+        rules: &CorsRules,
     ) -> Result<Option<CrossOrigin>, HttpError> {
-        self.check_host(uri, headers)?;
+        let host = self.check_host(uri, headers)?;
         let mut origins = headers.get_all(header::ORIGIN).iter();
         let Some(origin) = origins.next() else { return Ok(None) };
         if origins.next().is_some() {
             return Err(HttpError::BadRequest("more than one Origin header".into()));
         }
-        let among = |list: &[String]| {
-            list.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
-        };
-        if among(&self.configured) {
-            Ok(Some(CrossOrigin(origin.clone())))
-        } else if among(&self.own) {
-            Ok(None)
-        } else {
-            Err(HttpError::ForbiddenBecause(
+        let own = |known: &String| known.as_bytes().eq_ignore_ascii_case(origin.as_bytes());
+        if self.own.iter().any(own) {
+            return Ok(None);
+        }
+        let text = origin.to_str().unwrap_or_default();
+        match rules.trust(host, text) {
+            Some(trust) => {
+                Ok(Some(CrossOrigin { origin: origin.clone(), host: host.to_owned(), trust }))
+            }
+            None => Err(HttpError::ForbiddenBecause(
                 "Pages of this origin may not use the hub; `origins` in larder.toml lists those \
-                 that may.",
-            ))
+                 that may, as do CouchDB's settings `cors/origins` with `chttpd/enable_cors`.",
+            )),
         }
     }
 
-    fn check_host(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), HttpError> {
+    /// The host that the request is for.
+    fn check_host<'a>(&self, uri: &Uri, headers: &'a HeaderMap) -> Result<&'a str, HttpError> {
         let mut hosts = headers.get_all(header::HOST).iter();
         let host = hosts.next().ok_or_else(|| HttpError::BadRequest("no Host header".into()))?;
         if hosts.next().is_some() {
@@ -87,19 +95,29 @@ impl LocalDoor {
         };
         // `GET http://name/ HTTP/1.1`: the name in the request line counts as well.
         let in_line = uri.authority().is_none_or(|authority| known(authority.as_str().as_bytes()));
-        if known(host.as_bytes()) && in_line { Ok(()) } else { Err(HttpError::WrongHost) }
+        match host.to_str() {
+            Ok(host) if known(host.as_bytes()) && in_line => Ok(host),
+            _ => Err(HttpError::WrongHost),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::config::PageOrigin;
 
     fn door(port: u16) -> LocalDoor {
-        let config = toml::from_str::<HttpConfig>(
-            "hosts = ['Hub.Test:5984']\norigins = ['app://obsidian.md', 'http://localhost:3000']",
-        );
+        let config = toml::from_str::<HttpConfig>("hosts = ['Hub.Test:5984']");
         LocalDoor::new(&config.unwrap(), port)
+    }
+
+    fn rules() -> CorsRules {
+        let origins = ["app://obsidian.md", "http://localhost:3000"];
+        let origins = origins.map(|origin| PageOrigin::try_from(origin.to_owned()).unwrap());
+        CorsRules::of(&BTreeMap::new(), &origins)
     }
 
     fn check(door: &LocalDoor, host: &str, origin: Option<&str>) -> u16 {
@@ -108,7 +126,7 @@ mod tests {
         if let Some(origin) = origin {
             headers.insert(header::ORIGIN, origin.parse().unwrap());
         }
-        match door.admit(&Uri::from_static("/"), &headers) {
+        match door.admit(&Uri::from_static("/"), &headers, &rules()) {
             Ok(None) => 200,
             Ok(Some(_)) => 201,
             Err(error) => error.parts().0.as_u16(),
@@ -154,7 +172,8 @@ mod tests {
         let door = door(5984);
         let mut headers = HeaderMap::new();
         let status = |uri, headers: &HeaderMap| {
-            door.admit(&Uri::from_static(uri), headers).map_err(|error| error.parts().0.as_u16())
+            let admitted = door.admit(&Uri::from_static(uri), headers, &rules());
+            admitted.map_err(|error| error.parts().0.as_u16())
         };
         assert_eq!(status("/", &headers), Err(400));
         headers.append(header::HOST, HeaderValue::from_static("localhost:5984"));

@@ -32,21 +32,29 @@ impl Door {
             Self::Control => return answer(app, Principal::Owner, request).await,
             Self::Local(door) => door,
         };
-        match door.admit(request.uri(), request.headers()) {
+        let rules = app.couch_config.obeyed();
+        let admitted = door.admit(request.uri(), request.headers(), &rules.cors);
+        drop(rules);
+        match admitted {
             Err(error) => error.reply(),
             Ok(None) => authenticated(app, request).await,
-            Ok(Some(origin)) => cross_origin(app, request, &origin).await,
+            Ok(Some(page)) => cross_origin(app, request, &page).await,
         }
     }
 }
 
-async fn cross_origin(app: Arc<App>, request: Request<Incoming>, origin: &CrossOrigin) -> Reply {
-    let asks = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    if request.method() == Method::OPTIONS && asks {
-        return cors::preflight(origin, request.headers());
+async fn cross_origin(app: Arc<App>, mut request: Request<Incoming>, page: &CrossOrigin) -> Reply {
+    let rules = app.couch_config.obeyed().cors.of_host(&page.host).clone();
+    if request.method() == Method::OPTIONS
+        && let Some(reply) = cors::preflight(page, &rules, request.headers())
+    {
+        return reply;
     }
-    let mut reply = authenticated(app, request).await;
-    cors::allow(origin, reply.headers_mut());
+    let mut reply = match cors::restrict(page, request.headers_mut()) {
+        Ok(()) => authenticated(app, request).await,
+        Err(error) => error.reply(),
+    };
+    cors::allow(page, &rules, reply.headers_mut());
     reply
 }
 
