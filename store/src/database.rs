@@ -4,6 +4,7 @@ mod codec;
 mod commit;
 mod compact;
 mod open;
+mod purge;
 mod queue;
 mod snapshot;
 mod verify;
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex, Weak};
 use event_listener::{Event, EventListener};
 
 use self::open::Slot;
+pub use self::purge::Purge;
 use self::queue::Queue;
 pub use self::snapshot::Snapshot;
 use crate::catalog::Entry;
@@ -62,8 +64,10 @@ pub struct Info {
     pub doc_count: u64,
     /// Documents whose winner is deleted.
     pub doc_del_count: u64,
-    /// Position of the last edit.
+    /// Position of the last edit or purge.
     pub update_seq: UpdateSeq,
+    /// How many purges were asked for, as a position in their order.
+    pub purge_seq: UpdateSeq,
     /// Sizes in bytes.
     pub sizes: Sizes,
     /// When it was created.
@@ -240,6 +244,7 @@ impl Database {
             doc_count: counters.docs_live,
             doc_del_count: counters.docs_deleted,
             update_seq: self.seq(Seq(counters.update_seq)),
+            purge_seq: self.seq(Seq(counters.purge_seq)),
             sizes: Sizes {
                 file,
                 external: counters.leaf_bytes + counters.blob_bytes,
@@ -294,7 +299,7 @@ impl Database {
     /// # Errors
     /// Any of [`Error`].
     pub fn revs_limit(&self) -> Result<u64, Error> {
-        Ok(decode_limit(self.setting(setting::REVS_LIMIT)?))
+        Ok(decode_number(self.setting(setting::REVS_LIMIT)?).unwrap_or(REVS_LIMIT))
     }
 
     fn setting(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
@@ -311,10 +316,14 @@ impl Database {
 mod setting {
     pub(super) const SECURITY: &str = "security";
     pub(super) const REVS_LIMIT: &str = "revs_limit";
+    pub(super) const PURGES_LIMIT: &str = "purged_infos_limit";
+
+    /// Those that compaction carries over as they are.
+    pub(super) const KEPT: [&str; 3] = [SECURITY, REVS_LIMIT, PURGES_LIMIT];
 }
 
-fn decode_limit(stored: Option<Vec<u8>>) -> u64 {
-    stored.and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?))).unwrap_or(REVS_LIMIT)
+fn decode_number(stored: Option<Vec<u8>>) -> Option<u64> {
+    Some(u64::from_be_bytes(stored?.try_into().ok()?))
 }
 
 impl fmt::Debug for Database {

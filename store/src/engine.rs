@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use backend::{ATTACHMENTS, Backend, FIRST_GENERATION, file_name, sync_folder};
 pub(crate) use disk::DiskEngine;
-pub(crate) use schema::FORMAT;
 
 use crate::attachment::Staged;
 use crate::rev_tree::BodyId;
@@ -66,6 +65,17 @@ pub(crate) struct PinnedRow {
     pub(crate) values: Vec<rusqlite::types::Value>,
 }
 
+/// The record of one purge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PurgeRow {
+    pub(crate) seq: u64,
+    /// Chosen at random: what the purge is called wherever its record goes.
+    pub(crate) uuid: [u8; 16],
+    pub(crate) doc: String,
+    /// The revisions asked for, as `changes::encode_rev` writes them.
+    pub(crate) revs: Vec<u8>,
+}
+
 /// Numbers that every commit keeps in step with the rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counters {
@@ -87,6 +97,8 @@ pub(crate) struct Counters {
     pub(crate) blob_file_bytes: u64,
     /// Superseded rows of the changes feed that are still there.
     pub(crate) stale: u64,
+    /// Position of the last purge.
+    pub(crate) purge_seq: u64,
 }
 
 /// Told of each row in turn; `Break` ends the scan.
@@ -120,6 +132,10 @@ pub(crate) trait Rows {
     fn blob_row(&self, hash: &ContentHash) -> Result<Option<BlobRow>, Error>;
     fn blobs(&self, visit: Visit<'_, BlobRow>) -> Result<(), Error>;
     fn pinned(&self) -> Result<Vec<PinnedRow>, Error>;
+    /// Records of purges after a position, in order.
+    fn purges(&self, after: u64, visit: Visit<'_, PurgeRow>) -> Result<(), Error>;
+    /// How many bodies are stored.
+    fn count_bodies(&self) -> Result<u64, Error>;
 }
 
 /// What is known of a stored attachment's bytes.
@@ -136,6 +152,7 @@ pub(crate) trait RowsMut: Rows {
     fn set_counters(&mut self, counters: &Counters) -> Result<(), Error>;
     fn set_setting(&mut self, key: &str, value: &[u8]) -> Result<(), Error>;
     fn put_doc(&mut self, row: &DocRow) -> Result<(), Error>;
+    fn delete_doc(&mut self, id: &str) -> Result<(), Error>;
     fn put_change(&mut self, seq: u64, id: &str, leaves: &[u8]) -> Result<(), Error>;
     /// Marks a feed row superseded; readers skip it from now on.
     fn retire_change(&mut self, seq: u64) -> Result<(), Error>;
@@ -151,6 +168,7 @@ pub(crate) trait RowsMut: Rows {
     /// Takes over a row of another engine on the same folder of attachment files.
     fn copy_blob(&mut self, row: BlobRow, from: &dyn Rows) -> Result<(), Error>;
     fn put_pinned(&mut self, row: &PinnedRow) -> Result<(), Error>;
+    fn put_purge(&mut self, row: &PurgeRow) -> Result<(), Error>;
 }
 
 /// Keeps the rows of one database.

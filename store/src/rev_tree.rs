@@ -16,10 +16,12 @@ use crate::RevId;
 
 mod encode;
 mod merge;
+mod purge;
 mod stem;
 
 pub use encode::DecodeError;
 pub use merge::{Inserted, PathError};
+pub use purge::Purged;
 
 /// A document's revision forest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use std::io::{Read as _, Write as _};
 
 use proptest::prelude::*;
 use store::{
-    Content, Database, Direction, DocId, Edit, IdRange, Lineage, Millis, NewAttachment, RevId, Seq,
-    Store,
+    Content, Database, Direction, DocId, Edit, IdRange, Lineage, Millis, NewAttachment, Purge,
+    RevId, Seq, Store,
 };
 use support::{options, put};
 
@@ -42,6 +42,12 @@ enum Step {
         doc: u8,
         leaf: u8,
     },
+    /// Purges leaves, and asks the same of what is no leaf.
+    Purge {
+        doc: u8,
+        leaf: u8,
+        all: bool,
+    },
     Compact,
     Reopen,
 }
@@ -54,7 +60,16 @@ struct Leaf {
     attachment: Option<Vec<u8>>,
 }
 
-type Model = BTreeMap<DocId, Vec<Leaf>>;
+#[derive(Default)]
+struct Model {
+    docs: BTreeMap<DocId, Vec<Leaf>>,
+    /// Every purge there was, and which of them compaction has forgotten.
+    purges: Vec<Purge>,
+    forgotten: usize,
+}
+
+/// Records of purges that compaction keeps.
+const PURGES_KEPT: usize = 2;
 
 fn step() -> impl Strategy<Value = Step> {
     let doc = 0..6_u8;
@@ -64,7 +79,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => doc.clone().prop_map(|doc| Step::Stale { doc }),
         3 => (doc.clone(), any::<u8>(), 0..4_u8, any::<u8>(), any::<bool>())
             .prop_map(|(doc, leaf, depth, salt, deleted)| Step::Branch { doc, leaf, depth, salt, deleted }),
-        1 => (doc, any::<u8>()).prop_map(|(doc, leaf)| Step::Again { doc, leaf }),
+        1 => (doc.clone(), any::<u8>()).prop_map(|(doc, leaf)| Step::Again { doc, leaf }),
+        2 => (doc, any::<u8>(), any::<bool>())
+            .prop_map(|(doc, leaf, all)| Step::Purge { doc, leaf, all }),
         1 => Just(Step::Compact),
         1 => Just(Step::Reopen),
     ]
@@ -82,7 +99,7 @@ fn bytes(length: u32) -> Vec<u8> {
 fn apply(database: &Database, model: &mut Model, step: &Step, now: u64) {
     match step {
         Step::Edit { doc, leaf, deleted, attachment } => {
-            let leaves = model.entry(doc_id(*doc)).or_default();
+            let leaves = model.docs.entry(doc_id(*doc)).or_default();
             let base = pick(leaves, *leaf);
             let path = base.map_or_else(Vec::new, |at| leaves[at].path.clone());
             let mut edit =
@@ -100,14 +117,14 @@ fn apply(database: &Database, model: &mut Model, step: &Step, now: u64) {
             leaves.push(Leaf { path, deleted, body, attachment: attachment.map(bytes) });
         }
         Step::Stale { doc } => {
-            let Some(leaves) = model.get(&doc_id(*doc)) else { return };
+            let Some(leaves) = model.docs.get(&doc_id(*doc)) else { return };
             let Some(stale) = leaves.iter().find_map(|leaf| leaf.path.get(1)) else { return };
             let edit = put(doc_id(*doc).as_str(), Some(stale.clone()), "{}");
             let outcome = database.write(vec![edit], Millis(now)).unwrap().remove(0);
             assert_eq!(outcome, Err(store::EditError::Conflict));
         }
         Step::Branch { doc, leaf, depth, salt, deleted } => {
-            let leaves = model.entry(doc_id(*doc)).or_default();
+            let leaves = model.docs.entry(doc_id(*doc)).or_default();
             let base = pick(leaves, *leaf);
             let path = base.map_or_else(Vec::new, |at| leaves[at].path.clone());
             let from = path.get(usize::from(*depth)..).unwrap_or_default().to_vec();
@@ -127,7 +144,7 @@ fn apply(database: &Database, model: &mut Model, step: &Step, now: u64) {
             leaves.push(Leaf { path, deleted: *deleted, body, attachment: None });
         }
         Step::Again { doc, leaf } => {
-            let Some(leaves) = model.get(&doc_id(*doc)) else { return };
+            let Some(leaves) = model.docs.get(&doc_id(*doc)) else { return };
             let Some(at) = pick(leaves, *leaf) else { return };
             let edit = Edit {
                 id: doc_id(*doc),
@@ -140,9 +157,31 @@ fn apply(database: &Database, model: &mut Model, step: &Step, now: u64) {
             database.write(vec![edit], Millis(now)).unwrap().remove(0).unwrap();
             assert_eq!(database.update_seq(), before, "what is known changes nothing");
         }
-        Step::Compact => database.compact(&mut |_, _| {}).unwrap(),
+        Step::Purge { doc, leaf, all } => purge(database, model, doc_id(*doc), *leaf, *all),
+        Step::Compact => {
+            database.compact(&mut |_, _| {}).unwrap();
+            model.forgotten = model.purges.len().saturating_sub(PURGES_KEPT);
+        }
         Step::Reopen => {}
     }
+}
+
+fn purge(database: &Database, model: &mut Model, id: DocId, leaf: u8, all: bool) {
+    let leaves = model.docs.entry(id.clone()).or_default();
+    let picked = pick(leaves, leaf);
+    let goes = |at: usize| all || Some(at) == picked;
+    let unknown: RevId = "9-unknown".parse().unwrap();
+    let inner = leaves.iter().flat_map(|leaf| leaf.path.get(1).cloned());
+    let gone: Vec<RevId> =
+        (0..leaves.len()).filter(|at| goes(*at)).map(|at| leaves[at].path[0].clone()).collect();
+    let revs: Vec<RevId> =
+        std::iter::once(unknown).chain(inner).chain(gone.iter().cloned()).collect();
+    let purge = Purge { id, revs };
+    let before = database.update_seq();
+    assert_eq!(database.purge(vec![purge.clone()]).unwrap().remove(0), gone);
+    assert_eq!(database.update_seq().seq > before.seq, !gone.is_empty());
+    leaves.retain(|leaf| !gone.contains(&leaf.path[0]));
+    model.purges.push(purge);
 }
 
 fn pick(leaves: &[Leaf], number: u8) -> Option<usize> {
@@ -167,7 +206,13 @@ fn winner(leaves: &[Leaf]) -> &Leaf {
 
 fn compare(database: &Database, model: &Model) {
     assert_eq!(database.verify().unwrap(), Vec::<String>::new());
-    let model: BTreeMap<_, _> = model.iter().filter(|(_, leaves)| !leaves.is_empty()).collect();
+    let purges = database.read(|snapshot| snapshot.purges(0, usize::MAX)).unwrap();
+    let numbered =
+        model.purges.iter().enumerate().map(|(at, purge)| (at as u64 + 1, purge.clone()));
+    assert_eq!(purges, numbered.skip(model.forgotten).collect::<Vec<_>>());
+    assert_eq!(database.info().unwrap().purge_seq.seq, Seq(model.purges.len() as u64));
+    let model: BTreeMap<_, _> =
+        model.docs.iter().filter(|(_, leaves)| !leaves.is_empty()).collect();
     let live: Vec<_> = model
         .iter()
         .filter(|(_, leaves)| !winner(leaves).deleted)
@@ -181,7 +226,10 @@ fn compare(database: &Database, model: &Model) {
             assert_eq!(snapshot.counts()?, (live.len() as u64, (model.len() - live.len()) as u64));
             let changes = snapshot.changes(Seq(0), Direction::Ascending, usize::MAX)?;
             assert_eq!(changes.len(), model.len());
-            assert_eq!(changes.last().map_or(Seq(0), |change| change.seq), snapshot.update_seq()?);
+            // A purged document leaves a position behind at which nothing stands.
+            let last = changes.last().map_or(Seq(0), |change| change.seq);
+            assert!(last <= snapshot.update_seq()?);
+            assert!(!purges.is_empty() || last == snapshot.update_seq()?);
             for change in changes {
                 let leaves = model[&change.id];
                 assert_eq!(change.leaves[0].0, winner(leaves).path[0]);
@@ -222,7 +270,8 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let mut store = Store::open(folder.path(), &options()).unwrap();
         let mut database = store.create(&"db".parse().unwrap(), Millis(0)).unwrap();
-        let mut model = Model::new();
+        database.set_purged_infos_limit(PURGES_KEPT as u64).unwrap();
+        let mut model = Model::default();
         for (at, step) in steps.iter().enumerate() {
             apply(&database, &mut model, step, 1_000 + at as u64);
             if matches!(step, Step::Reopen) {
@@ -241,7 +290,8 @@ proptest! {
     fn in_memory(steps in prop::collection::vec(step(), 1..60)) {
         let store = Store::in_memory(&options()).unwrap();
         let database = store.create(&"db".parse().unwrap(), Millis(0)).unwrap();
-        let mut model = Model::new();
+        database.set_purged_infos_limit(PURGES_KEPT as u64).unwrap();
+        let mut model = Model::default();
         for (at, step) in steps.iter().enumerate() {
             apply(&database, &mut model, step, 1_000 + at as u64);
         }

@@ -1,5 +1,7 @@
 //! Deciding edits against the rows, within the one transaction that keeps them.
 
+mod purge;
+
 use std::collections::HashMap;
 
 use super::codec;
@@ -137,7 +139,9 @@ impl<'a> Commit<'a> {
     }
 
     fn finish_document(&mut self, id: &str, pending: &Pending) -> Result<(), Error> {
-        let Some(winner) = pending.tree.winner() else { return Ok(()) };
+        let Some(winner) = pending.tree.winner() else {
+            return self.forget_document(id, pending);
+        };
         let counters = &mut self.counters;
         counters.update_seq += 1;
         let seq = counters.update_seq;

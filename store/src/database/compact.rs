@@ -1,5 +1,7 @@
 //! Compaction: what is live is copied into a new file while readers and writers go on.
 
+mod purges;
+
 use std::collections::HashSet;
 use std::fs;
 use std::ops::ControlFlow;
@@ -65,6 +67,7 @@ impl Database {
         generation: u64,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<(), Error> {
+        let purged_before = last_purge(&**source)?;
         let mut copied = 0;
         let mut done = 0;
         for _ in 0..PASSES_MAX {
@@ -87,6 +90,7 @@ impl Database {
             while let Some((last, _)) = copy_slice(&*old, &*new, copied)? {
                 copied = last;
             }
+            purges::follow(&*old, &*new, purged_before)?;
             copy_rest(&*old, &*new)?;
             new.settle()?;
             me.switch(generation, Arc::clone(&new))?;
@@ -107,6 +111,15 @@ impl Drop for FilesHeld<'_> {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Release);
     }
+}
+
+fn last_purge(engine: &dyn Engine) -> Result<u64, Error> {
+    let mut last = 0;
+    engine.read(&mut |rows| {
+        last = rows.counters()?.purge_seq;
+        Ok(())
+    })?;
+    Ok(last)
 }
 
 fn changes_after(engine: &dyn Engine, seq: u64) -> Result<u64, Error> {
@@ -199,11 +212,12 @@ fn copy_blobs(body: &BodyRow, from: &dyn Rows, to: &mut dyn RowsMut) -> Result<(
     Ok(())
 }
 
-/// Copies what has no sequence: settings, local documents, pinned rows, and the counters.
+/// Copies what has no sequence: settings, local documents, pinned rows, records of purges, and the
+/// counters.
 fn copy_rest(source: &dyn Engine, target: &dyn Engine) -> Result<(), Error> {
     source.read(&mut |from| {
         target.write(&mut |to| {
-            for key in [super::setting::SECURITY, super::setting::REVS_LIMIT] {
+            for key in super::setting::KEPT {
                 if let Some(value) = from.setting(key)? {
                     to.set_setting(key, &value)?;
                 }
@@ -227,6 +241,7 @@ fn copy_rest(source: &dyn Engine, target: &dyn Engine) -> Result<(), Error> {
                 }
                 to.put_pinned(&pinned)?;
             }
+            purges::copy(from, to)?;
             let mut counters = from.counters()?;
             counters.superseded_bytes = 0;
             counters.stale = 0;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::{Edit, EditError, Error, LocalId, Millis, RevId};
+use crate::{Edit, EditError, Error, LocalId, Millis, Purge, RevId};
 
 /// Writes that may wait for one database; past this its callers are told to come back.
 const WAITING_MAX: usize = 8192;
@@ -13,6 +13,9 @@ const EDITS_AT_ONCE: usize = 1000;
 const BYTES_AT_ONCE: usize = 4 << 20;
 
 pub(super) type Edited = Result<Vec<Result<RevId, EditError>>, Error>;
+
+/// For each purge the leaves that are gone.
+pub(super) type Purged = Result<Vec<Vec<RevId>>, Error>;
 
 /// One write and whom to tell.
 pub(super) enum Job {
@@ -29,6 +32,10 @@ pub(super) enum Job {
         key: &'static str,
         value: Vec<u8>,
         done: Box<dyn FnOnce(Result<(), Error>) + Send>,
+    },
+    Purge {
+        purges: Vec<Purge>,
+        done: Box<dyn FnOnce(Purged) + Send>,
     },
     /// Runs while nothing else writes.
     Alone(Box<dyn FnOnce() + Send>),
@@ -49,6 +56,7 @@ impl Job {
             Self::Edits { done, .. } => done(Err(error)),
             Self::Local { done, .. } => done(Err(error)),
             Self::Setting { done, .. } => done(Err(error)),
+            Self::Purge { done, .. } => done(Err(error)),
             // Whoever waits for it sees its channel close.
             Self::Alone(_) => {}
         }
@@ -61,6 +69,7 @@ impl Job {
             }
             Self::Local { write, .. } => (1, write.json.as_ref().map_or(0, String::len)),
             Self::Setting { value, .. } => (1, value.len()),
+            Self::Purge { purges, .. } => (purges.len(), 0),
             Self::Alone(_) => (1, 0),
         }
     }

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use super::codec;
 use super::commit::{decode_attachments, decode_tree};
+use super::purge::{Purge, decode_purge};
 use super::{Body, DocTree, Head, IdRange, Local};
 use crate::activity::Tally;
 use crate::changes::{decode_leaves, decode_rev};
@@ -137,6 +138,16 @@ impl Snapshot<'_> {
     pub fn locals(&self, range: &IdRange, skip: u64, limit: usize) -> Result<Vec<Local>, Error> {
         let mut page = Page::new(skip, limit);
         self.rows.locals(range, &mut |row| page.take(|| local(row)))?;
+        page.finish()
+    }
+
+    /// What was purged after a position, at most `limit` records, each with its own position.
+    ///
+    /// # Errors
+    /// Any of [`Error`].
+    pub fn purges(&self, after: u64, limit: usize) -> Result<Vec<(u64, Purge)>, Error> {
+        let mut page = Page::new(0, limit);
+        self.rows.purges(after, &mut |row| page.take(|| Ok((row.seq, decode_purge(&row)?))))?;
         page.finish()
     }
 

@@ -1,13 +1,15 @@
 //! Looking for damage: below the rows, between them, and in attachment files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::Read as _;
 use std::ops::ControlFlow;
 
 use super::Database;
 use super::commit::{decode_attachments, decode_tree, doc_row};
+use super::purge::decode_purge;
 use crate::changes::encode_leaves;
 use crate::engine::{Counters, DocRow, Rows};
+use crate::rev_tree::BodyId;
 use crate::{Direction, Error};
 
 /// Findings told of one database; damage tends to come in thousands.
@@ -37,6 +39,7 @@ impl Database {
         engine.read(&mut |rows| {
             let counted = check_documents(rows, &mut findings)?;
             check_changes(rows, &counted, &mut findings)?;
+            check_purges(rows, &mut findings)?;
             check_blobs(rows, &mut findings)
         })?;
         Ok(findings.0)
@@ -45,12 +48,18 @@ impl Database {
 
 fn check_documents(rows: &dyn Rows, findings: &mut Findings) -> Result<Counters, Error> {
     let mut counted = Counters::default();
+    let mut bodies = HashSet::new();
     let mut failed = Ok(());
     rows.docs_after("", &mut |row| {
-        failed = check_document(rows, &row, &mut counted, findings);
+        failed = check_document(rows, &row, &mut counted, &mut bodies, findings);
         if failed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     failed?;
+    bodies.extend(rows.pinned()?.iter().map(|row| row.body));
+    let stored = rows.count_bodies()?;
+    findings.check(stored == bodies.len() as u64, || {
+        format!("{stored} bodies are stored, {} referred to", bodies.len())
+    });
     Ok(counted)
 }
 
@@ -58,6 +67,7 @@ fn check_document(
     rows: &dyn Rows,
     row: &DocRow,
     counted: &mut Counters,
+    bodies: &mut HashSet<BodyId>,
     findings: &mut Findings,
 ) -> Result<(), Error> {
     let id = &row.head.id;
@@ -68,6 +78,7 @@ fn check_document(
             return Ok(());
         }
     };
+    bodies.extend(tree.stored_bodies().iter().map(|stored| stored.body));
     let expected = doc_row(id, row.head.seq, &tree);
     findings.check(expected.head == row.head, || format!("{id:?}: row and tree differ"));
     let count = if row.head.deleted { &mut counted.docs_deleted } else { &mut counted.docs_live };
@@ -121,6 +132,17 @@ fn check_changes(
     let mut seen = BTreeSet::new();
     rows.changes(0, Direction::Ascending, &mut |(seq, id, _)| {
         findings.check(seen.insert(id), || format!("a document twice in the feed, at {seq}"));
+        ControlFlow::Continue(())
+    })
+}
+
+fn check_purges(rows: &dyn Rows, findings: &mut Findings) -> Result<(), Error> {
+    let last = rows.counters()?.purge_seq;
+    rows.purges(0, &mut |row| {
+        findings.check(row.seq <= last, || format!("purge {} is newer than the last one", row.seq));
+        if let Err(error) = decode_purge(&row) {
+            findings.check(false, || error.to_string());
+        }
         ControlFlow::Continue(())
     })
 }

@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 
 use super::commit::Commit;
 use super::queue::{Edited, Job, LocalWrite, Next};
-use super::{Database, decode_limit, setting};
+use super::{Database, REVS_LIMIT, decode_number, setting};
 use crate::activity::Committed;
 use crate::core::lock;
 use crate::engine::Counters;
@@ -23,6 +23,7 @@ enum Outcome {
     Edits(Vec<Result<RevId, EditError>>),
     Local(Option<u64>),
     Setting,
+    Purge(Vec<Vec<RevId>>),
 }
 
 impl Database {
@@ -91,7 +92,7 @@ impl Database {
         receiver.recv().unwrap_or(Err(Error::Closing))
     }
 
-    fn wait<T: Send + 'static>(
+    pub(super) fn wait<T: Send + 'static>(
         &self,
         job: impl FnOnce(Box<dyn FnOnce(Result<T, Error>) + Send>) -> Job,
     ) -> Result<T, Error> {
@@ -170,7 +171,7 @@ impl Database {
         let mut outcomes = Vec::with_capacity(jobs.len());
         let mut counters = Counters::default();
         engine.write(&mut |rows| {
-            let limit = decode_limit(rows.setting(setting::REVS_LIMIT)?);
+            let limit = decode_number(rows.setting(setting::REVS_LIMIT)?).unwrap_or(REVS_LIMIT);
             let limit = usize::try_from(limit).unwrap_or(usize::MAX);
             let mut commit = Commit::begin(rows, limit, &self.core.device)?;
             for job in jobs {
@@ -239,6 +240,10 @@ impl Job {
                 commit.setting(key, value)?;
                 Ok(Outcome::Setting)
             }
+            Self::Purge { purges, .. } => {
+                let purged = purges.iter().map(|purge| commit.purge(purge));
+                Ok(Outcome::Purge(purged.collect::<Result<_, _>>()?))
+            }
             Self::Alone(_) => Ok(Outcome::Setting),
         }
     }
@@ -248,6 +253,7 @@ impl Job {
             (Self::Edits { done, .. }, Outcome::Edits(outcomes)) => done(Ok(outcomes)),
             (Self::Local { done, .. }, Outcome::Local(rev)) => done(Ok(rev)),
             (Self::Setting { done, .. }, Outcome::Setting) => done(Ok(())),
+            (Self::Purge { done, .. }, Outcome::Purge(purged)) => done(Ok(purged)),
             (job, _) => job.fail(Error::Closing),
         }
     }

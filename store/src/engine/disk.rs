@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use self::rows::SqliteRows;
-use super::{Engine, FORMAT, Rows, RowsMut};
+use super::{Engine, Rows, RowsMut, schema};
 use crate::Error;
 
 /// Reading connections kept for the next reader; each holds file handles and some 150 KB.
@@ -59,19 +59,14 @@ impl DiskEngine {
         file.sync_all().map_err(Error::io(action))
     }
 
-    /// Opens a file that [`Self::create`] made, in a folder that holds its attachments too.
+    /// Opens a file that [`Self::create`] made, now or in an earlier version, in a folder that holds its attachments too.
     pub(crate) fn open(
         path: &Path,
         attachments: &Path,
         durability: Durability,
     ) -> Result<Self, Error> {
         let sqlite = Error::sqlite("open a database file");
-        let writer = connect(path, WRITER_CACHE_KIB).map_err(&sqlite)?;
-        let found: u64 =
-            writer.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(&sqlite)?;
-        if found > FORMAT {
-            return Err(Error::NewerFormat { found, known: FORMAT });
-        }
+        let mut writer = connect(path, WRITER_CACHE_KIB).map_err(&sqlite)?;
         let synchronous = match durability {
             Durability::EachCommit => "FULL",
             Durability::WhenSettled => "OFF",
@@ -79,6 +74,7 @@ impl DiskEngine {
         writer.pragma_update(None, "synchronous", synchronous).map_err(&sqlite)?;
         writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(&sqlite)?;
         writer.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT).map_err(&sqlite)?;
+        schema::bring_up_to_date(&mut writer)?;
         Ok(Self {
             path: path.into(),
             attachments: attachments.into(),

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    BlobRow, BodyRow, Counters, DocRow, Engine, HeadRow, LocalRow, PinnedRow, Rows, RowsMut, Visit,
+    BlobRow, BodyRow, Counters, DocRow, Engine, HeadRow, LocalRow, PinnedRow, PurgeRow, Rows,
+    RowsMut, Visit,
 };
 use crate::attachment::{Staged, StagedData};
 use crate::rev_tree::BodyId;
@@ -31,6 +32,7 @@ struct State {
     locals: BTreeMap<String, Arc<LocalRow>>,
     blobs: BTreeMap<ContentHash, Arc<[u8]>>,
     pinned: Vec<PinnedRow>,
+    purges: BTreeMap<u64, Arc<PurgeRow>>,
 }
 
 impl MemoryEngine {
@@ -220,6 +222,16 @@ impl Rows for State {
     fn pinned(&self) -> Result<Vec<PinnedRow>, Error> {
         Ok(self.pinned.clone())
     }
+
+    fn purges(&self, after: u64, visit: Visit<'_, PurgeRow>) -> Result<(), Error> {
+        let after = (Bound::Excluded(after), Bound::Unbounded);
+        visit_all(self.purges.range(after).map(|(_, row)| PurgeRow::clone(row)), visit);
+        Ok(())
+    }
+
+    fn count_bodies(&self) -> Result<u64, Error> {
+        Ok(self.bodies.len() as u64)
+    }
 }
 
 impl RowsMut for State {
@@ -235,6 +247,11 @@ impl RowsMut for State {
 
     fn put_doc(&mut self, row: &DocRow) -> Result<(), Error> {
         self.docs.insert(row.head.id.clone(), Arc::new(row.clone()));
+        Ok(())
+    }
+
+    fn delete_doc(&mut self, id: &str) -> Result<(), Error> {
+        self.docs.remove(id);
         Ok(())
     }
 
@@ -309,6 +326,11 @@ impl RowsMut for State {
 
     fn put_pinned(&mut self, row: &PinnedRow) -> Result<(), Error> {
         self.pinned.push(row.clone());
+        Ok(())
+    }
+
+    fn put_purge(&mut self, row: &PurgeRow) -> Result<(), Error> {
+        self.purges.insert(row.seq, Arc::new(row.clone()));
         Ok(())
     }
 }

@@ -1,11 +1,13 @@
 //! The tables of a database file. `docs/store-format.md` describes them; a test compares.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::Error;
 
 /// Version of the database files written here, kept in SQLite's `user_version`.
-pub(crate) const FORMAT: u64 = 1;
+pub(crate) const FORMAT: u64 = 2;
 
-pub(super) const TABLES: &str = "
+const TABLES: &str = "
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
     value BLOB NOT NULL
@@ -58,11 +60,48 @@ CREATE TABLE held (
 );
 ";
 
+/// What version 2 added.
+const PURGES: &str = "
+CREATE TABLE purges (
+    seq INTEGER PRIMARY KEY,
+    uuid BLOB NOT NULL,
+    doc TEXT NOT NULL,
+    revs BLOB NOT NULL
+);
+";
+
+/// What leads from one version to the next: from 1 to 2, and so on.
+const STEPS: [&str; FORMAT as usize - 1] = [PURGES];
+
+/// Brings a file of an earlier version to the present one; all of it, or nothing.
+pub(super) fn bring_up_to_date(connection: &mut Connection) -> Result<(), Error> {
+    let sqlite = Error::sqlite("bring a database file up to date");
+    let found: u64 =
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(&sqlite)?;
+    let steps = match usize::try_from(found) {
+        Ok(0) => return Err(Error::Damaged("a database file without a version".into())),
+        Ok(found) => STEPS.get(found - 1..),
+        Err(_) => None,
+    };
+    let Some(steps) = steps else {
+        return Err(Error::NewerFormat { found, known: FORMAT });
+    };
+    if steps.is_empty() {
+        return Ok(());
+    }
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&sqlite)?;
+    steps.iter().try_for_each(|step| transaction.execute_batch(step)).map_err(&sqlite)?;
+    transaction.pragma_update(None, "user_version", FORMAT).map_err(&sqlite)?;
+    transaction.commit().map_err(&sqlite)
+}
+
 /// The bytes of an empty database file, so that making one costs no statements.
 pub(super) fn template() -> rusqlite::Result<Vec<u8>> {
     let connection = Connection::open_in_memory()?;
     connection.execute_batch("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;")?;
     connection.execute_batch(TABLES)?;
+    connection.execute_batch(PURGES)?;
     connection.pragma_update(None, "user_version", FORMAT)?;
     let mut image = connection.serialize(rusqlite::MAIN_DB)?.to_vec();
     // Bytes 18 and 19 of SQLite's header are the read and write versions; 2 is write-ahead logging,
@@ -71,4 +110,31 @@ pub(super) fn template() -> rusqlite::Result<Vec<u8>> {
         versions.fill(2);
     }
     Ok(image)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_page_of_the_format_lists_these_tables() {
+        let page = include_str!("../../../docs/store-format.md");
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+        let documented = rows.map(|(table, rest)| {
+            let columns = rest.split(" | ").next().unwrap().replace(['`', ' '], "");
+            (table.to_owned(), columns)
+        });
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(TABLES).unwrap();
+        connection.execute_batch(PURGES).unwrap();
+        let sql = "SELECT tables.name, group_concat(columns.name)
+                   FROM sqlite_schema AS tables, pragma_table_info(tables.name) AS columns
+                   WHERE tables.type = 'table' GROUP BY tables.name";
+        let mut statement = connection.prepare(sql).unwrap();
+        let made = statement.query_map([], |row| Ok((row.get(0).unwrap(), row.get(1).unwrap())));
+        let made: BTreeSet<(String, String)> = made.unwrap().map(Result::unwrap).collect();
+        assert_eq!(documented.collect::<BTreeSet<_>>(), made, "left: the page");
+    }
 }

@@ -10,8 +10,8 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row, params, params_f
 
 use crate::attachment::{Staged, StagedData};
 use crate::engine::{
-    BlobRow, BodyRow, Counters, DocRow, HeadRow, LocalRow, PinnedRow, Rows, RowsMut, Visit,
-    blob_path,
+    BlobRow, BodyRow, Counters, DocRow, HeadRow, LocalRow, PinnedRow, PurgeRow, Rows, RowsMut,
+    Visit, blob_path,
 };
 use crate::rev_tree::BodyId;
 use crate::{AttachmentReader, ContentHash, Direction, Error, IdRange, varint};
@@ -231,6 +231,16 @@ impl Rows for SqliteRows<'_> {
         }
         Ok(pinned)
     }
+
+    fn purges(&self, after: u64, visit: Visit<'_, PurgeRow>) -> Result<(), Error> {
+        let sql = "SELECT seq, uuid, doc, revs FROM purges WHERE seq > ?1 ORDER BY seq";
+        self.each(sql, [clamp(after)], purge_row, visit)
+    }
+
+    fn count_bodies(&self) -> Result<u64, Error> {
+        let count = self.one("SELECT count(*) FROM bodies", [], |row| row.get(0))?;
+        Ok(count.unwrap_or(0))
+    }
 }
 
 impl RowsMut for SqliteRows<'_> {
@@ -249,6 +259,11 @@ impl RowsMut for SqliteRows<'_> {
         let DocRow { head, tree } = row;
         let (seq, body) = (clamp(head.seq), clamp(head.body.0));
         self.run(sql, params![head.id, seq, head.deleted, head.rev, body, tree])?;
+        Ok(())
+    }
+
+    fn delete_doc(&mut self, id: &str) -> Result<(), Error> {
+        self.run("DELETE FROM docs WHERE id = ?1", [id])?;
         Ok(())
     }
 
@@ -332,6 +347,12 @@ impl RowsMut for SqliteRows<'_> {
         self.run(&sql, params_from_iter(values))?;
         Ok(())
     }
+
+    fn put_purge(&mut self, row: &PurgeRow) -> Result<(), Error> {
+        let sql = "INSERT INTO purges (seq, uuid, doc, revs) VALUES (?1, ?2, ?3, ?4)";
+        self.run(sql, params![clamp(row.seq), &row.uuid[..], row.doc, row.revs])?;
+        Ok(())
+    }
 }
 
 /// The tables whose rows pin a body, and all their columns.
@@ -377,6 +398,10 @@ fn head_row(row: &Row<'_>) -> rusqlite::Result<HeadRow> {
 
 fn local_row(row: &Row<'_>) -> rusqlite::Result<LocalRow> {
     Ok(LocalRow { id: row.get(0)?, rev: row.get(1)?, body: row.get(2)? })
+}
+
+fn purge_row(row: &Row<'_>) -> rusqlite::Result<PurgeRow> {
+    Ok(PurgeRow { seq: row.get(0)?, uuid: row.get(1)?, doc: row.get(2)?, revs: row.get(3)? })
 }
 
 fn blob_row(row: &Row<'_>) -> rusqlite::Result<BlobRow> {
@@ -430,7 +455,7 @@ fn encode_counters(counters: &Counters) -> Vec<u8> {
     bytes
 }
 
-fn fields(c: &Counters) -> [u64; 9] {
+fn fields(c: &Counters) -> [u64; 10] {
     [
         c.update_seq,
         c.docs_live,
@@ -441,20 +466,23 @@ fn fields(c: &Counters) -> [u64; 9] {
         c.blob_bytes,
         c.blob_file_bytes,
         c.stale,
+        c.purge_seq,
     ]
 }
 
 fn decode_counters(mut bytes: &[u8]) -> Option<Counters> {
-    let mut next = || varint::read(&mut bytes);
+    let bytes = &mut bytes;
     Some(Counters {
-        update_seq: next()?,
-        docs_live: next()?,
-        docs_deleted: next()?,
-        body_next: next()?,
-        leaf_bytes: next()?,
-        superseded_bytes: next()?,
-        blob_bytes: next()?,
-        blob_file_bytes: next()?,
-        stale: next()?,
+        update_seq: varint::read(bytes)?,
+        docs_live: varint::read(bytes)?,
+        docs_deleted: varint::read(bytes)?,
+        body_next: varint::read(bytes)?,
+        leaf_bytes: varint::read(bytes)?,
+        superseded_bytes: varint::read(bytes)?,
+        blob_bytes: varint::read(bytes)?,
+        blob_file_bytes: varint::read(bytes)?,
+        stale: varint::read(bytes)?,
+        // Version 1 ended here.
+        purge_seq: if bytes.is_empty() { 0 } else { varint::read(bytes)? },
     })
 }
