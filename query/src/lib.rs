@@ -1,0 +1,21 @@
+//! Questions about documents: CouchDB's order over JSON values, and Mango selectors.
+//!
+//! ```
+//! use query::{Document, Selector};
+//!
+//! let selector = Selector::parse(r#"{"year": {"$gte": 1960}, "tags": {"$all": ["red"]}}"#)?;
+//! let matches = |text| Document::parse(text).is_ok_and(|document| selector.matches(&document));
+//! assert!(matches(r#"{"_id":"a","year":1977,"tags":["red","old"]}"#));
+//! assert!(!matches(r#"{"_id":"b","year":1977}"#));
+//! # Ok::<(), query::SelectorError>(())
+//! ```
+
+mod collation;
+mod document;
+mod mango;
+mod value;
+
+pub use collation::{compare, compare_strings};
+pub use document::{Document, NotADocument};
+pub use mango::{Selector, SelectorError};
+pub use value::{Number, Value};

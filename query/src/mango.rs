@@ -1,0 +1,12 @@
+//! Mango: CouchDB's questions written as JSON.
+
+mod condition;
+mod error;
+mod matching;
+mod parse;
+mod path;
+mod selector;
+
+pub use self::error::SelectorError;
+pub(crate) use self::path::{Found, Path};
+pub use self::selector::Selector;
