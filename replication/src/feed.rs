@@ -18,6 +18,16 @@ pub enum Filter {
     Selector(Arc<str>),
 }
 
+/// Which leaf revisions of a document are replicated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Leaves {
+    /// All of them, conflicts and tombstones included.
+    #[default]
+    All,
+    /// The winner alone: CouchDB's `winning_revs_only`.
+    Winner,
+}
+
 /// What is asked of a changes feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangesQuery {
@@ -29,6 +39,8 @@ pub struct ChangesQuery {
     pub feed: Feed,
     /// Which documents.
     pub filter: Filter,
+    /// Which of their revisions.
+    pub leaves: Leaves,
 }
 
 /// What a changes feed does when nothing has changed.
@@ -60,6 +72,6 @@ pub struct ChangesBatch {
 pub struct Change {
     /// The document.
     pub id: DocId,
-    /// Its leaf revisions, the winner first; never empty.
+    /// Its leaf revisions that were asked for, the winner first; never empty.
     pub leaves: Vec<RevId>,
 }

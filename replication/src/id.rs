@@ -4,7 +4,7 @@ use std::fmt;
 
 use store::LocalId;
 
-use crate::Filter;
+use crate::{Filter, Leaves};
 
 /// What a replication's checkpoints are filed under: the same for the same source, target and
 /// filter, whatever the credentials; 32 hexadecimal digits.
@@ -19,7 +19,7 @@ impl ReplicationId {
     /// Names the replication that `hub` (whatever is unique to it) runs from `source` to `target`,
     /// each a database's name or [`crate::PeerUrl::endpoint`].
     #[must_use]
-    pub fn new(hub: &[u8], source: &str, target: &str, filter: &Filter) -> Self {
+    pub fn new(hub: &[u8], source: &str, target: &str, filter: &Filter, leaves: Leaves) -> Self {
         let mut hasher = blake3::Hasher::new();
         let mut part = |bytes: &[u8]| {
             hasher.update(&(bytes.len() as u64).to_le_bytes());
@@ -42,6 +42,10 @@ impl ReplicationId {
                 part(b"selector");
                 part(selector.as_bytes());
             }
+        }
+        match leaves {
+            Leaves::All => {}
+            Leaves::Winner => part(b"winning_revs_only"),
         }
         let digest = hasher.finalize().to_hex();
         Self(digest.as_str().get(..32).unwrap_or_default().into())
@@ -91,16 +95,20 @@ mod tests {
 
     #[test]
     fn same_replication_same_id() {
-        let id = |source: &str, filter: &Filter| ReplicationId::new(b"hub", source, "b", filter);
+        let id = |source: &str, filter: &Filter| {
+            ReplicationId::new(b"hub", source, "b", filter, Leaves::All)
+        };
         let all = id("a", &Filter::All);
         assert_eq!(all.to_string().len(), 32);
         assert_eq!(all, id("a", &Filter::All));
         assert_ne!(all, id("c", &Filter::All));
-        assert_ne!(all, ReplicationId::new(b"other", "a", "b", &Filter::All));
-        assert_ne!(all, ReplicationId::new(b"hub", "ab", "", &Filter::All));
+        assert_ne!(all, ReplicationId::new(b"other", "a", "b", &Filter::All, Leaves::All));
+        assert_ne!(all, ReplicationId::new(b"hub", "ab", "", &Filter::All, Leaves::All));
         assert_eq!(id("a", &doc_ids(&["x", "y"])), id("a", &doc_ids(&["y", "x", "y"])));
         assert_ne!(all, id("a", &doc_ids(&[])));
         assert_ne!(id("a", &doc_ids(&["x"])), id("a", &Filter::Selector("x".into())));
+        let winners = ReplicationId::new(b"hub", "a", "b", &Filter::All, Leaves::Winner);
+        assert_ne!(all, winners);
         assert_eq!(all.log_id().to_string(), format!("_local/{all}"));
     }
 }

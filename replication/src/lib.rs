@@ -7,7 +7,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use replication::{Filter, Job, LocalPeer, Outcome, ReplicationId, Spec, Surroundings};
+//! use replication::{Filter, Job, Leaves, LocalPeer, Outcome, ReplicationId, Spec, Surroundings};
 //! use store::{DocumentLimits, Millis, Options, Store};
 //!
 //! # let options = Options { writer_threads: 1, open_databases_max: 8, device: [0; 32] };
@@ -19,7 +19,7 @@
 //!         Arc::clone(&store), name.parse()?, DocumentLimits::default(), Arc::clone(&clock),
 //!     )))
 //! };
-//! let id = ReplicationId::new(b"this hub", "notes", "copy", &Filter::All);
+//! let id = ReplicationId::new(b"this hub", "notes", "copy", &Filter::All, Leaves::All);
 //! let spec = Spec { create_target: true, ..Spec::new(id) };
 //! let (source, target) = (peer("notes")?, peer("copy")?);
 //! let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
@@ -44,7 +44,7 @@ mod seq;
 mod spec;
 
 pub use driver::{Canceller, Clock, Job, Surroundings};
-pub use feed::{Change, ChangesBatch, ChangesQuery, Feed, Filter};
+pub use feed::{Change, ChangesBatch, ChangesQuery, Feed, Filter, Leaves};
 pub use id::{ReplicationId, SessionId};
 pub use peer::{
     Answering, AttachmentStream, BoxedIo, BulkGets, Connect, Fetched, HttpClient, HttpPeer,

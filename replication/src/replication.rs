@@ -28,9 +28,6 @@ use crate::{
     Failure, Outcome, PeerError, PeerSeq, Progress, Report, SessionId, Spec, State, Stats,
 };
 
-/// Batches of changes under way at once.
-const BATCHES_MAX: usize = 3;
-
 /// One run of a replication.
 #[derive(Debug)]
 pub struct Replication {
@@ -67,8 +64,9 @@ impl Replication {
     #[must_use]
     pub fn new(spec: Spec, session_id: SessionId, seed: u64, now: Millis) -> Self {
         let batch_changes_max = spec.batch_changes_max.max(1);
+        let batches_max = spec.batches_max.max(1);
         let mut replication = Self {
-            spec: Spec { batch_changes_max, ..spec },
+            spec: Spec { batch_changes_max, batches_max, ..spec },
             session_id,
             started: now,
             exchange: Exchange::new(seed),
@@ -107,7 +105,9 @@ impl Replication {
     #[must_use]
     pub fn next_timeout(&self) -> Option<Millis> {
         let running = match &self.phase {
-            Phase::Running(running) => [running.next_read(), running.next_checkpoint(&self.spec)],
+            Phase::Running(running) => {
+                [running.next_read(self.spec.batches_max), running.next_checkpoint(&self.spec)]
+            }
             Phase::Handshake(_) | Phase::Ended(_) => [None, None],
         };
         running.into_iter().chain([self.exchange.next_due()]).flatten().min()
@@ -214,7 +214,7 @@ impl Replication {
         let passing = error.is_passing() && {
             let tries = self.exchange.delay(task, error.chain(), now);
             tracing::debug!(%side, tries, error = %error.chain(), "replication request failed");
-            self.spec.continuous || tries <= self.spec.retries_max
+            self.spec.retries_max.is_none_or(|max| tries <= max)
         };
         if !passing {
             self.end(Outcome::Failed(Failure { side, error }));
@@ -238,7 +238,7 @@ impl Replication {
         }
         let Phase::Running(running) = &mut self.phase else { return };
         running.take_finished();
-        if running.wants_changes(now) {
+        if running.wants_changes(self.spec.batches_max, now) {
             self.read_on(now);
         }
         self.remember_if_due(now);

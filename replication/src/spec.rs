@@ -1,6 +1,6 @@
 //! What a replication is to do.
 
-use crate::{Filter, PeerSeq, ReplicationId};
+use crate::{Filter, Leaves, PeerSeq, ReplicationId};
 
 /// What a replication is to do; the two databases come with the peers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Spec {
     pub create_target: bool,
     /// Which documents.
     pub filter: Filter,
+    /// Which of their revisions: CouchDB's `winning_revs_only`.
+    pub leaves: Leaves,
     /// Where to begin, whatever the checkpoints say.
     pub since: Option<PeerSeq>,
     /// Whether checkpoints are read and written.
@@ -21,9 +23,11 @@ pub struct Spec {
     pub checkpoint_interval_ms: u64,
     /// Changes per batch: CouchDB's `worker_batch_size`.
     pub batch_changes_max: usize,
-    /// How often a failed request is tried again before a replication that is not continuous gives
-    /// up; a continuous one never does.
-    pub retries_max: u32,
+    /// Batches under way at once: CouchDB's `worker_processes`.
+    pub batches_max: usize,
+    /// How often a failed request is tried again before the replication gives up; `None` is for
+    /// ever.
+    pub retries_max: Option<u32>,
 }
 
 impl Spec {
@@ -35,11 +39,13 @@ impl Spec {
             continuous: false,
             create_target: false,
             filter: Filter::All,
+            leaves: Leaves::All,
             since: None,
             use_checkpoints: true,
             checkpoint_interval_ms: 30_000,
             batch_changes_max: 500,
-            retries_max: 5,
+            batches_max: 4,
+            retries_max: Some(5),
         }
     }
 

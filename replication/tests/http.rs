@@ -17,8 +17,8 @@ use std::sync::atomic::Ordering;
 use http::HeaderMap;
 use random::Random;
 use replication::{
-    Filter, HttpClient, HttpPeer, Job, Outcome, Peer, PeerError, PeerUrl, ReplicationId, Report,
-    Spec, State, Surroundings, Timeouts,
+    Filter, HttpClient, HttpPeer, Job, Leaves, Outcome, Peer, PeerError, PeerUrl, ReplicationId,
+    Report, Spec, State, Surroundings, Timeouts,
 };
 use server::{Pipe, Server};
 use site::{Site, agree};
@@ -36,7 +36,7 @@ fn surroundings(random: &mut Random) -> Surroundings {
 }
 
 fn spec(name: &str) -> Spec {
-    Spec::new(ReplicationId::new(b"hub", name, "target", &Filter::All))
+    Spec::new(ReplicationId::new(b"hub", name, "target", &Filter::All, Leaves::All))
 }
 
 async fn run(
@@ -90,6 +90,22 @@ async fn pulls_and_pushes() {
 #[tokio::test]
 async fn pulls_from_servers_without_bulk_get() {
     in_step(false).await;
+}
+
+#[tokio::test]
+async fn pulls_winners_without_bulk_get_because_that_is_asked_for() {
+    let mut random = Random::new(4);
+    let sites = sites(&mut random);
+    let server = Server::new(sites[1].local());
+    let client = HttpClient::new(Arc::new(Pipe(Arc::clone(&server))), Timeouts::default());
+    let peer = HttpPeer::new(client, URL.parse().unwrap(), HeaderMap::new()).without_bulk_get();
+    let spec = Spec { leaves: Leaves::Winner, ..spec("winners") };
+    let report = run(spec, Arc::new(peer), sites[0].peer(), &mut random).await;
+    assert!(report.stats.docs_written > 0);
+    assert_eq!(report.stats.bulk.attempts, 0);
+    let seen = server.seen.lock().unwrap().clone();
+    assert!(seen.iter().any(|request| request.contains("style=main_only")), "{seen:?}");
+    assert!(!seen.iter().any(|request| request.contains("_bulk_get")), "{seen:?}");
 }
 
 #[tokio::test]

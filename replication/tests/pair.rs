@@ -108,6 +108,7 @@ fn continuous_replication_follows_edits_through_faults() {
         let sites = sites(2);
         let spec = Spec {
             continuous: true,
+            retries_max: None,
             batch_changes_max: 3,
             checkpoint_interval_ms: 500,
             ..Spec::new(sites[0].id_to(&sites[1]))
@@ -215,6 +216,33 @@ fn only_the_documents_asked_for_move() {
         let all = sites[0].documents();
         assert!(moved.iter().all(|(id, document)| all[id] == *document));
         assert_eq!(moved.len(), ["a", "c"].iter().filter(|id| all.contains_key(**id)).count());
+    });
+}
+
+#[test]
+fn winners_alone_move_when_they_alone_are_asked_for() {
+    each_seed(20, |random| {
+        let sites = sites(2);
+        for _ in 0..20 {
+            sites[0].edit_some(random);
+        }
+        sites[0].add_leaves("a", 3);
+        let spec = Spec {
+            leaves: replication::Leaves::Winner,
+            batch_changes_max: random.below(5) as usize + 1,
+            ..Spec::new(sites[0].id_to(&sites[1]))
+        };
+        let ending = Link::new(&sites[0], &sites[1], spec, random).run(&Faults::NONE, random);
+        assert!(matches!(ending, Ending::Over(Outcome::Completed(_))));
+        let (all, moved) = (sites[0].documents(), sites[1].documents());
+        assert!(all["a"].leaves.len() > 1);
+        assert_eq!(moved.len(), all.len());
+        for (id, document) in moved {
+            assert_eq!(document.winner, all[&id].winner);
+            let leaves: Vec<_> = document.leaves.into_iter().collect();
+            let [(rev, leaf)] = leaves.as_slice() else { panic!("{id}: {leaves:?}") };
+            assert_eq!(leaf, &all[&id].leaves[rev]);
+        }
     });
 }
 

@@ -88,6 +88,7 @@ fn a_position_the_source_does_not_know_leads_to_the_start() {
 fn reads_ahead_and_checkpoints_only_without_gaps() {
     let mut script = Script::begun(|spec| {
         spec.batch_changes_max = 1;
+        spec.batches_max = 3;
         spec.checkpoint_interval_ms = 0;
     });
     for number in 1..=3 {
@@ -116,7 +117,7 @@ fn reads_ahead_and_checkpoints_only_without_gaps() {
 
 #[test]
 fn passing_errors_are_tried_again_and_bounded() {
-    let mut script = Script::begun(|spec| spec.retries_max = 3);
+    let mut script = Script::begun(|spec| spec.retries_max = Some(3));
     for _ in 0..3 {
         script.answer("source changes since 0", Err(unreachable()));
         assert!(script.asked().is_empty());
@@ -127,7 +128,10 @@ fn passing_errors_are_tried_again_and_bounded() {
     script.answer("source changes since 0", Err(unreachable()));
     assert_eq!(script.outcome(), "source: could not reach the peer: gone");
 
-    let mut script = Script::begun(|spec| spec.continuous = true);
+    let mut script = Script::begun(|spec| {
+        spec.continuous = true;
+        spec.retries_max = None;
+    });
     for _ in 0..100 {
         script.answer("source changes since 0", Err(unreachable()));
         script.wait();

@@ -47,8 +47,10 @@ pub struct HttpPeer {
     client: HttpClient,
     url: PeerUrl,
     headers: HeaderMap,
-    /// The server has turned out not to know `_bulk_get`.
+    /// The server has turned out not to know `_bulk_get`, or is not to be asked for it.
     without_bulk_get: AtomicBool,
+    /// Query with which the database is created.
+    create_query: String,
 }
 
 impl HttpPeer {
@@ -61,7 +63,27 @@ impl HttpPeer {
         headers
             .entry(header::ACCEPT)
             .or_insert(header::HeaderValue::from_static("application/json"));
-        Self { client, url, headers, without_bulk_get: AtomicBool::new(false) }
+        let without_bulk_get = AtomicBool::new(false);
+        Self { client, url, headers, without_bulk_get, create_query: String::new() }
+    }
+
+    /// The same, never asked for several documents at once: CouchDB's `use_bulk_get=false`.
+    #[must_use]
+    pub fn without_bulk_get(mut self) -> Self {
+        *self.without_bulk_get.get_mut() = true;
+        self
+    }
+
+    /// The same, created with these options: CouchDB's `create_target_params`.
+    #[must_use]
+    pub fn created_with<'a>(mut self, options: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        self.create_query.clear();
+        for (name, value) in options {
+            let mark = if self.create_query.is_empty() { "/?" } else { "&" };
+            let (name, value) = (url::encode(name), url::encode(value));
+            let _ = write!(self.create_query, "{mark}{name}={value}");
+        }
+        self
     }
 
     /// Asks for something below the database.
@@ -107,7 +129,7 @@ impl HttpPeer {
     }
 
     async fn create_database(&self) -> Result<(), PeerError> {
-        match self.send("creation of the database", Method::PUT, "", None).await {
+        match self.send("creation of the database", Method::PUT, &self.create_query, None).await {
             Ok(reply) => reply.read(ANSWER_BYTES_MAX).await.map(|_| ()),
             Err(PeerError::Refused { status: 412, .. }) => Ok(()),
             Err(error) => Err(error),

@@ -7,7 +7,7 @@ use store::Millis;
 
 use super::exchange::{Call, Side, Task};
 use super::transfer::Batch;
-use super::{BATCHES_MAX, Phase, Replication, Running};
+use super::{Phase, Replication, Running};
 use crate::{Change, ChangesBatch, ChangesQuery, Feed, PeerSeq};
 
 /// Least time between two questions to a feed that has nothing new, whatever the source does.
@@ -76,17 +76,18 @@ impl Reading {
 
 impl Running {
     /// Whether there is room for another batch and reason to ask for it.
-    pub(super) fn wants_changes(&self, now: Millis) -> bool {
-        self.may_read() && self.reading.not_before <= now
+    pub(super) fn wants_changes(&self, batches_max: usize, now: Millis) -> bool {
+        self.may_read(batches_max) && self.reading.not_before <= now
     }
 
-    pub(super) fn next_read(&self) -> Option<Millis> {
-        (self.may_read() && self.reading.not_before > Millis(0)).then_some(self.reading.not_before)
+    pub(super) fn next_read(&self, batches_max: usize) -> Option<Millis> {
+        (self.may_read(batches_max) && self.reading.not_before > Millis(0))
+            .then_some(self.reading.not_before)
     }
 
-    fn may_read(&self) -> bool {
+    fn may_read(&self, batches_max: usize) -> bool {
         let reading = &self.reading;
-        !reading.over && !reading.under_way && self.batches.len() < BATCHES_MAX
+        !reading.over && !reading.under_way && self.batches.len() < batches_max
     }
 }
 
@@ -102,6 +103,7 @@ impl Replication {
             limit: self.spec.batch_changes_max,
             feed: if reading.caught_up { Feed::Longpoll } else { Feed::Normal },
             filter: self.spec.filter.clone(),
+            leaves: self.spec.leaves,
         };
         self.exchange.send(Task::Changes, Side::Source, Call::Changes(query));
     }

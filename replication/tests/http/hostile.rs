@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Uri};
 use replication::{
-    BoxedIo, ChangesQuery, Connect, Feed, Filter, HttpClient, HttpPeer, Peer, PeerError, PeerSeq,
-    Timeouts, Wanted,
+    BoxedIo, ChangesQuery, Connect, Feed, Filter, HttpClient, HttpPeer, Leaves, Peer, PeerError,
+    PeerSeq, Timeouts, Wanted,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -49,6 +49,7 @@ async fn check(head: &str, body: &str, then: &'static str, close: bool, expected
         limit: 10,
         feed: Feed::Normal,
         filter: Filter::All,
+        leaves: Leaves::All,
     };
     let wanted = Wanted {
         id: "a".parse().unwrap(),

@@ -15,8 +15,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use percent_encoding::percent_decode_str;
 use replication::{
-    BoxedIo, ChangesQuery, Connect, Feed, Filter, LocalDatabase, LocalDocument, PeerError, PeerSeq,
-    Revision, Wanted,
+    BoxedIo, ChangesQuery, Connect, Feed, Filter, Leaves, LocalDatabase, LocalDocument, PeerError,
+    PeerSeq, Revision, Wanted,
 };
 use serde_json::{Value, json};
 use store::{Document, DocumentLimits, EditError, Lineage, Millis};
@@ -183,6 +183,10 @@ impl Server {
             limit: options["limit"].parse().unwrap(),
             feed: Feed::Normal,
             filter,
+            leaves: match options["style"].as_str() {
+                "main_only" => Leaves::Winner,
+                _ => Leaves::All,
+            },
         })?;
         let row = |change: &replication::Change| {
             let leaf = |rev: &store::RevId| json!({"rev": rev.to_string()});

@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use replication::{Clock, Filter, LocalDatabase, LocalPeer, PeerSeq, ReplicationId};
+use replication::{Clock, Filter, Leaves, LocalDatabase, LocalPeer, PeerSeq, ReplicationId};
 use store::{
     Content, Database, DbName, DocId, DocumentLimits, Edit, Lineage, Millis, NewAttachment,
     Options, Store,
@@ -62,7 +62,7 @@ impl Site {
 
     #[allow(dead_code, reason = "not every test needs it")]
     pub(crate) fn id_to(&self, target: &Self) -> ReplicationId {
-        ReplicationId::new(b"pair", &self.name, &target.name, &Filter::All)
+        ReplicationId::new(b"pair", &self.name, &target.name, &Filter::All, Leaves::All)
     }
 
     pub(crate) fn now(&self) -> Millis {

@@ -1,8 +1,8 @@
 //! A replication whose peers are played by hand.
 
 use replication::{
-    Answer, Call, Change, ChangesBatch, Feed, Fetched, Filter, Outcome, PeerError, PeerInfo,
-    PeerSeq, Refusal, RefusalReason, Replication, ReplicationId, Request, Revision,
+    Answer, Call, Change, ChangesBatch, Feed, Fetched, Filter, Leaves, Outcome, PeerError,
+    PeerInfo, PeerSeq, Refusal, RefusalReason, Replication, ReplicationId, Request, Revision,
     RevisionAttachment, SessionId, Spec, Transfer, Wanted,
 };
 use store::{Millis, RevId};
@@ -16,7 +16,7 @@ pub(crate) struct Script {
 
 impl Script {
     pub(crate) fn new(change: impl FnOnce(&mut Spec)) -> Self {
-        let mut spec = Spec::new(ReplicationId::new(b"hub", "a", "b", &Filter::All));
+        let mut spec = Spec::new(ReplicationId::new(b"hub", "a", "b", &Filter::All, Leaves::All));
         change(&mut spec);
         let now = Millis(1_000);
         let replication = Replication::new(spec, SessionId::from_random(1), 1, now);

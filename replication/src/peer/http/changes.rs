@@ -7,7 +7,7 @@ use store::json::ArraySplitter;
 use store::{DocId, RevId};
 
 use super::{HttpPeer, no_database, nonsense, parse, url};
-use crate::{Change, ChangesBatch, ChangesQuery, Feed, Filter, PeerError, PeerSeq};
+use crate::{Change, ChangesBatch, ChangesQuery, Feed, Filter, Leaves, PeerError, PeerSeq};
 
 /// Bytes of one row: a document with some twenty thousand leaves.
 const ROW_BYTES_MAX: usize = 1 << 20;
@@ -53,9 +53,13 @@ fn path(query: &ChangesQuery) -> String {
         Filter::DocIds(_) => "&filter=_doc_ids",
         Filter::Selector(_) => "&filter=_selector",
     };
+    let style = match query.leaves {
+        Leaves::All => "all_docs",
+        Leaves::Winner => "main_only",
+    };
     // A clustered CouchDB works hard for every row's `seq`; only the last one is needed.
     let options = format!("seq_interval={limit}&limit={limit}{filter}");
-    format!("/_changes?style=all_docs&feed={feed}&since={}&{options}", url::encode(&since))
+    format!("/_changes?style={style}&feed={feed}&since={}&{options}", url::encode(&since))
 }
 
 fn body(filter: &Filter) -> Option<String> {
@@ -161,7 +165,7 @@ mod tests {
 
     fn query(filter: Filter, feed: Feed) -> ChangesQuery {
         let since = PeerSeq::from_json(r#""5-a+b""#).unwrap();
-        ChangesQuery { since, limit: 2, feed, filter }
+        ChangesQuery { since, limit: 2, feed, filter, leaves: Leaves::All }
     }
 
     /// Reads an answer in one piece and byte by byte.
@@ -239,6 +243,8 @@ mod tests {
             path(&query(Filter::All, Feed::Normal)),
             "/_changes?style=all_docs&feed=normal&since=5-a%2Bb&seq_interval=2&limit=2"
         );
+        let winners = ChangesQuery { leaves: Leaves::Winner, ..query(Filter::All, Feed::Longpoll) };
+        assert!(path(&winners).starts_with("/_changes?style=main_only&feed=longpoll&"));
         let ids = Filter::DocIds(["a\"".parse().unwrap()].into());
         assert_eq!(body(&ids).unwrap(), r#"{"doc_ids":["a\""]}"#);
         assert!(path(&query(ids, Feed::Longpoll)).ends_with("&filter=_doc_ids"));

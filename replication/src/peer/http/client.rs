@@ -58,6 +58,12 @@ impl HttpClient {
         Self { client, timeouts }
     }
 
+    /// The same, with its own patience; connections stay shared.
+    #[must_use]
+    pub fn with_timeouts(&self, timeouts: Timeouts) -> Self {
+        Self { client: self.client.clone(), timeouts }
+    }
+
     /// Sends a request and waits for the head of a successful answer; `what` it is about is said in
     /// errors.
     pub(super) async fn send(

@@ -9,8 +9,8 @@ use store::{
 };
 
 use crate::{
-    Change, ChangesBatch, ChangesQuery, Fetched, Filter, LocalDocument, PeerError, PeerInfo,
-    Refusal, RefusalReason, Revision, RevisionAttachment, Transfer, Wanted,
+    Change, ChangesBatch, ChangesQuery, Fetched, Filter, Leaves, LocalDocument, PeerError,
+    PeerInfo, Refusal, RefusalReason, Revision, RevisionAttachment, Transfer, Wanted,
 };
 
 /// A database of this hub, asked from a thread that may block.
@@ -109,11 +109,15 @@ impl LocalDatabase {
         }
         let unknown = |error: store::MalformedSeq| PeerError::UnknownSeq(error.to_string());
         let since = self.database.parse_since(&query.since.as_since()).map_err(unknown)?;
-        self.database.read(|snapshot| match &query.filter {
+        let mut batch = self.database.read(|snapshot| match &query.filter {
             Filter::All => self.all_changes(snapshot, since, query.limit),
             Filter::DocIds(ids) => self.changes_of(snapshot, ids, since, query.limit),
             Filter::Selector(_) => Err(PeerError::Unsupported("a selector on a local source")),
-        })
+        })?;
+        if query.leaves == Leaves::Winner {
+            batch.changes.iter_mut().for_each(|change| change.leaves.truncate(1));
+        }
+        Ok(batch)
     }
 
     fn all_changes(
