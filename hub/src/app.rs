@@ -13,13 +13,14 @@ use crate::couch_config::{CouchConfig, CouchConfigError};
 use crate::data_dir::DataDir;
 use crate::key_file::{self, KeyFileError};
 use crate::listener::{Connections, Listeners};
-use crate::replicate::Replications;
+use crate::replicate::{self, Replications};
 use crate::tasks::Tasks;
 use crate::updates::{self, Updates};
 use crate::uuids::Uuids;
 
 /// Databases that a hub always has.
-const SYSTEM_DATABASES: [&str; 3] = ["_users", "_global_changes", access::APPS_DATABASE];
+const SYSTEM_DATABASES: [&str; 4] =
+    ["_users", "_global_changes", "_replicator", access::APPS_DATABASE];
 
 /// How long requests may take to end once the hub is told to stop.
 const DRAIN_GRACE: Duration = Duration::from_secs(5);
@@ -151,6 +152,8 @@ impl App {
     pub(crate) async fn run(self: Arc<Self>, listeners: Listeners) {
         let watching = tokio::spawn(watch_apps(Arc::clone(&self)));
         let following = tokio::spawn(updates::follow(Arc::clone(&self)));
+        let asking = tokio::spawn(replicate::follow(Arc::clone(&self)));
+        let scheduling = tokio::spawn(replicate::schedule(Arc::clone(&self)));
         let connections = Connections::new(self.connections_max);
         connections.accept(&self, listeners).await;
         tracing::info!("stopping");
@@ -161,6 +164,8 @@ impl App {
         }
         watching.abort();
         following.abort();
+        asking.abort();
+        scheduling.abort();
         let store = Arc::clone(&self.store);
         if tokio::task::spawn_blocking(move || store.close()).await.is_err() {
             tracing::error!("closing the store failed");

@@ -1,22 +1,39 @@
-//! `POST /_replicate`: replications that somebody asked for, once or for as long as the hub runs.
+//! Replications: those asked for by `POST /_replicate`, and those that documents of `_replicator`
+//! ask for.
 //!
 //! Whoever asks needs the rights that the replication uses: reading a source here, writing to a
 //! target here, creating it where that is asked for. An app may name any server as the other side,
 //! but one side has to be a database here: the hub fetches and sends documents for apps, it is no
 //! proxy between other servers. A replication ends with the rights of the app that began it.
+//!
+//! `documents` reads what documents ask for into the `table`, `jobs` makes a `plan` of it and runs
+//! it, `document` writes into documents how they ended.
 
 mod connect;
+mod document;
+mod documents;
 mod endpoint;
+mod history;
 mod jobs;
+mod options;
+mod outcome;
+mod plan;
 mod request;
+pub(crate) mod scheduler;
+mod settings;
+mod table;
 
 use http::StatusCode;
+use replication::Spec;
 use serde::Serialize;
 
+pub(crate) use self::document::admit;
+pub(crate) use self::documents::follow;
 use self::endpoint::Endpoint;
-pub(crate) use self::jobs::Replications;
-use self::jobs::{Ended, Running};
+pub(crate) use self::jobs::{Replications, schedule};
+use self::outcome::Ended;
 use self::request::Wanted;
+use self::settings::Settings;
 use crate::access::{Action, Principal, decide};
 use crate::http::{Call, HttpError, Reply, json_body, reply};
 
@@ -32,30 +49,34 @@ struct Accepted<'a> {
 pub(crate) async fn replicate(call: Call) -> Result<Reply, HttpError> {
     let Call { app, principal, headers, body, .. } = call;
     let body = json_body::object(&headers, body).await?;
-    let wanted = Wanted::parse(&body, &app.server_uuid)?;
+    let settings = Settings::of(&app.couch_config);
+    let wanted = Wanted::parse(&body, &app.server_uuid, &settings)?;
     let jobs = &app.replications;
-    let request = match wanted {
+    let mut request = match wanted {
         Wanted::Cancel(id) => {
-            let running = jobs.find(&id, &principal).ok_or(HttpError::NotFound("missing"))?;
-            running.cancel();
-            running.ended().await;
+            let job = jobs.cancel(&id, &principal).ok_or(HttpError::NotFound("missing"))?;
+            job.ended().await;
             return Ok(reply::json(StatusCode::OK, &Accepted { ok: true, id: &id }));
         }
-        Wanted::Start(request) => request,
+        Wanted::Start(request) => *request,
     };
-    check_rights(&principal, &request.source, &request.target, request.spec.create_target)?;
+    check_rights(&principal, &request.source, &request.target, &request.spec)?;
     let continuous = request.spec.continuous;
-    let running = jobs.start(&app, principal, *request)?;
     if continuous {
-        let accepted = Accepted { ok: true, id: running.id() };
+        // Nobody would begin it again.
+        request.spec.retries_max = None;
+    }
+    let job = jobs.start(&app, principal, request)?;
+    if continuous {
+        let accepted = Accepted { ok: true, id: &job.id };
         return Ok(reply::json(StatusCode::ACCEPTED, &accepted));
     }
-    answer(&running).await
+    answer(job.ended().await)
 }
 
-/// Waits for the end, and says what came of it.
-async fn answer(running: &Running) -> Result<Reply, HttpError> {
-    match running.ended().await {
+/// Says what came of it.
+fn answer(ended: Ended) -> Result<Reply, HttpError> {
+    match ended {
         Ended::Completed(report) => Ok(reply::json_text(StatusCode::OK, report.into_bytes())),
         Ended::Cancelled => Err(HttpError::Replication {
             status: StatusCode::SERVICE_UNAVAILABLE,
@@ -72,14 +93,16 @@ fn check_rights(
     principal: &Principal,
     source: &Endpoint,
     target: &Endpoint,
-    create_target: bool,
+    spec: &Spec,
 ) -> Result<(), HttpError> {
+    // Its own rights are what a job has; nobody has none, not even to a server elsewhere.
+    decide(principal, Action::UseServer, None).allowed()?;
     if let Some(source) = source.local() {
         decide(principal, Action::Read, Some(source.as_str())).allowed()?;
     }
     if let Some(target) = target.local() {
         decide(principal, Action::Write, Some(target.as_str())).allowed()?;
-        if create_target {
+        if spec.create_target {
             decide(principal, Action::Create, Some(target.as_str())).allowed()?;
         }
     }

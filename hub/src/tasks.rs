@@ -82,6 +82,14 @@ impl Task {
         entry.members.insert("updated_on".into(), json!(seconds(now)));
     }
 
+    /// Sets many members at once.
+    pub(crate) fn extend(&self, members: Map<String, Value>, now: Millis) {
+        let mut running = self.tasks.lock();
+        let Some(entry) = running.tasks.get_mut(&self.number) else { return };
+        entry.members.extend(members);
+        entry.members.insert("updated_on".into(), json!(seconds(now)));
+    }
+
     /// Sets how many changes are done out of how many, and the percentage that makes.
     pub(crate) fn progress(&self, done: u64, total: u64, now: Millis) {
         let percent = (u128::from(done) * 100).checked_div(u128::from(total));

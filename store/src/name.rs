@@ -33,10 +33,10 @@ impl DbName {
         &self.0
     }
 
-    /// Whether this is a system database, whose name begins with an underscore.
+    /// Whether this is a system database, whose name begins with an underscore, or a replicator's.
     #[must_use]
     pub fn is_system(&self) -> bool {
-        self.0.starts_with('_')
+        self.0.starts_with('_') || self.0.ends_with("/_replicator")
     }
 }
 

@@ -84,6 +84,11 @@ impl Hub {
         self.folder.path().join("data")
     }
 
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("hub.log")).unwrap_or_default()
+    }
+
     /// Runs `larder ARGUMENTS --data-dir …` to its end.
     #[track_caller]
     pub fn larder(&self, arguments: &[&str]) -> Finished {

@@ -22,6 +22,8 @@ mod process;
 pub use process::Process;
 mod finished;
 pub use finished::Finished;
+mod eventually;
+pub use eventually::eventually;
 mod hub;
 pub use hub::{Hub, larder};
 mod node;

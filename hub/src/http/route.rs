@@ -178,13 +178,13 @@ impl Pattern {
 impl Part {
     fn of(segment: &'static str) -> Self {
         match segment {
-            "{doc}" => Self::Doc,
+            "{doc}" | "{job}" | "{replicator}" => Self::Doc,
             "{design}" => Self::Design,
             "{local}" => Self::Local,
             "{node}" => Self::Node,
             "{section}" => Self::Section,
             "{key}" => Self::Key,
-            "{att}" => Self::Att,
+            "{att}" | "{rest}" => Self::Att,
             literal => Self::Literal(literal),
         }
     }

@@ -8,6 +8,7 @@ use super::{
     all_docs, attachment, bulk, changes, database, document, local, revisions, server, session,
 };
 use crate::access::Action;
+use crate::replicate::scheduler;
 
 /// Answers a request.
 pub(crate) type Handler =
@@ -18,7 +19,7 @@ pub(crate) struct Route {
     /// Methods are case-sensitive; `HEAD` is answered by the `GET` row without the body.
     pub(crate) method: &'static str,
     /// Literal segments, and `{db}`, `{doc}`, `{design}`, `{local}`, `{att}`, `{node}`, `{section}`,
-    /// `{key}`. The resource is the database where the pattern begins with `{db}`, else the server.
+    /// `{key}`, `{job}`, `{replicator}`, `{rest}`. The resource is the database where the pattern begins with `{db}`, else the server.
     pub(crate) path: &'static str,
     /// What is done to the resource.
     pub(crate) action: Action,
@@ -61,6 +62,11 @@ pub(crate) static ROUTES: &[Route] = &[
     route!(PUT "/_node/{node}/_config/{section}/{key}" AdministerServer server::node::set),
     route!(DELETE "/_node/{node}/_config/{section}/{key}" AdministerServer server::node::remove),
     route!(POST "/_replicate" UseServer crate::replicate::replicate),
+    route!(GET "/_scheduler/jobs" AdministerServer scheduler::jobs),
+    route!(GET "/_scheduler/jobs/{job}" AdministerServer scheduler::job),
+    route!(GET "/_scheduler/docs" AdministerServer scheduler::docs),
+    route!(GET "/_scheduler/docs/{replicator}" AdministerServer scheduler::docs_of),
+    route!(GET "/_scheduler/docs/{replicator}/{rest}" AdministerServer scheduler::doc),
     route!(GET "/_hub/status" AdministerServer crate::control::status),
     route!(GET "/_hub/apps" AdministerServer crate::control::list_apps),
     route!(POST "/_hub/apps" AdministerServer crate::control::add_app),

@@ -23,6 +23,7 @@ const FRAMING: [HeaderName; 7] = [
 ];
 
 /// One side of a replication.
+#[derive(Clone, PartialEq)]
 pub(super) enum Endpoint {
     /// A database here.
     Local(DbName),
@@ -82,7 +83,17 @@ impl Endpoint {
     }
 }
 
-/// Prints what may be shown.
+impl Endpoint {
+    /// What everybody who may see the job may see: no user name and no password.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Self::Local(name) => name.to_string(),
+            Self::Remote(url, _) => format!("{}/", url.endpoint()),
+        }
+    }
+}
+
+/// Prints what may be shown to whoever asked.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -141,6 +152,8 @@ mod tests {
         let remote = parse(&json!("http://u:secret@h.test:1/b"));
         assert!(remote.local().is_none());
         assert_eq!(remote.to_string(), "http://u:*****@h.test:1/b/");
+        assert_eq!(remote.shown(), "http://h.test:1/b/");
+        assert_eq!(local.shown(), "a");
         let remote = parse(&json!({
             "url": "http://h.test/a", "headers": {"X-One": "1"},
             "auth": {"basic": {"username": "u", "password": "p:w"}},

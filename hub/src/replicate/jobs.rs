@@ -1,37 +1,44 @@
-//! The replications that are running.
+//! The jobs: begun when the plan says so, watched while they run.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::StatusCode;
-use replication::{
-    Canceller, Failure, HttpClient, HttpPeer, Job, LocalPeer, Outcome, Peer, PeerError, Progress,
-    Side, Surroundings, Timeouts,
-};
-use serde_json::{Value, json};
-use tokio::sync::watch;
+use replication::{HttpClient, HttpPeer, Job, LocalPeer, Peer, Progress, Surroundings, Timeouts};
+use serde_json::json;
+use store::Millis;
+use tokio::sync::{Notify, watch};
 
+use super::check_rights;
 use super::connect::Tcp;
+use super::document::write_end;
 use super::endpoint::Endpoint;
+use super::outcome::{Ended, info};
+use super::plan::{Plan, Round, next_due, plan};
 use super::request::Replicate;
+use super::settings::Settings;
+use super::table::{JOBS_MAX, Run, RunEnded, RunsAs, Table, Writing};
 use crate::access::Principal;
 use crate::app::App;
 use crate::clock;
 use crate::http::HttpError;
 use crate::tasks::Task;
 
-/// Replications at a time; CouchDB's `max_jobs`. Each holds some connections and a batch.
-const RUNNING_MAX: usize = 500;
-
 /// How often a running replication's rights and progress are looked at.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// The replications that are running, by job id.
+/// Longest time for which a peer is waited for between two parts of an answer; more than the ten
+/// seconds between two heartbeats.
+const IDLE_S_MIN: u64 = 30;
+
+/// The replications of the hub.
 pub(crate) struct Replications {
     client: HttpClient,
-    running: Mutex<HashMap<String, Arc<Running>>>,
+    table: Mutex<Table>,
+    /// Something happened that the plan has to know.
+    wake: Notify,
+    /// Runs that have not ended.
+    live: watch::Sender<usize>,
 }
 
 impl fmt::Debug for Replications {
@@ -43,44 +50,22 @@ impl fmt::Debug for Replications {
 impl Default for Replications {
     fn default() -> Self {
         let client = HttpClient::new(Arc::new(Tcp), Timeouts::default());
-        Self { client, running: Mutex::default() }
+        let live = watch::Sender::new(0);
+        Self { client, table: Mutex::default(), wake: Notify::new(), live }
     }
 }
 
-/// A replication that is running.
-pub(super) struct Running {
-    id: String,
-    principal: Principal,
-    canceller: Canceller,
+/// A job that somebody waits for.
+pub(super) struct Waiting {
+    /// Its id.
+    pub(super) id: String,
     ended: watch::Receiver<Option<Ended>>,
 }
 
-/// What came of a replication, for everybody who waits for it.
-#[derive(Clone, Debug)]
-pub(super) enum Ended {
-    /// CouchDB's answer, as JSON text.
-    Completed(String),
-    /// Somebody cancelled it, or the hub stops.
-    Cancelled,
-    /// It cannot go on.
-    Failed { status: StatusCode, word: &'static str, reason: String },
-}
-
-impl Running {
-    /// Its job id.
-    pub(super) fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// Asks it to remember what it has done, and to end.
-    pub(super) fn cancel(&self) {
-        self.canceller.cancel();
-    }
-
+impl Waiting {
     /// Waits for its end.
-    pub(super) async fn ended(&self) -> Ended {
-        let mut ended = self.ended.clone();
-        match ended.wait_for(Option::is_some).await.map(|ended| ended.clone()) {
+    pub(super) async fn ended(mut self) -> Ended {
+        match self.ended.wait_for(Option::is_some).await.map(|ended| ended.clone()) {
             Ok(Some(ended)) => ended,
             // Whoever would have told is gone: the hub stops.
             Ok(None) | Err(_) => Ended::Cancelled,
@@ -89,213 +74,282 @@ impl Running {
 }
 
 impl Replications {
-    /// The replication of that job id, if whoever asks may know of it.
-    pub(super) fn find(&self, id: &str, principal: &Principal) -> Option<Arc<Running>> {
-        let running = self.lock().get(id).cloned()?;
-        let own = running.principal.name() == principal.name();
-        (own || principal.is_admin()).then_some(running)
+    /// Ends the job of that id, if there is one that whoever asks may know of.
+    pub(super) fn cancel(&self, id: &str, principal: &Principal) -> Option<Waiting> {
+        let mut table = self.table();
+        let entry = table.jobs.get(id)?;
+        let own = entry.runs_as.name() == principal.name();
+        // A job that a document asks for is ended by taking the document away.
+        if entry.place.is_some() || !(own || principal.is_admin()) {
+            return None;
+        }
+        let ended = table.remove(id)?;
+        self.wake.notify_one();
+        Some(Waiting { id: id.into(), ended })
     }
 
     /// Begins a replication, or joins the same one where it runs already.
     pub(super) fn start(
         &self,
-        app: &Arc<App>,
+        app: &App,
         principal: Principal,
         request: Replicate,
-    ) -> Result<Arc<Running>, HttpError> {
+    ) -> Result<Waiting, HttpError> {
         let id = request.spec.job_id();
-        let random = random()?;
-        let mut jobs = self.lock();
-        if let Some(running) = jobs.get(&id) {
-            if running.principal.name() != principal.name() {
+        let mut table = self.table();
+        if let Some(entry) = table.jobs.get(&id) {
+            if entry.runs_as.name() != principal.name() {
                 return Err(HttpError::Exists("somebody else runs this replication".into()));
             }
-            return Ok(Arc::clone(running));
+            if entry.place.is_some() && entry.run.is_none() {
+                return Err(HttpError::Exists("a document asks for this replication".into()));
+            }
+            return Ok(Waiting { id, ended: entry.told() });
         }
-        if *app.shutdown.borrow() {
+        if table.closed || *app.shutdown.borrow() {
             return Err(HttpError::Store(store::Error::Closing));
         }
-        if jobs.len() >= RUNNING_MAX {
+        if table.jobs.len() >= JOBS_MAX {
             return Err(HttpError::Store(store::Error::Busy));
         }
-        let Replicate { source, target, spec } = request;
-        let task = begin_task(app, &principal, &source, &target, &id, spec.continuous);
-        let names = (source.to_string(), target.to_string());
-        let surroundings = Surroundings { clock: Arc::new(clock::now), random };
-        let job = Job::start(spec, self.peer(app, source), self.peer(app, target), surroundings);
-        let (told, ended) = watch::channel(None);
-        let running =
-            Arc::new(Running { id: id.clone(), principal, canceller: job.canceller(), ended });
-        jobs.insert(id, Arc::clone(&running));
-        let supervised = Supervised { app: Arc::clone(app), task, names, told };
-        tokio::spawn(supervised.run(job, Arc::clone(&running)));
-        Ok(running)
+        let runs_as = RunsAs::Principal(principal);
+        let ended = table.add(id.clone(), Arc::new(request), runs_as, clock::now());
+        self.wake.notify_one();
+        Ok(Waiting { id, ended })
+    }
+
+    /// Every job and document.
+    pub(super) fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says that something happened that the plan has to know.
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
     }
 
     /// Lets every replication remember what it has done and end, at most so long.
     pub(crate) async fn stop(&self, grace: Duration) {
-        let running: Vec<_> = self.lock().values().cloned().collect();
-        running.iter().for_each(|running| running.cancel());
-        let all = async {
-            for running in &running {
-                running.ended().await;
-            }
-        };
-        if tokio::time::timeout(grace, all).await.is_err() {
+        {
+            let mut table = self.table();
+            table.closed = true;
+            let runs = table.jobs.values().filter_map(|entry| entry.run.as_ref());
+            runs.for_each(|run| run.canceller.cancel());
+        }
+        let mut live = self.live.subscribe();
+        if tokio::time::timeout(grace, live.wait_for(|runs| *runs == 0)).await.is_err() {
             tracing::warn!("some replications did not end in time; they repeat a little next time");
         }
     }
 
-    fn peer(&self, app: &App, endpoint: Endpoint) -> Arc<dyn Peer> {
+    fn peer(&self, app: &App, endpoint: &Endpoint, request: &Replicate) -> Arc<dyn Peer> {
+        let means = &request.means;
         match endpoint {
             Endpoint::Local(name) => {
                 let limits = (&app.limits()).into();
                 let clock = Arc::new(clock::now);
-                Arc::new(LocalPeer::new(Arc::clone(&app.store), name, limits, clock))
+                Arc::new(LocalPeer::new(Arc::clone(&app.store), name.clone(), limits, clock))
             }
             Endpoint::Remote(url, headers) => {
-                Arc::new(HttpPeer::new(self.client.clone(), url, headers))
+                let answer_s = means.answer_s;
+                let timeouts = Timeouts { answer_s, idle_s: answer_s.max(IDLE_S_MIN) };
+                let client = self.client.with_timeouts(timeouts);
+                let options = means.create.iter().map(|(name, value)| (&**name, &**value));
+                let peer =
+                    HttpPeer::new(client, url.clone(), headers.clone()).created_with(options);
+                Arc::new(if means.bulk_get { peer } else { peer.without_bulk_get() })
             }
         }
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Running>>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+/// Begins and stops jobs, for as long as the hub runs.
+pub(crate) async fn schedule(app: Arc<App>) {
+    let replications = &app.replications;
+    let mut rotated = clock::now();
+    loop {
+        let now = clock::now();
+        let settings = Settings::of(&app.couch_config);
+        // A clock that was set back must not hold the turns up.
+        let since = now.0.checked_sub(rotated.0).unwrap_or(settings.interval_ms);
+        let round = if since >= settings.interval_ms {
+            rotated = now;
+            Round::Rotate
+        } else {
+            Round::Fill
+        };
+        let wait = pass(&app, &settings, round, now);
+        let left = settings.interval_ms.saturating_sub(now.0.saturating_sub(rotated.0));
+        let sleep = Duration::from_millis(wait.unwrap_or(u64::MAX).min(left.max(1)));
+        tokio::select! {
+            () = replications.wake.notified() => {}
+            () = tokio::time::sleep(sleep) => {}
+        }
     }
 }
 
-/// What watches over a running replication.
-struct Supervised {
+/// Makes a plan and follows it; how long until there is another reason for one, in milliseconds.
+fn pass(app: &Arc<App>, settings: &Settings, round: Round, now: Millis) -> Option<u64> {
+    let mut table = app.replications.table();
+    if table.closed {
+        return None;
+    }
+    for place in table.due(now) {
+        let rev = table.documents.get(&place).map(|document| document.rev.clone());
+        if let (Err(reason), Some(rev)) = (table.schedule(&place, settings, now), rev) {
+            let end = super::document::End::Failed { reason };
+            keep(app, Writing { place, rev, end });
+        }
+    }
+    let standings = table.standings();
+    let Plan { start, stop } = plan(&standings, settings, round, now);
+    stop.iter().for_each(|id| table.stop(id));
+    for id in start {
+        launch(app, &mut table, &id, settings, now);
+    }
+    let next = [next_due(&table.standings()), table.next_due()].into_iter().flatten().min()?;
+    // One whose time has come and that finds no place waits for one to become free.
+    (next > now).then(|| next.0 - now.0)
+}
+
+/// Begins to run a job.
+fn launch(app: &Arc<App>, table: &mut Table, id: &str, settings: &Settings, now: Millis) {
+    let Some(entry) = table.jobs.get(id) else { return };
+    let request = Arc::clone(&entry.request);
+    let principal = entry.runs_as.now(app);
+    let place = entry.place.clone();
+    let rights = check_rights(&principal, &request.source, &request.target, &request.spec);
+    let random = random().and_then(|random| rights.map(|()| random));
+    let random = match random {
+        Ok(random) => random,
+        Err(error) => {
+            let (status, word, reason) = error.parts();
+            if place.is_some() {
+                let chance = now.0;
+                table.crashed(id, format!("{word}: {reason}"), settings, (now, chance));
+            } else {
+                table.finish(id, Ended::Failed { status, word: "forbidden", reason });
+            }
+            return;
+        }
+    };
+    let replications = &app.replications;
+    let source = replications.peer(app, &request.source, &request);
+    let target = replications.peer(app, &request.target, &request);
+    let surroundings = Surroundings { clock: Arc::new(clock::now), random };
+    let job = Job::start(request.spec.clone(), source, target, surroundings);
+    let number = table.next_run();
+    let run = Run { number, canceller: job.canceller(), progress: job.progress() };
+    let task = begin_task(app, &principal, &request, id, number, place.as_ref());
+    table.started(id, run, settings, now);
+    replications.live.send_modify(|runs| *runs += 1);
+    let names = (request.source.to_string(), request.target.to_string());
+    let watched = Watched { app: Arc::clone(app), task, names, principal, id: id.into(), number };
+    tokio::spawn(watched.run(job));
+}
+
+/// A run that is watched over.
+struct Watched {
     app: Arc<App>,
     task: Task,
     /// Source and target as they may be shown.
     names: (String, String),
-    told: watch::Sender<Option<Ended>>,
+    principal: Principal,
+    id: String,
+    number: u64,
 }
 
-impl Supervised {
-    async fn run(self, job: Job, running: Arc<Running>) {
+impl Watched {
+    async fn run(self, job: Job) {
         let progress = job.progress();
+        let canceller = job.canceller();
         let mut outcome = std::pin::pin!(job.outcome());
+        let mut forbidden = false;
         let outcome = loop {
             show(&self.task, &progress.borrow());
             tokio::select! {
                 outcome = &mut outcome => break outcome,
                 () = tokio::time::sleep(LOOK) => {
-                    if !running.principal.is_current() {
-                        running.cancel();
+                    if !self.principal.is_current() && !forbidden {
+                        forbidden = true;
+                        canceller.cancel();
                     }
                 }
             }
         };
-        let ended = ended(outcome, &self.names);
+        let ended = match Ended::of(outcome, &self.names) {
+            Ended::Cancelled if forbidden => {
+                Ended::forbidden("whoever asked for this may no longer do it".into())
+            }
+            ended => ended,
+        };
         if let Ended::Failed { word, reason, .. } = &ended {
             // The reason names databases and servers, which are for whoever asked, not for the log.
-            tracing::warn!(id = running.id, error = word, "replication failed");
-            tracing::debug!(id = running.id, reason, "replication failed");
+            tracing::warn!(id = self.id, error = word, "replication failed");
+            tracing::debug!(id = self.id, reason, "replication failed");
         }
-        // Out of the list first: whoever is told may ask for the same one again.
-        self.app.replications.lock().remove(&running.id);
         drop(self.task);
-        self.told.send_replace(Some(ended));
+        let progress = progress.borrow().clone();
+        let replications = &self.app.replications;
+        let settings = Settings::of(&self.app.couch_config);
+        let now = (clock::now(), random().map_or(0, |random| random as u64));
+        let end = RunEnded { ended, progress };
+        let writing = replications.table().ended(&self.id, self.number, end, &settings, now);
+        replications.live.send_modify(|runs| *runs -= 1);
+        replications.wake();
+        if let Some(writing) = writing {
+            keep(&self.app, writing);
+        }
     }
+}
+
+/// Writes into a document how its replication ended.
+pub(super) fn keep(app: &Arc<App>, writing: Writing) {
+    let app = Arc::clone(app);
+    tokio::task::spawn_blocking(move || {
+        let Writing { place, rev, end } = writing;
+        let Some(database) = app.store.database(&place.db) else { return };
+        if let Err(error) = write_end(&database, &place.doc, &rev, &end, clock::now()) {
+            tracing::error!(%error, "could not write the end of a replication into its document");
+        }
+    });
 }
 
 fn begin_task(
     app: &App,
     principal: &Principal,
-    source: &Endpoint,
-    target: &Endpoint,
+    request: &Replicate,
     id: &str,
-    continuous: bool,
+    number: u64,
+    place: Option<&super::table::Place>,
 ) -> Task {
+    let Replicate { source, target, spec, .. } = request;
     let databases = [source, target].into_iter().filter_map(|side| side.local());
     let databases = databases.map(ToString::to_string).collect();
     let now = clock::now();
     let task = app.tasks.start("replication", databases, now);
     let members = [
         ("replication_id", json!(id)),
-        ("source", json!(source.to_string())),
-        ("target", json!(target.to_string())),
-        ("continuous", json!(continuous)),
+        ("source", json!(source.shown())),
+        ("target", json!(target.shown())),
+        ("continuous", json!(spec.continuous)),
+        ("checkpoint_interval", json!(spec.checkpoint_interval_ms)),
         ("user", json!(principal.name())),
-        ("doc_id", Value::Null),
+        ("database", json!(place.map(|place| place.db.as_str()))),
+        ("doc_id", json!(place.map(|place| place.doc.as_str()))),
+        ("pid", json!(pid(number))),
     ];
     task.set(members, now);
     task
 }
 
-fn show(task: &Task, progress: &Progress) {
-    let Progress { state: _, stats, changes_pending, .. } = progress;
-    let seq =
-        |seq: &replication::PeerSeq| serde_json::from_str(seq.as_json()).unwrap_or(Value::Null);
-    let members = [
-        ("docs_read", json!(stats.docs_read)),
-        ("docs_written", json!(stats.docs_written)),
-        ("doc_write_failures", json!(stats.doc_write_failures)),
-        ("missing_revisions_found", json!(stats.missing_found)),
-        ("revisions_checked", json!(stats.missing_checked)),
-        ("bulk_get_attempts", json!(stats.bulk.attempts)),
-        ("bulk_get_docs", json!(stats.bulk.docs)),
-        ("changes_pending", json!(changes_pending)),
-        ("checkpointed_source_seq", seq(&progress.checkpointed_source_seq)),
-        ("source_seq", seq(&progress.source_seq)),
-        ("through_seq", seq(&progress.through_seq)),
-    ];
-    task.set(members, clock::now());
+/// A run's number, as CouchDB shows processes.
+pub(super) fn pid(number: u64) -> String {
+    format!("<0.{number}.1>")
 }
 
-fn ended(outcome: Outcome, (source, target): &(String, String)) -> Ended {
-    let Failure { side, error } = match outcome {
-        Outcome::Completed(report) => return Ended::Completed(report.to_json()),
-        Outcome::Cancelled => return Ended::Cancelled,
-        Outcome::Failed(failure) => failure,
-    };
-    let name = match side {
-        Side::Source => source,
-        Side::Target => target,
-    };
-    // CouchDB's words where it has them.
-    let (status, word, reason) = match &error {
-        PeerError::NoDatabase => {
-            (StatusCode::NOT_FOUND, "db_not_found", format!("could not open {name}"))
-        }
-        PeerError::Unauthorized(_) => (
-            StatusCode::UNAUTHORIZED,
-            "unauthorized",
-            format!("unauthorized to access or create database {name}"),
-        ),
-        PeerError::Forbidden(reason) => {
-            (StatusCode::FORBIDDEN, "forbidden", format!("{name}: {reason}"))
-        }
-        PeerError::Unsupported(what) => (
-            StatusCode::NOT_IMPLEMENTED,
-            "not_implemented",
-            format!("{what} is not in this release"),
-        ),
-        PeerError::Store(store::Error::DiskFull) => {
-            (StatusCode::INSUFFICIENT_STORAGE, "insufficient_storage", error.chain())
-        }
-        PeerError::Store(_) => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal_server_error",
-            format!("could not replicate {name}; the hub's log says why"),
-        ),
-        PeerError::Conflict
-        | PeerError::UnknownSeq(_)
-        | PeerError::TooLarge(_)
-        | PeerError::Refused { .. }
-        | PeerError::Unavailable { .. }
-        | PeerError::Unreachable(_)
-        | PeerError::TimedOut { .. }
-        | PeerError::Answer(_) => {
-            (StatusCode::BAD_GATEWAY, "replication_failed", format!("{name}: {}", error.chain()))
-        }
-    };
-    if status == StatusCode::INTERNAL_SERVER_ERROR {
-        tracing::error!(error = %error.chain(), "replication failed at this hub");
-    }
-    Ended::Failed { status, word, reason }
+fn show(task: &Task, progress: &Progress) {
+    task.extend(info(progress), clock::now());
 }
 
 fn random() -> Result<u128, HttpError> {

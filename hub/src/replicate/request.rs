@@ -1,23 +1,12 @@
-//! What `POST /_replicate` asks for.
-//!
-//! Source: CouchDB's replication documents (`couch_replicator_parse`).
+//! What `POST /_replicate` and documents of `_replicator` ask for.
 
-use replication::{Filter, PeerSeq, ReplicationId, Spec};
+use replication::Spec;
 use serde_json::{Map, Value};
-use store::DocId;
 
 use super::endpoint::Endpoint;
+use super::options::{self, Means, flag};
+use super::settings::Settings;
 use crate::http::HttpError;
-
-/// Changes that one batch may have; a batch is held in memory.
-const BATCH_CHANGES_MAX: u64 = 2000;
-
-/// Shortest and longest time between two checkpoints, in milliseconds.
-const CHECKPOINT_INTERVAL_MS: std::ops::RangeInclusive<u64> = 100..=3_600_000;
-
-/// Members that this release does not know how to obey; ignoring them would replicate something
-/// else than was asked for.
-const NOT_YET: [&str; 5] = ["filter", "winning_revs_only", "proxy", "source_proxy", "target_proxy"];
 
 /// What a request asks for.
 pub(super) enum Wanted {
@@ -28,59 +17,44 @@ pub(super) enum Wanted {
 }
 
 /// A replication that is asked for.
+#[derive(Clone, PartialEq)]
 pub(super) struct Replicate {
     pub(super) source: Endpoint,
     pub(super) target: Endpoint,
     pub(super) spec: Spec,
+    pub(super) means: Means,
 }
 
 impl Wanted {
     /// Reads the body of a request to the hub of this uuid.
-    pub(super) fn parse(body: &Map<String, Value>, hub: &str) -> Result<Self, HttpError> {
+    pub(super) fn parse(
+        body: &Map<String, Value>,
+        hub: &str,
+        settings: &Settings,
+    ) -> Result<Self, HttpError> {
         let cancel = flag(body, "cancel")?;
         if cancel && let Some(id) = job_id(body) {
             return Ok(Self::Cancel(id.into()));
         }
-        for member in NOT_YET {
-            if body
-                .get(member)
-                .is_some_and(|value| !matches!(value, Value::Null | Value::Bool(false)))
-            {
-                return Err(HttpError::NotImplemented(
-                    "replication with filter functions, winning_revs_only or proxies is not in \
-                     this release",
-                ));
-            }
+        let replicate = Replicate::parse(body, hub, settings)?;
+        if cancel {
+            return Ok(Self::Cancel(replicate.spec.job_id()));
         }
+        Ok(Self::Start(Box::new(replicate)))
+    }
+}
+
+impl Replicate {
+    /// Reads a document, or the body of a request that begins a replication.
+    pub(super) fn parse(
+        body: &Map<String, Value>,
+        hub: &str,
+        settings: &Settings,
+    ) -> Result<Self, HttpError> {
         let source = Endpoint::parse(body, "source")?;
         let target = Endpoint::parse(body, "target")?;
-        let filter = filter(body)?;
-        let (from, to) = (source.identity(), target.identity());
-        let id = ReplicationId::new(hub.as_bytes(), from, to, &filter);
-        let defaults = Spec::new(id);
-        let spec = Spec {
-            continuous: flag(body, "continuous")?,
-            create_target: flag(body, "create_target")?,
-            since: since(body)?,
-            use_checkpoints: body.get("use_checkpoints") != Some(&Value::Bool(false)),
-            checkpoint_interval_ms: number(body, "checkpoint_interval")?
-                .unwrap_or(defaults.checkpoint_interval_ms)
-                .clamp(*CHECKPOINT_INTERVAL_MS.start(), *CHECKPOINT_INTERVAL_MS.end()),
-            batch_changes_max: match number(body, "worker_batch_size")? {
-                Some(size) => size.clamp(1, BATCH_CHANGES_MAX) as usize,
-                None => defaults.batch_changes_max,
-            },
-            retries_max: match number(body, "retries_per_request")? {
-                Some(retries) => u32::try_from(retries).unwrap_or(u32::MAX),
-                None => defaults.retries_max,
-            },
-            filter,
-            ..defaults
-        };
-        if cancel {
-            return Ok(Self::Cancel(spec.job_id()));
-        }
-        Ok(Self::Start(Box::new(Replicate { source, target, spec })))
+        let (spec, means) = options::parse(body, (&source, &target), hub, settings)?;
+        Ok(Self { source, target, spec, means })
     }
 }
 
@@ -88,64 +62,17 @@ fn job_id(body: &Map<String, Value>) -> Option<&str> {
     ["replication_id", "id", "_local_id"].iter().find_map(|name| body.get(*name)?.as_str())
 }
 
-fn filter(body: &Map<String, Value>) -> Result<Filter, HttpError> {
-    let given = |name: &str| body.get(name).filter(|value| !value.is_null());
-    match (given("doc_ids"), given("selector")) {
-        (None, None) => Ok(Filter::All),
-        (Some(Value::Array(ids)), None) => {
-            let id = |id: &Value| {
-                let text = id.as_str().ok_or_else(|| bad("`doc_ids` is no array of strings"))?;
-                Ok(text.parse::<DocId>()?)
-            };
-            Ok(Filter::DocIds(ids.iter().map(id).collect::<Result<_, HttpError>>()?))
-        }
-        (None, Some(Value::Object(selector))) => {
-            Ok(Filter::Selector(Value::from(selector.clone()).to_string().into()))
-        }
-        (Some(_), Some(_)) => Err(bad("`doc_ids` and `selector` exclude each other")),
-        (Some(_), None) => Err(bad("`doc_ids` is no array of strings")),
-        (None, Some(_)) => Err(bad("`selector` is no object")),
-    }
-}
-
-fn since(body: &Map<String, Value>) -> Result<Option<PeerSeq>, HttpError> {
-    let given = body.get("since_seq").filter(|value| !value.is_null());
-    let seq = |value: &Value| {
-        PeerSeq::from_json(&value.to_string()).ok_or_else(|| bad("`since_seq` is no sequence"))
-    };
-    given.map(seq).transpose()
-}
-
-fn flag(body: &Map<String, Value>, name: &str) -> Result<bool, HttpError> {
-    match body.get(name) {
-        None | Some(Value::Null) => Ok(false),
-        Some(Value::Bool(flag)) => Ok(*flag),
-        Some(_) => Err(bad(&format!("`{name}` should be a boolean"))),
-    }
-}
-
-fn number(body: &Map<String, Value>, name: &str) -> Result<Option<u64>, HttpError> {
-    match body.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => {
-            let number = value.as_u64();
-            number.map(Some).ok_or_else(|| bad(&format!("`{name}` should be a natural number")))
-        }
-    }
-}
-
-fn bad(reason: &str) -> HttpError {
-    HttpError::BadRequest(reason.into())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use replication::Leaves;
     use serde_json::json;
 
     fn parse(body: Value) -> Result<Wanted, String> {
         let Value::Object(body) = body else { panic!("no object") };
-        Wanted::parse(&body, "hub").map_err(|error| {
+        Wanted::parse(&body, "hub", &Settings::read(&BTreeMap::new())).map_err(|error| {
             let (status, word, reason) = error.parts();
             format!("{} {word}: {reason}", status.as_u16())
         })
@@ -171,18 +98,31 @@ mod tests {
     fn options() {
         let request = start(json!({"source": "a", "target": "b"}));
         assert_eq!(request.spec, Spec::new(request.spec.id.clone()));
+        assert_eq!(request.means, Means { answer_s: 30, bulk_get: true, create: vec![] });
         let request = start(json!({
             "source": "a", "target": "b", "continuous": true, "create_target": true,
-            "doc_ids": ["x"], "since_seq": "7-x", "use_checkpoints": false,
-            "checkpoint_interval": 1, "worker_batch_size": 1_000_000, "retries_per_request": 2,
-            "http_connections": 20, "filter": null, "winning_revs_only": false,
+            "doc_ids": ["x", "a%2Fb"], "since_seq": "7-x", "use_checkpoints": false,
+            "checkpoint_interval": 1, "worker_batch_size": 1_000_000, "retries_per_request": "2",
+            "http_connections": 2, "worker_processes": 3, "filter": null, "query_params": {},
+            "winning_revs_only": true, "use_bulk_get": false, "connection_timeout": 2_001,
+            "create_target_params": {"q": 1, "partitioned": true, "n": "1"},
+            "socket_options": "[{keepalive, true}]",
         }));
         assert!(request.spec.continuous && request.spec.create_target);
         assert!(!request.spec.use_checkpoints);
         assert_eq!(request.spec.since.unwrap().as_json(), "\"7-x\"");
         assert_eq!(request.spec.checkpoint_interval_ms, 100);
         assert_eq!(request.spec.batch_changes_max, 2000);
-        assert_eq!(request.spec.retries_max, 2);
+        assert_eq!(request.spec.batches_max, 2);
+        assert_eq!(request.spec.retries_max, Some(2));
+        assert_eq!(request.spec.leaves, Leaves::Winner);
+        let replication::Filter::DocIds(ids) = request.spec.filter else { panic!("another") };
+        assert_eq!(ids.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ["x", "a/b"]);
+        let create = [("n", "1"), ("partitioned", "true"), ("q", "1")];
+        let mut given = request.means.create;
+        given.sort();
+        assert_eq!(given, create.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert_eq!((request.means.answer_s, request.means.bulk_get), (3, false));
     }
 
     #[test]
@@ -219,18 +159,28 @@ mod tests {
                 "value is none",
             ),
             ("target", json!({"url": "http://h/a", "auth": {}}), "needs `basic`"),
-            ("continuous", json!("yes"), "`continuous` should be a boolean"),
-            ("doc_ids", json!("x"), "no array of strings"),
+            ("continuous", json!("yes"), "parameter `continuous` must be a boolean"),
+            ("cancel", json!("true"), "parameter `cancel` must be a boolean"),
+            ("winning_revs_only", json!("foo"), "`winning_revs_only` must be a boolean"),
+            ("use_bulk_get", json!(1), "parameter `use_bulk_get` must be a boolean"),
+            ("doc_ids", json!("x"), "parameter `doc_ids` must be an array"),
+            ("doc_ids", json!([1]), "parameter `doc_ids` must be an array"),
             ("doc_ids", json!([""]), "400 illegal_docid"),
-            ("selector", json!([]), "`selector` is no object"),
+            ("selector", json!([]), "parameter `selector` must be a JSON object"),
+            ("query_params", json!("x"), "parameter `query_params` must be an object"),
+            ("create_target_params", json!([]), "must be a JSON object"),
+            ("create_target_params", json!({"q": []}), "no scalar"),
             ("since_seq", json!({}), "no sequence"),
-            ("worker_batch_size", json!(-1), "natural number"),
+            ("worker_batch_size", json!(-1), "`worker_batch_size` must be an integer"),
+            ("worker_processes", json!("a few"), "`worker_processes` must be an integer"),
             ("filter", json!("d/f"), "501 not_implemented"),
-            ("winning_revs_only", json!(true), "501 not_implemented"),
+            ("source_proxy", json!("http://h:1"), "501 not_implemented"),
         ] {
             let message = with(member, value.clone());
             assert!(message.contains(expected), "{member}={value} gives {message:?}");
         }
         assert!(parse(json!({"target": "b"})).err().unwrap().contains("Missing `source`"));
+        let several = json!({"source": "a", "target": "b", "doc_ids": [], "selector": {}});
+        assert!(parse(several).err().unwrap().contains("are mutually exclusive"));
     }
 }

@@ -6,9 +6,11 @@ use store::{Database, Document, DocumentId, Edit, Lineage, LocalId, ParsedConten
 use tokio::sync::oneshot;
 
 use super::rows::Row;
+use crate::access::Principal;
 use crate::app::App;
 use crate::http::document::{Edited, generated_id, outcome, replicated, submit};
 use crate::http::{HttpError, local};
+use crate::replicate;
 
 /// Documents of one commit: enough that its sync costs little, few enough that others get their
 /// turn between two of them.
@@ -49,7 +51,7 @@ impl Batch {
         mut document: Document,
         new_edits: bool,
         database: &Arc<Database>,
-        app: &App,
+        (principal, app): (&Principal, &App),
     ) -> Result<(), HttpError> {
         let id = match document.id.take() {
             Some(DocumentId::Replicated(id)) => id,
@@ -71,6 +73,12 @@ impl Batch {
         } else {
             (revs.first().cloned(), replicated(revs)?)
         };
+        let (name, deleted) = (database.name().as_str(), document.deleted);
+        let admitted = replicate::admit(name, principal, &id, deleted, &mut document.body);
+        if let Err(error) = admitted {
+            self.rows.push(Row::Refused { id, rev, error });
+            return Ok(());
+        }
         self.rows.push(Row::Edit { id: id.clone(), rev });
         self.edits.push(document.into_edit(id, lineage, database)?);
         Ok(())

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::batch::{Batch, Submitted};
 use super::request::{Request, Terms};
 use super::rows::Rows;
-use crate::access::Action;
+use crate::access::{Action, Principal};
 use crate::app::App;
 use crate::http::body;
 use crate::http::call::blocking;
@@ -25,15 +25,16 @@ pub(crate) async fn bulk_docs(call: Call) -> Result<Reply, HttpError> {
     let database = call.database()?;
     require_json(&call.headers)?;
     let design = call.require(Action::WriteDesign);
-    let Call { app, headers, body, .. } = call;
+    let Call { app, principal, headers, body, .. } = call;
     let body = Spooled::receive(&app, &headers, body).await?;
     let terms = terms(&app);
     let request = blocking(move || Request::check(body, terms, design)).await?;
 
     let mut rows = Rows::new(request.new_edits());
     let (sender, mut batches) = mpsc::channel(BATCHES_AHEAD);
-    let writing =
-        tokio::task::spawn_blocking(move || submit_all(request, &app, &database, &sender));
+    let writing = tokio::task::spawn_blocking(move || {
+        submit_all(request, (&app, &principal), &database, &sender)
+    });
     if let Some(first) = batches.recv().await {
         let (documents, edited) = first.settle().await;
         // While nothing is answered yet, a store that cannot write answers for the whole request.
@@ -54,7 +55,7 @@ fn terms(app: &App) -> Terms {
 /// Hands batch after batch to the store, as fast as their outcomes are taken off the channel.
 fn submit_all(
     request: Request,
-    app: &App,
+    (app, principal): (&App, &Principal),
     database: &Arc<Database>,
     batches: &mpsc::Sender<Submitted>,
 ) -> Result<(), HttpError> {
@@ -65,7 +66,7 @@ fn submit_all(
         batches.blocking_send(batch.submit(database)).map_err(|_| HttpError::BodyLost)
     };
     request.for_each(terms(app), |document| {
-        batch.add(document, new_edits, database, app)?;
+        batch.add(document, new_edits, database, (principal, app))?;
         if batch.is_full() { submit(&mut batch) } else { Ok(()) }
     })?;
     if batch.is_empty() { Ok(()) } else { submit(&mut batch) }

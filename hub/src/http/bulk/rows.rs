@@ -13,6 +13,8 @@ pub(super) enum Row {
     Edit { id: DocId, rev: Option<RevId> },
     /// A local document, which is written already.
     Local { id: LocalId, outcome: Result<String, HttpError> },
+    /// A document that was not even handed to the store, as [`Row::Edit`] names it.
+    Refused { id: DocId, rev: Option<RevId>, error: HttpError },
 }
 
 /// Rows as they are sent, after their opening bracket.
@@ -43,6 +45,9 @@ impl Rows {
                         self.failure(id.as_str(), rev.as_ref(), &lost);
                     }
                 },
+                Row::Refused { id, rev, error } => {
+                    self.failure(id.as_str(), rev.as_ref(), &error);
+                }
                 Row::Local { id, outcome } => match outcome {
                     Ok(rev) => self.success(&id.to_string(), &rev),
                     Err(error) => self.failure(&id.to_string(), None, &error),
@@ -56,6 +61,9 @@ impl Rows {
         for row in rows {
             match row {
                 Row::Edit { id, rev } => self.failure(id.as_str(), rev.as_ref(), error),
+                Row::Refused { id, rev, error } => {
+                    self.failure(id.as_str(), rev.as_ref(), &error);
+                }
                 Row::Local { id, .. } => self.failure(&id.to_string(), None, error),
             }
         }

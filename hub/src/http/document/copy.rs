@@ -13,6 +13,7 @@ use crate::http::etag::ETag;
 use crate::http::location::location;
 use crate::http::path::percent_decode;
 use crate::http::{Call, HttpError, Reply};
+use crate::replicate;
 
 /// `COPY /{db}/{doc}`: also of and to design documents.
 pub(crate) async fn copy(call: Call) -> Result<Reply, HttpError> {
@@ -24,7 +25,7 @@ pub(crate) async fn copy(call: Call) -> Result<Reply, HttpError> {
     if destination.id.is_design() {
         call.require(Action::WriteDesign)?;
     }
-    let Call { captures, headers, .. } = call;
+    let Call { principal, captures, headers, .. } = call;
     let reading = database.clone();
     let source = quick(move || {
         let revision = reading.read(|snapshot| Revision::wanted(snapshot, &id, rev.as_ref()))?;
@@ -32,7 +33,9 @@ pub(crate) async fn copy(call: Call) -> Result<Reply, HttpError> {
     });
     let (id, revision) = source.await?;
     let target = destination.id.clone();
-    let rev = submit_one(&database, edit(id, revision, destination)).await?;
+    let mut edit = edit(id, revision, destination);
+    replicate::admit(&captures.db, &principal, &target, edit.deleted, &mut edit.body)?;
+    let rev = submit_one(&database, edit).await?;
     let mut reply = written(StatusCode::CREATED, target.as_str(), &rev.to_string());
     ETag::of(&rev)?.put(&mut reply);
     location(&mut reply, &headers, &[&captures.db, target.as_str()]);

@@ -15,6 +15,7 @@ use crate::http::etag::ETag;
 use crate::http::location::location;
 use crate::http::multipart::Boundary;
 use crate::http::{Call, HttpError, Query, Reply, local, reply, request};
+use crate::replicate;
 
 /// Text that is parsed where it arrives; longer text goes to a thread that may block.
 const PARSE_AT_ONCE_BYTES: usize = 64 * 1024;
@@ -35,12 +36,13 @@ pub(crate) async fn put(call: Call) -> Result<Reply, HttpError> {
     if id.is_design() {
         call.require(Action::WriteDesign)?;
     }
-    let Call { app, captures, query, headers, body, .. } = call;
-    let (document, followed) = match boundary(&headers)? {
+    let Call { app, principal, captures, query, headers, body, .. } = call;
+    let (mut document, followed) = match boundary(&headers)? {
         None => (read_document(&app.limits(), &headers, body).await?, Vec::new()),
         Some(boundary) => parts::receive(&app, &database, &headers, &boundary, body).await?,
     };
     let deleted = document.deleted;
+    replicate::admit(&captures.db, &principal, &id, deleted, &mut document.body)?;
     let lineage = lineage(&document, &query, &headers)?;
     let edit = into_edit(document, id.clone(), lineage, &database, followed).await?;
     if is_batch(&query) {
@@ -61,7 +63,7 @@ pub(crate) async fn post(mut call: Call) -> Result<Reply, HttpError> {
     request::require_json(&call.headers)?;
     let may_write_design = call.require(Action::WriteDesign);
     let db = std::mem::take(&mut call.captures.db);
-    let Call { app, query, headers, body, .. } = call;
+    let Call { app, principal, query, headers, body, .. } = call;
     let mut document = read_document(&app.limits(), &headers, body).await?;
     let id = match document.id.take() {
         Some(DocumentId::Replicated(id)) => id,
@@ -78,6 +80,7 @@ pub(crate) async fn post(mut call: Call) -> Result<Reply, HttpError> {
     if id.is_design() {
         may_write_design?;
     }
+    replicate::admit(&db, &principal, &id, document.deleted, &mut document.body)?;
     let lineage = Lineage::Child(document.revs.first().cloned());
     let edit = into_edit(document, id.clone(), lineage, &database, Vec::new()).await?;
     if is_batch(&query) {

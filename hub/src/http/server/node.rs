@@ -99,7 +99,13 @@ async fn change<T: Send + 'static>(
     app: Arc<App>,
     change: impl FnOnce(&CouchConfig) -> Result<T, CouchConfigError> + Send + 'static,
 ) -> Result<T, HttpError> {
-    blocking(move || Ok(change(&app.couch_config)?)).await
+    blocking(move || {
+        let before = change(&app.couch_config)?;
+        // The section `replicator` says how many replications run, and when they take turns.
+        app.replications.wake();
+        Ok(before)
+    })
+    .await
 }
 
 fn persist(headers: &HeaderMap) -> Persist {
