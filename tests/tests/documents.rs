@@ -219,7 +219,9 @@ fn trees_and_what_is_shown_of_them() {
     );
     assert_eq!(get("rev=2-x&conflicts=true"), json!({"_id": "t", "_rev": "2-x", "n": 2}));
     assert_eq!(get("rev=1-a&latest=true"), winner);
-    for missing in ["rev=2-b", "rev=9-z"] {
+    assert_eq!(get("rev=2-b&latest=true"), winner);
+    assert_eq!(get("rev=2-x&latest=true"), json!({"_id": "t", "_rev": "2-x", "n": 2}));
+    for missing in ["rev=2-b", "rev=9-z", "rev=9-z&latest=true"] {
         check(&hub, &format!("GET /db/t?{missing}"), "", &error(404, "not_found", "missing"));
     }
     check(&hub, "GET /db/t?rev=x", "", &error(400, "bad_request", "Invalid rev format"));

@@ -42,7 +42,8 @@ pub(crate) async fn get(call: Call) -> Result<Reply, HttpError> {
     quick(move || one(&database, &id, &options, &headers)).await
 }
 
-/// The winner, or the one revision asked for. `latest` leads to the winner, as in CouchDB.
+/// The winner, or the one revision asked for; with `latest` the leaf that this one led to, the
+/// winning one where it led to several.
 fn one(
     database: &Arc<Database>,
     id: &DocId,
@@ -53,9 +54,11 @@ fn one(
     let tagged = !options.shows_more_than_the_revision();
     let known = |tag: &ETag| tagged && tag.is_known(headers);
     let (tag, found) = database.read(|snapshot| {
-        if let Some(rev) = options.rev.as_ref().filter(|_| !options.latest) {
-            let tag = ETag::of(rev)?;
+        if let Some(rev) = options.rev.as_ref() {
             let document = snapshot.tree(id)?.ok_or(HttpError::NotFound("missing"))?;
+            let leaves = if options.latest { document.tree.latest(rev) } else { Vec::new() };
+            let rev = leaves.first().map_or(rev, |leaf| &document.tree.node(*leaf).rev);
+            let tag = ETag::of(rev)?;
             let found = snapshot.render_revision(id, &document, rev, &options.show, &mut output)?;
             return if found { Ok((tag, true)) } else { Err(HttpError::NotFound("missing")) };
         }
