@@ -1,26 +1,17 @@
-// What the suites share: PouchDB with its HTTP and memory adapters, and the hubs' URLs.
+// What PouchDB's suites share: PouchDB with its HTTP and memory adapters, and what they do with it.
 
-import { test as nodeTest } from 'node:test';
 import PouchDB from 'pouchdb-core';
 import http from 'pouchdb-adapter-http';
 import memoryAdapter from 'pouchdb-adapter-memory';
 import replication from 'pouchdb-replication';
+import { event, hubs } from './hubs.mjs';
 
 PouchDB.plugin(http).plugin(memoryAdapter).plugin(replication);
 // Every live feed adds a listener to the one `PouchDB` emitter; a suite opens many.
 PouchDB.setMaxListeners(0);
 
 export { PouchDB };
-
-/** The hubs under test: `http://owner:TOKEN@127.0.0.1:PORT/`, one or two of them. */
-export const hubs = (process.env.LARDER_URLS ?? '').split(' ').filter(Boolean);
-
-const TEST_LIMIT_MS = 60_000;
-
-/** A test that ends by itself when something it waits for never comes. */
-export function test(name, run) {
-  nodeTest(name, { timeout: TEST_LIMIT_MS }, run);
-}
+export * from './hubs.mjs';
 
 let databases = 0;
 
@@ -34,27 +25,6 @@ export function remote(hub = hubs[0]) {
 export function memory() {
   databases += 1;
   return new PouchDB(`memory-${databases}`, { adapter: 'memory' });
-}
-
-/** The error that an action ends with; fails when it ends well. */
-export async function failure(action) {
-  let value;
-  try {
-    value = await action();
-  } catch (error) {
-    return error;
-  }
-  throw new Error(`expected a failure, got ${JSON.stringify(value)}`);
-}
-
-/** Resolves with the event's argument. A replication's or feed's error rejects instead. */
-export function event(emitter, name, matches = () => true) {
-  return new Promise((resolve, reject) => {
-    emitter.on('error', reject);
-    emitter.on(name, (argument) => {
-      if (matches(argument)) resolve(argument);
-    });
-  });
 }
 
 /** Resolves when a live replication or feed has wound down after `cancel()`. */

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use couch_rs::document::TypedCouchDocument;
 use couch_rs::error::{CouchResult, CouchResultExt as _};
+use couch_rs::http::Method;
+use couch_rs::management::{ClusterSetup, EnsureDbsExist};
 use couch_rs::types::changes::ChangeEvent;
-use couch_rs::types::query::QueryParams;
+use couch_rs::types::query::{QueriesParams, QueryParams};
 use couch_rs::{Client, database::Database};
 use futures_util::{Stream, StreamExt as _};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::Hub;
 
 /// A hub, and couch_rs's client for its owner.
@@ -108,6 +110,35 @@ async fn databases_are_made_listed_described_and_destroyed() {
     assert!(client.destroy_db("one").await.unwrap());
     assert!(!client.list_dbs().await.unwrap().contains(&"one".to_owned()));
     assert!(client.get_info("one").await.is_err());
+}
+
+#[tokio::test]
+async fn a_hub_is_a_cluster_of_one() {
+    let (_hub, client) = hub();
+    let membership = client.membership().await.unwrap();
+    assert_eq!(membership.all_nodes, ["nonode@nohost"]);
+    assert_eq!(membership.cluster_nodes, membership.all_nodes);
+    client.make_db("there").await.unwrap();
+    let asked = |name: &str| EnsureDbsExist::with_dbs(vec![name.to_owned()]);
+    let state = client.cluster_setup(asked("there")).await.unwrap();
+    assert_eq!(state, ClusterSetup::SingleNodeEnabled);
+    let state = client.cluster_setup(asked("missing")).await.unwrap();
+    assert_eq!(state, ClusterSetup::SingleNodeDisabled);
+}
+
+#[tokio::test]
+async fn several_databases_are_described_at_once() {
+    let (_hub, client) = hub();
+    for name in ["one", "two"] {
+        client.make_db(name).await.unwrap();
+    }
+    let body = json!({ "keys": ["two", "none", "one"] }).to_string();
+    let request = client.req(Method::POST, "_dbs_info", None).body(body);
+    let infos: Value = request.send().await.unwrap().json().await.unwrap();
+    let told = infos.as_array().unwrap().iter();
+    let told =
+        told.map(|row| row["info"]["db_name"].as_str().or_else(|| row["error"].as_str()).unwrap());
+    assert_eq!(told.collect::<Vec<_>>(), ["two", "not_found", "one"]);
 }
 
 #[tokio::test]
@@ -215,6 +246,23 @@ async fn documents_are_listed_whole_by_key_and_by_range() {
     };
     let some = db.get_all_params::<Plant>(Some(range)).await.unwrap();
     assert_eq!(some.rows, plants[5..=8]);
+}
+
+#[tokio::test]
+async fn several_listings_come_in_one_answer() {
+    let (_hub, _client, db) = database().await;
+    let mut plants: Vec<_> = (0..20).map(|n| plant(&format!("plant-{n:02}"), n)).collect();
+    db.bulk_docs(&mut plants).await.unwrap();
+    let from_the_end =
+        QueryParams { descending: Some(true), limit: Some(2), ..QueryParams::default() };
+    let range = QueryParams { start_key: Some("plant-18".to_owned()), ..QueryParams::default() };
+    let queries = QueriesParams::new(vec![from_the_end, range]);
+    let answers = db.query_many_all_docs(queries).await.unwrap();
+    let ids = answers.iter().map(|answer| {
+        answer.rows.iter().map(|row| row.id.as_deref().unwrap()).collect::<Vec<_>>().join(" ")
+    });
+    assert_eq!(ids.collect::<Vec<_>>(), ["plant-19 plant-18", "plant-18 plant-19"]);
+    assert_eq!(answers[0].total_rows, Some(20));
 }
 
 #[tokio::test]

@@ -5,8 +5,11 @@ use std::process::Command;
 
 use crate::command::{self, Outcome, output_of, workspace};
 
-/// The oldest Node that PouchDB 9 and the scripts' test runner want.
+/// The oldest Node that IBM's clients want.
 const NODE_MAJOR_MIN: u32 = 18;
+
+/// The oldest Python that couchdb3 runs on: 3.11.
+const PYTHON_MINOR_MIN: u32 = 11;
 
 /// One thing that some tests need.
 ///
@@ -18,6 +21,8 @@ pub(crate) struct Need {
     /// Debian packages that bring it.
     packages: &'static [&'static str],
     is_present: fn() -> bool,
+    /// Installs what the suites use of it, once it is there.
+    prepare: fn() -> Outcome,
 }
 
 impl Need {
@@ -27,37 +32,55 @@ impl Need {
     }
 }
 
-/// Everything beyond cargo; a later need is one more entry.
-pub(crate) const NEEDS: [Need; 4] = [
-    Need {
-        name: "node",
-        purpose: "PouchDB's suites and the demo's follower",
-        packages: &["nodejs", "npm"],
-        is_present: has_node,
-    },
-    Need {
-        name: "apt",
-        purpose: "the demo, which reads Debian's package index",
-        packages: &["apt"],
-        is_present: has_package_index,
-    },
-    Need {
-        name: "strace",
-        purpose: "the loss of power, which is made from what a store does to its files",
-        packages: &["strace"],
-        is_present: has_strace,
-    },
-    Need {
-        name: "mounts",
-        purpose: "full disks, which are small file systems mounted out of everybody else's sight",
-        packages: &["util-linux", "mount"],
-        is_present: has_mounts,
-    },
-];
+/// Node, with the packages of `tests/node`.
+pub(crate) const NODE: Need = Need {
+    name: "node",
+    purpose: "the suites of JavaScript clients and the demo's follower",
+    packages: &["nodejs", "npm"],
+    is_present: has_node,
+    prepare: install_node_modules,
+};
 
-/// Finds or installs what the suites need; returns what is still missing, having named it.
-pub(crate) fn missing() -> Vec<&'static Need> {
-    let mut missing: Vec<_> = NEEDS.iter().filter(|need| !(need.is_present)()).collect();
+/// Python, with the packages of `tests/python`.
+const PYTHON: Need = Need {
+    name: "python",
+    purpose: "the suites of Python clients",
+    packages: &["python3", "python3-venv"],
+    is_present: has_python,
+    prepare: install_python_packages,
+};
+
+/// Debian's index of packages.
+pub(crate) const PACKAGE_INDEX: Need = Need {
+    name: "apt",
+    purpose: "the demo, which reads Debian's package index",
+    packages: &["apt"],
+    is_present: has_package_index,
+    prepare: || Ok(()),
+};
+
+const STRACE: Need = Need {
+    name: "strace",
+    purpose: "the loss of power, which is made from what a store does to its files",
+    packages: &["strace"],
+    is_present: has_strace,
+    prepare: || Ok(()),
+};
+
+const MOUNTS: Need = Need {
+    name: "mounts",
+    purpose: "full disks, which are small file systems mounted out of everybody else's sight",
+    packages: &["util-linux", "mount"],
+    is_present: has_mounts,
+    prepare: || Ok(()),
+};
+
+/// Everything beyond cargo; a later need is one more entry.
+pub(crate) const ALL: &[Need] = &[NODE, PYTHON, PACKAGE_INDEX, STRACE, MOUNTS];
+
+/// Finds or installs what is needed; returns what is still missing, having named it.
+pub(crate) fn missing(needs: &[Need]) -> Vec<&Need> {
+    let mut missing: Vec<_> = needs.iter().filter(|need| !(need.is_present)()).collect();
     if !missing.is_empty() && can_install() {
         let packages = missing.iter().flat_map(|need| need.packages);
         if let Err(reason) = install(packages) {
@@ -70,23 +93,51 @@ pub(crate) fn missing() -> Vec<&'static Need> {
         let packages = packages.join(" ");
         eprintln!("xtask: {name} is missing, so skipped: {purpose} (Debian: {packages})");
     }
+    for need in needs {
+        if missing.iter().any(|other| other.name == need.name) {
+            continue;
+        }
+        if let Err(reason) = (need.prepare)() {
+            eprintln!("xtask: skipped: {}, since {reason}", need.purpose);
+            missing.push(need);
+        }
+    }
     missing
 }
 
-/// Brings `tests/node/node_modules` up to its lock file; quiet and offline when it already is.
-pub(crate) fn install_node_modules() -> Outcome {
+/// Brings `tests/node/node_modules` up to its lock file.
+fn install_node_modules() -> Outcome {
     let folder = workspace().join("tests/node");
-    let lock = folder.join("package-lock.json");
-    let wanted = std::fs::read(&lock).map_err(|error| format!("{}: {error}", lock.display()))?;
-    // A copy of the lock file that the modules were installed from.
-    let stamp = folder.join("node_modules/.installed-lock.json");
-    if std::fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
+    let installed = folder.join("node_modules/.installed-lock.json");
+    unless_installed(&folder.join("package-lock.json"), &installed, || {
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
+        command::run(npm.current_dir(&folder))
+    })
+}
+
+/// Brings the virtual environment `target/python` up to `tests/python/requirements.txt`.
+fn install_python_packages() -> Outcome {
+    let environment = workspace().join("target/python");
+    let list = workspace().join("tests/python/requirements.txt");
+    unless_installed(&list, &environment.join("installed-requirements.txt"), || {
+        let mut python = Command::new("python3");
+        command::run(python.args(["-m", "venv", "--clear"]).arg(&environment))?;
+        let mut pip = Command::new(environment.join("bin/python"));
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+        command::run(pip.arg("--requirement").arg(&list))
+    })
+}
+
+/// Installs what a list says, unless the copy of it that was made then says the same; quiet and
+/// offline in that case.
+fn unless_installed(list: &Path, copy: &Path, install: impl FnOnce() -> Outcome) -> Outcome {
+    let wanted = std::fs::read(list).map_err(|error| format!("{}: {error}", list.display()))?;
+    if std::fs::read(copy).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
-    let mut npm = Command::new("npm");
-    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
-    command::run(npm.current_dir(&folder))?;
-    std::fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))
+    install()?;
+    std::fs::write(copy, wanted).map_err(|error| format!("{}: {error}", copy.display()))
 }
 
 fn has_node() -> bool {
@@ -98,6 +149,19 @@ fn has_node() -> bool {
 /// The 20 of `v20.11.1`.
 fn node_major(version: &str) -> Option<u32> {
     version.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
+}
+
+fn has_python() -> bool {
+    let version = output_of("python3", &["--version"]);
+    let minor = version.as_deref().and_then(python_minor);
+    // Debian keeps what makes virtual environments in a package of its own.
+    minor.is_some_and(|minor| minor >= PYTHON_MINOR_MIN)
+        && output_of("python3", &["-c", "import ensurepip, venv"]).is_some()
+}
+
+/// The 11 of `Python 3.11.2`.
+fn python_minor(version: &str) -> Option<u32> {
+    version.trim().strip_prefix("Python 3.")?.split('.').next()?.parse().ok()
 }
 
 fn has_package_index() -> bool {
@@ -138,5 +202,11 @@ mod tests {
         assert_eq!(node_major("v20.11.1\n"), Some(20));
         assert_eq!(node_major("v9.0.0"), Some(9));
         assert_eq!(node_major("20"), None);
+    }
+
+    #[test]
+    fn python_versions_are_read() {
+        assert_eq!(python_minor("Python 3.11.2\n"), Some(11));
+        assert_eq!(python_minor("Python 2.7.18"), None);
     }
 }

@@ -12,10 +12,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         std::env::var_os("CI").is_some() || arguments.iter().any(|word| word == "--no-skip");
     let chosen: Vec<_> = arguments.iter().filter(|word| *word != "--no-skip").collect();
 
-    let missing = needs::missing();
-    if missing.iter().all(|need| need.name != "node") {
-        needs::install_node_modules()?;
-    }
+    let missing = needs::missing(needs::ALL);
     let hub = build_hub(Profile::Dev)?;
 
     let mut tests = cargo(["test", "--no-fail-fast"]);

@@ -1,4 +1,4 @@
-//! Node scripts in `tests/node`, run against hubs.
+//! Node scripts in `tests/node` and Python scripts in `tests/python`, run against hubs.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -33,7 +33,27 @@ pub fn node() -> Command {
 pub fn run_suite(script: &str, urls: &[&str]) {
     let mut command = node();
     command.args(["--test", "--test-reporter=spec", script]).env("LARDER_URLS", urls.join(" "));
-    let (status, lines) = Process::start(&mut command).await_end(SUITE_LIMIT);
+    run(script, &mut command);
+}
+
+/// Runs one of the Python scripts in the environment that has their packages, on one hub.
+///
+/// # Panics
+/// When the packages are not installed, and with everything it printed, when a test in it fails.
+#[track_caller]
+pub fn run_python_suite(script: &str, url: &str) {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = tests.join("../target/python/bin/python");
+    assert!(python.is_file(), "{} is not there: `cargo xtask test` installs it", python.display());
+    let mut command = Command::new(python);
+    // Warnings are about the packages' own code.
+    command.args(["-B", "-W", "ignore", script, url]).current_dir(tests.join("python"));
+    run(script, &mut command);
+}
+
+#[track_caller]
+fn run(script: &str, command: &mut Command) {
+    let (status, lines) = Process::start(command).await_end(SUITE_LIMIT);
     assert!(status.success(), "{script} ended with {status}\n{}", lines.join("\n"));
 }
 

@@ -1,4 +1,4 @@
-//! PouchDB 9 against hubs, with its own idioms: the scripts in `tests/node`.
+//! JavaScript clients against hubs, each with its own idioms: the scripts in `tests/node`.
 
 mod needs_node {
     use tests::{Hub, run_suite};
@@ -36,5 +36,45 @@ mod needs_node {
         run_suite("replication.test.mjs", &[hub.owner_url(), other.owner_url()]);
         hub.stop();
         other.stop();
+    }
+
+    #[test]
+    fn sync() {
+        run("sync.test.mjs");
+    }
+
+    #[test]
+    fn nano() {
+        run("nano.test.mjs");
+    }
+
+    #[test]
+    fn nano_server() {
+        run("nano-server.test.mjs");
+    }
+
+    #[test]
+    fn cloudant() {
+        run("cloudant.test.mjs");
+    }
+
+    #[test]
+    fn cloudant_feeds() {
+        run("cloudant-feeds.test.mjs");
+    }
+
+    #[test]
+    fn couchbackup() {
+        run("couchbackup.test.mjs");
+    }
+
+    #[test]
+    fn couchimport() {
+        run("couchimport.test.mjs");
+    }
+
+    #[test]
+    fn livesync() {
+        run("livesync.test.mjs");
     }
 }
