@@ -30,7 +30,7 @@ fn edit(number: u64) -> Edit {
         id: format!("doc-{number:08}").parse().unwrap(),
         lineage: Lineage::Child(None),
         deleted: false,
-        body: body(number),
+        body: body(number).into(),
         attachments: Vec::new(),
     }
 }

@@ -1,6 +1,7 @@
 //! Documents: their text read into edits, and revisions written out as text again.
 
 mod attachments;
+mod body;
 mod edit;
 mod error;
 mod output;
@@ -8,6 +9,7 @@ mod parse;
 mod render;
 
 pub use attachments::{Following, ParsedAttachment, ParsedContent};
+pub use body::BodyText;
 pub use edit::{Edit, EditError, Lineage, NewAttachment};
 pub use error::DocError;
 pub use output::{Output, OutputError};

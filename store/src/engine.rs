@@ -109,6 +109,8 @@ pub(crate) trait Rows {
     fn counters(&self) -> Result<Counters, Error>;
     fn setting(&self, key: &str) -> Result<Option<Vec<u8>>, Error>;
     fn doc(&self, id: &str) -> Result<Option<DocRow>, Error>;
+    /// Those of these documents, in the order of their ids, that are there.
+    fn docs_among(&self, sorted: &[&str], found: &mut dyn FnMut(DocRow)) -> Result<(), Error>;
     fn head(&self, id: &str) -> Result<Option<HeadRow>, Error>;
     /// Live winners in the range.
     fn heads(&self, range: &IdRange, visit: Visit<'_, HeadRow>) -> Result<(), Error>;

@@ -31,7 +31,7 @@ pub use backup::{CopyFile, Restore};
 pub use changes::{Change, Direction};
 pub use database::{Body, Database, DocTree, Head, IdRange, Info, Local, Purge, Sizes, Snapshot};
 pub use document::{
-    DocError, Document, DocumentId, DocumentLimits, Edit, EditError, Following, Lineage,
+    BodyText, DocError, Document, DocumentId, DocumentLimits, Edit, EditError, Following, Lineage,
     NewAttachment, Output, OutputError, ParsedAttachment, ParsedContent, Show, ShowAttachments,
 };
 pub use error::{Error, OpenError};

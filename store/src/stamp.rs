@@ -60,8 +60,8 @@ impl Stamp {
 pub struct EditContent<'e> {
     /// The revision edited; `None` for the first one of a document.
     pub parent: Option<&'e RevId>,
-    /// The body's JSON text.
-    pub body: &'e [u8],
+    /// BLAKE3 over the body's JSON text.
+    pub body: &'e [u8; 32],
     /// Name and digest of each attachment, in the caller's order.
     pub attachments: &'e [(&'e str, &'e [u8])],
     /// Public key of the device that writes.
@@ -69,8 +69,8 @@ pub struct EditContent<'e> {
 }
 
 impl EditContent<'_> {
-    /// BLAKE3 over `larder-edit-1`, the parent's text (empty when there is none), the body, how many
-    /// attachments there are, name and digest of each, and the device key.
+    /// BLAKE3 over `larder-edit-1`, the parent's text (empty when there is none), the body's hash, how
+    /// many attachments there are, name and digest of each, and the device key.
     ///
     /// Each text or run of bytes follows its length, so that no two edits hash the same input;
     /// numbers have 64 bits, big-endian. Two devices that make the same edit in the same tick get
@@ -158,7 +158,7 @@ mod tests {
     const NOW: Millis = Millis(1_700_000_000_000);
 
     fn first_edit() -> EditContent<'static> {
-        EditContent { parent: None, body: b"{}", attachments: &[], device: DEVICE }
+        EditContent { parent: None, body: &[1; 32], attachments: &[], device: DEVICE }
     }
 
     fn tree_of(revs: &[RevId]) -> RevTree {
@@ -177,12 +177,12 @@ mod tests {
             assert_eq!(stamp_of(&expected.parse().unwrap()), Some(stamp));
         };
         let first = first_edit();
-        check(Stamp::at(NOW), &first, "1-018bcfe56800000504ab2690de384558");
+        check(Stamp::at(NOW), &first, "1-018bcfe56800000a0681aa66df44b5dd");
         let parent = stamped(Stamp::at(NOW), &first);
         let attachments: &[(&str, &[u8])] = &[("a", &[1; 32]), ("b", &[2; 32])];
         let second = EditContent { parent: Some(&parent), attachments, ..first };
-        check(Stamp::at(NOW).next(), &second, "2-018bcfe56800001d368a5462e2bea260");
-        check(Stamp::MAX, &first, "1-fffffffffffffff504ab26fc513f6142");
+        check(Stamp::at(NOW).next(), &second, "2-018bcfe568000015e1131309a5f5d881");
+        check(Stamp::MAX, &first, "1-fffffffffffffffa0681aab0f8b742e9");
     }
 
     #[test]
@@ -192,7 +192,7 @@ mod tests {
         let edits = [
             base,
             EditContent { parent: Some(&rev), ..base },
-            EditContent { body: b"{ }", ..base },
+            EditContent { body: &[2; 32], ..base },
             EditContent { attachments: &[("a", b"bc")], ..base },
             EditContent { attachments: &[("ab", b"c")], ..base },
             EditContent { attachments: &[("a", b"b"), ("c", b"")], ..base },

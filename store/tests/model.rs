@@ -114,7 +114,12 @@ fn apply(database: &Database, model: &mut Model, step: &Step, now: u64) {
                 leaves.remove(at);
             }
             let path = std::iter::once(rev).chain(path).collect();
-            leaves.push(Leaf { path, deleted, body, attachment: attachment.map(bytes) });
+            leaves.push(Leaf {
+                path,
+                deleted,
+                body: body.to_string(),
+                attachment: attachment.map(bytes),
+            });
         }
         Step::Stale { doc } => {
             let Some(leaves) = model.docs.get(&doc_id(*doc)) else { return };
@@ -136,7 +141,7 @@ fn apply(database: &Database, model: &mut Model, step: &Step, now: u64) {
                 id: doc_id(*doc),
                 lineage: Lineage::Path(path.clone()),
                 deleted: *deleted,
-                body: body.clone(),
+                body: body.as_str().into(),
                 attachments: Vec::new(),
             };
             database.write(vec![edit], Millis(now)).unwrap().remove(0).unwrap();

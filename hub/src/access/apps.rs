@@ -113,7 +113,7 @@ fn write(
         id: id(name)?,
         lineage: Lineage::Child(base),
         deleted: body.is_none(),
-        body: body.unwrap_or_else(|| "{}".into()),
+        body: body.unwrap_or_else(|| "{}".into()).into(),
         attachments: Vec::new(),
     };
     let mut outcomes = database.write(vec![edit], now)?;

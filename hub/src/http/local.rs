@@ -84,7 +84,7 @@ pub(crate) fn write_now(
         let deleted = database.write_local(id, base, None)?;
         return deleted.map(|_| Written::Deleted).ok_or(HttpError::NotFound("missing"));
     }
-    let count = database.write_local(id, base, Some(document.body))?;
+    let count = database.write_local(id, base, Some(document.body.into_string()))?;
     Ok(count.map_or(Written::Deleted, Written::Kept))
 }
 

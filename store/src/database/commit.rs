@@ -18,6 +18,9 @@ use crate::{
 /// Where the winner's body lies when only its id is known.
 const NO_BODY: BodyId = BodyId(0);
 
+/// Edits that are worth looking for together.
+const EXPECTED_MIN: usize = 8;
+
 /// One transaction's edits, decided in order, each seeing those before it.
 pub(super) struct Commit<'a> {
     rows: &'a mut dyn RowsMut,
@@ -34,6 +37,19 @@ struct Pending {
     before: Option<Before>,
     tree: RevTree,
     changed: bool,
+}
+
+impl Pending {
+    /// The document as its row has it; none is a document that nobody wrote.
+    fn of(id: &DocId, row: Option<DocRow>) -> Result<Self, Error> {
+        let Some(row) = row else {
+            return Ok(Self { before: None, tree: RevTree::default(), changed: false });
+        };
+        let tree = decode_tree(id.as_str(), &row.tree)?;
+        let HeadRow { seq, deleted, .. } = row.head;
+        let before = Some(Before { seq, deleted, weight: weigh(&tree) });
+        Ok(Self { before, tree, changed: false })
+    }
 }
 
 /// What the rows say of a document before this transaction.
@@ -59,6 +75,27 @@ impl<'a> Commit<'a> {
         let mut counters = rows.counters()?;
         counters.body_next = counters.body_next.max(NO_BODY.0 + 1);
         Ok(Self { rows, counters, revs_limit, device, docs: HashMap::new(), changed: Vec::new() })
+    }
+
+    /// Loads documents that will be edited, all at once: where most of them are new, their rows are
+    /// found missing many at a time.
+    pub(super) fn expect<'e>(&mut self, ids: impl Iterator<Item = &'e DocId>) -> Result<(), Error> {
+        let mut ids: Vec<&DocId> = ids.collect();
+        if ids.len() < EXPECTED_MIN {
+            return Ok(());
+        }
+        ids.sort_unstable_by_key(|id| id.as_str());
+        ids.dedup();
+        let texts: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
+        let mut rows = Vec::new();
+        self.rows.docs_among(&texts, &mut |row| rows.push(row))?;
+        let mut rows = rows.into_iter().peekable();
+        self.docs.reserve(ids.len());
+        for id in ids {
+            let row = rows.next_if(|row| row.head.id == id.as_str());
+            self.docs.insert(id.clone(), Pending::of(id, row)?);
+        }
+        Ok(())
     }
 
     /// Decides one edit and writes what it brings; the outer error ends the transaction.
@@ -169,16 +206,8 @@ impl<'a> Commit<'a> {
         if self.docs.contains_key(id) {
             return Ok(());
         }
-        let pending = match self.rows.doc(id.as_str())? {
-            None => Pending { before: None, tree: RevTree::default(), changed: false },
-            Some(row) => {
-                let tree = decode_tree(id.as_str(), &row.tree)?;
-                let HeadRow { seq, deleted, .. } = row.head;
-                let before = Some(Before { seq, deleted, weight: weigh(&tree) });
-                Pending { before, tree, changed: false }
-            }
-        };
-        self.docs.insert(id.clone(), pending);
+        let row = self.rows.doc(id.as_str())?;
+        self.docs.insert(id.clone(), Pending::of(id, row)?);
         Ok(())
     }
 
@@ -237,7 +266,7 @@ impl<'a> Commit<'a> {
             attachments.iter().map(|a| (a.name.as_str(), &a.content.0[..])).collect();
         let content = EditContent {
             parent,
-            body: edit.body.as_bytes(),
+            body: edit.body.hash(),
             attachments: &attachments,
             device: self.device,
         };

@@ -62,6 +62,14 @@ impl Job {
         }
     }
 
+    /// Its edits; none for other kinds of writes.
+    pub(super) fn edits(&self) -> &[Edit] {
+        match self {
+            Self::Edits { edits, .. } => edits,
+            Self::Local { .. } | Self::Setting { .. } | Self::Purge { .. } | Self::Alone(_) => &[],
+        }
+    }
+
     fn weight(&self) -> (usize, usize) {
         match self {
             Self::Edits { edits, .. } => {

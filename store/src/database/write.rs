@@ -174,6 +174,7 @@ impl Database {
             let limit = decode_number(rows.setting(setting::REVS_LIMIT)?).unwrap_or(REVS_LIMIT);
             let limit = usize::try_from(limit).unwrap_or(usize::MAX);
             let mut commit = Commit::begin(rows, limit, &self.core.device)?;
+            commit.expect(jobs.iter().flat_map(Job::edits).map(|edit| &edit.id))?;
             for job in jobs {
                 outcomes.push(job.decide(&mut commit)?);
             }

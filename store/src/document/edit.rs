@@ -1,5 +1,6 @@
 //! What is written: edits of documents.
 
+use super::BodyText;
 use crate::{Content, DocId, RevId};
 
 /// One revision to write.
@@ -11,8 +12,8 @@ pub struct Edit {
     pub lineage: Lineage,
     /// Whether it is a tombstone.
     pub deleted: bool,
-    /// The JSON object without members that begin with an underscore, as [`crate::json`] compacts it.
-    pub body: String,
+    /// What it holds.
+    pub body: BodyText,
     /// All attachments the revision has; one that is not listed is gone.
     pub attachments: Vec<NewAttachment>,
 }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{DocError, Following, ParsedAttachment, ParsedContent, attachments};
+use super::{BodyText, DocError, Following, ParsedAttachment, ParsedContent, attachments};
 use crate::{
     Content, Database, DocId, DocIdError, Edit, Error, Lineage, LocalId, NewAttachment, RevId,
     Signature, Staged, json,
@@ -41,7 +41,7 @@ pub struct Document {
     /// `_attachments`.
     pub attachments: Vec<ParsedAttachment>,
     /// The JSON object without the members above, compacted.
-    pub body: String,
+    pub body: BodyText,
 }
 
 /// The id a document names.
@@ -70,9 +70,14 @@ impl Document {
     /// # Errors
     /// As [`Self::parse`].
     pub fn parse_first_part(text: &[u8], limits: DocumentLimits) -> Result<Self, DocError> {
-        let json::Scanned { body, members } = json::scan_document(text)?;
-        let mut document =
-            Self { id: None, revs: Vec::new(), deleted: false, attachments: Vec::new(), body };
+        let json::Scanned { mut body, members } = json::scan_document(text)?;
+        let mut document = Self {
+            id: None,
+            revs: Vec::new(),
+            deleted: false,
+            attachments: Vec::new(),
+            body: BodyText::from(""),
+        };
         let mut revisions = None;
         for (name, raw) in members {
             match name.as_str() {
@@ -92,13 +97,14 @@ impl Document {
                 | "_replication_state"
                 | "_replication_state_time"
                 | "_replication_state_reason"
-                | "_replication_stats" => append_member(&mut document.body, &name, &raw),
+                | "_replication_stats" => append_member(&mut body, &name, &raw),
                 _ => return Err(DocError::Member(name)),
             }
         }
         if let Some(revisions) = revisions {
             document.revs = revisions;
         }
+        document.body = body.into();
         document.check_sizes(limits)?;
         Ok(document)
     }
@@ -149,6 +155,10 @@ impl Document {
         database: &Database,
         followed: Vec<Staged>,
     ) -> Result<Edit, Error> {
+        if let Lineage::Child(_) = lineage {
+            // Its revision id will want it, and here nobody waits for a commit.
+            self.body.hash();
+        }
         let mut followed = followed.into_iter();
         let attachments = self.attachments.into_iter().map(|attachment| {
             let content = match attachment.content {
@@ -274,7 +284,7 @@ mod tests {
                 let id = document.id.map(|id| id.to_string()).unwrap_or_default();
                 let revs: Vec<_> = document.revs.iter().map(ToString::to_string).collect();
                 let deleted = if document.deleted { " deleted" } else { "" };
-                format!("{id}[{}]{deleted}{}", revs.join(","), document.body)
+                format!("{id}[{}]{deleted}{}", revs.join(","), &*document.body)
             }
         };
         assert_eq!(shown, expected, "{text}");

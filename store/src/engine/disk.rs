@@ -117,12 +117,12 @@ impl DiskEngine {
 impl Engine for DiskEngine {
     fn read(&self, look: &mut dyn FnMut(&dyn Rows) -> Result<(), Error>) -> Result<(), Error> {
         let sqlite = Error::sqlite("read");
-        let mut reader = self.reader()?;
-        {
-            let transaction = reader.transaction().map_err(&sqlite)?;
-            look(&SqliteRows::new(&transaction, &self.attachments))?;
-            transaction.commit().map_err(&sqlite)?;
-        }
+        let reader = self.reader()?;
+        // By statements that are kept: a `Transaction` prepares both anew each time.
+        reader.prepare_cached("BEGIN").and_then(|mut begin| begin.execute([])).map_err(&sqlite)?;
+        // A reader that fails is not used again, and closing it ends its transaction.
+        look(&SqliteRows::new(&reader, &self.attachments))?;
+        reader.prepare_cached("COMMIT").and_then(|mut end| end.execute([])).map_err(&sqlite)?;
         let mut readers = lock(&self.readers);
         if readers.len() < IDLE_READERS_MAX {
             readers.push(reader);

@@ -134,6 +134,11 @@ impl Rows for State {
         Ok(self.docs.get(id).map(|row| DocRow::clone(row)))
     }
 
+    fn docs_among(&self, sorted: &[&str], found: &mut dyn FnMut(DocRow)) -> Result<(), Error> {
+        sorted.iter().filter_map(|id| self.docs.get(*id)).for_each(|row| found(DocRow::clone(row)));
+        Ok(())
+    }
+
     fn head(&self, id: &str) -> Result<Option<HeadRow>, Error> {
         Ok(self.docs.get(id).map(|row| row.head.clone()))
     }

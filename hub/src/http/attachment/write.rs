@@ -133,7 +133,7 @@ fn edited(database: &Database, id: &DocId, base: Option<&RevId>) -> Result<Edit,
         id: id.clone(),
         lineage: Lineage::Child(Some(revision.rev)),
         deleted: revision.deleted,
-        body: revision.body.json,
+        body: revision.body.json.into(),
         attachments: attachments.collect(),
     })
 }

@@ -56,7 +56,7 @@ fn edit(id: DocId, revision: Revision, destination: Destination) -> Edit {
         lineage: Lineage::Child(destination.rev),
         deleted: revision.deleted,
         attachments: attachments.collect(),
-        body: revision.body.json,
+        body: revision.body.json.into(),
     }
 }
 

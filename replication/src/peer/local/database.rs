@@ -335,7 +335,7 @@ fn edit(revision: Revision, staged: Vec<Option<Staged>>) -> Edit {
         id: revision.id,
         lineage: Lineage::Path(revision.path),
         deleted: revision.deleted,
-        body: revision.body,
+        body: revision.body.into(),
         attachments: revision.attachments.into_iter().zip(staged).map(attachment).collect(),
     }
 }

@@ -1,12 +1,15 @@
 //! Rows of a SQLite file within one transaction.
 
+use std::cell::{RefCell, RefMut};
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension as _, Params, Row, params, params_from_iter};
+use rusqlite::{
+    CachedStatement, Connection, OptionalExtension as _, Params, Row, params, params_from_iter,
+};
 
 use crate::attachment::{Staged, StagedData};
 use crate::engine::{
@@ -19,14 +22,49 @@ use crate::{AttachmentReader, ContentHash, Direction, Error, IdRange, varint};
 pub(super) struct SqliteRows<'a> {
     connection: &'a Connection,
     attachments: &'a Path,
+    hot: Hot<'a>,
 }
+
+/// Statements that a bulk write runs for every document, kept at hand from one to the next: looking
+/// one up by its text takes as long as some of them run.
+#[derive(Default)]
+struct Hot<'a> {
+    next_doc: Slot<'a>,
+    doc: Slot<'a>,
+    put_doc: Slot<'a>,
+    put_change: Slot<'a>,
+    put_body: Slot<'a>,
+}
+
+type Slot<'a> = RefCell<Option<CachedStatement<'a>>>;
 
 /// Superseded sequences read ahead of the feed that skips them.
 const STALE_AT_ONCE: usize = 1000;
 
 impl<'a> SqliteRows<'a> {
     pub(super) fn new(connection: &'a Connection, attachments: &'a Path) -> Self {
-        Self { connection, attachments }
+        Self { connection, attachments, hot: Hot::default() }
+    }
+
+    /// The statement of a slot, prepared when it is first used.
+    fn hot<'s>(
+        &self,
+        slot: &'s Slot<'a>,
+        sql: &str,
+    ) -> Result<RefMut<'s, CachedStatement<'a>>, Error> {
+        let mut kept = slot.borrow_mut();
+        if kept.is_none() {
+            let statement = self.connection.prepare_cached(sql);
+            *kept = Some(statement.map_err(Error::sqlite("prepare a statement"))?);
+        }
+        RefMut::filter_map(kept, Option::as_mut)
+            .map_err(|_| Error::Damaged("a statement is gone".into()))
+    }
+
+    fn run_hot(&self, slot: &Slot<'a>, sql: &str, params: impl Params) -> Result<(), Error> {
+        let mut statement = self.hot(slot, sql)?;
+        statement.execute(params).map_err(Error::sqlite("write a row"))?;
+        Ok(())
     }
 
     fn one<T>(
@@ -94,7 +132,28 @@ impl Rows for SqliteRows<'_> {
 
     fn doc(&self, id: &str) -> Result<Option<DocRow>, Error> {
         let sql = "SELECT id, seq, deleted, rev, body, tree FROM docs WHERE id = ?1";
-        self.one(sql, [id], doc_row)
+        let mut statement = self.hot(&self.hot.doc, sql)?;
+        statement.query_row([id], doc_row).optional().map_err(Error::sqlite("read a row"))
+    }
+
+    fn docs_among(&self, sorted: &[&str], found: &mut dyn FnMut(DocRow)) -> Result<(), Error> {
+        let sqlite = Error::sqlite("read rows");
+        let sql = "SELECT id, seq, deleted, rev, body, tree FROM docs WHERE id >= ?1 \
+                   ORDER BY id LIMIT 1";
+        let mut statement = self.hot(&self.hot.next_doc, sql)?;
+        let mut left = sorted;
+        while let Some(first) = left.first() {
+            let mut rows = statement.query([first]).map_err(&sqlite)?;
+            let Some(row) = rows.next().map_err(&sqlite)? else { return Ok(()) };
+            let at = row.get_ref(0).map_err(&sqlite)?.as_str();
+            let at = at.map_err(|_| Error::Damaged("a document id is no text".into()))?;
+            left = &left[left.partition_point(|id| *id < at)..];
+            if left.first() == Some(&at) {
+                found(doc_row(row).map_err(&sqlite)?);
+                left = &left[1..];
+            }
+        }
+        Ok(())
     }
 
     fn head(&self, id: &str) -> Result<Option<HeadRow>, Error> {
@@ -258,8 +317,8 @@ impl RowsMut for SqliteRows<'_> {
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let DocRow { head, tree } = row;
         let (seq, body) = (clamp(head.seq), clamp(head.body.0));
-        self.run(sql, params![head.id, seq, head.deleted, head.rev, body, tree])?;
-        Ok(())
+        let params = params![head.id, seq, head.deleted, head.rev, body, tree];
+        self.run_hot(&self.hot.put_doc, sql, params)
     }
 
     fn delete_doc(&mut self, id: &str) -> Result<(), Error> {
@@ -269,8 +328,7 @@ impl RowsMut for SqliteRows<'_> {
 
     fn put_change(&mut self, seq: u64, id: &str, leaves: &[u8]) -> Result<(), Error> {
         let sql = "INSERT INTO seqs (seq, id, leaves) VALUES (?1, ?2, ?3)";
-        self.run(sql, params![clamp(seq), id, leaves])?;
-        Ok(())
+        self.run_hot(&self.hot.put_change, sql, params![clamp(seq), id, leaves])
     }
 
     fn retire_change(&mut self, seq: u64) -> Result<(), Error> {
@@ -293,8 +351,7 @@ impl RowsMut for SqliteRows<'_> {
 
     fn put_body(&mut self, id: BodyId, row: &BodyRow) -> Result<(), Error> {
         let sql = "INSERT INTO bodies (id, body, attachments) VALUES (?1, ?2, ?3)";
-        self.run(sql, params![clamp(id.0), row.body, row.attachments])?;
-        Ok(())
+        self.run_hot(&self.hot.put_body, sql, params![clamp(id.0), row.body, row.attachments])
     }
 
     fn delete_body(&mut self, id: BodyId) -> Result<(), Error> {
