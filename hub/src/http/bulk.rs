@@ -3,6 +3,7 @@
 mod batch;
 mod docs;
 mod get;
+mod parallel;
 mod request;
 mod rows;
 mod wanted;

@@ -178,6 +178,14 @@ impl Spooled {
         Ok(Self { received: Received::File(file), coding, bytes_max })
     }
 
+    /// The body, if it lies in memory as it was sent.
+    pub(crate) fn whole(&self) -> Option<&[u8]> {
+        match (&self.received, self.coding) {
+            (Received::Memory(bytes), Coding::Identity) => Some(bytes),
+            (Received::Memory(_), Coding::Gzip) | (Received::File(_), _) => None,
+        }
+    }
+
     /// Hands the decoded body to `take`, part by part from its beginning, on a thread that may
     /// block.
     pub(crate) fn read_through(

@@ -150,6 +150,22 @@ impl ArraySplitter {
         Ok(())
     }
 
+    /// Splits a text that is there as a whole: its elements as written, and what is beside them.
+    ///
+    /// # Errors
+    /// As [`Self::push`] and [`Self::finish`].
+    pub fn split<'t>(mut self, text: &'t [u8]) -> Result<(Vec<&'t [u8]>, Rest), JsonError> {
+        let mut elements = Vec::new();
+        let start = text.as_ptr().addr();
+        self.push(text, |element| {
+            // Nothing is held back from an earlier chunk, so that each lies within the text.
+            let from = element.as_ptr().addr() - start;
+            elements.push(&text[from..from + element.len()]);
+            Ok::<(), JsonError>(())
+        })?;
+        Ok((elements, self.finish()?))
+    }
+
     /// Ends the text.
     ///
     /// # Errors

@@ -1,8 +1,9 @@
 //! The body of `_bulk_docs`: checked as a whole before anything is written.
 
-use store::json::{ArrayMember, ArraySplitter, JsonError};
+use store::json::{ArrayMember, ArraySplitter, JsonError, Rest};
 use store::{Document, DocumentId, DocumentLimits};
 
+use super::parallel;
 use crate::http::HttpError;
 use crate::http::document::replicated;
 use crate::http::request::Spooled;
@@ -44,24 +45,32 @@ impl Request {
     ) -> Result<Self, HttpError> {
         let mut held = Some(Vec::new());
         let mut held_bytes = 0;
-        let mut has_design = false;
-        let mut has_unknown_revision = false;
-        let members = split(&mut body, terms, |document, text_bytes| {
-            has_design |=
-                matches!(&document.id, Some(DocumentId::Replicated(id)) if id.is_design());
-            has_unknown_revision |= document.revs.is_empty();
-            held_bytes += text_bytes;
-            held = held.take().filter(|_| held_bytes <= HELD_TEXT_BYTES_MAX);
-            if let Some(held) = &mut held {
-                held.push(document);
-            }
-            Ok(())
-        })?;
+        let mut traits = Traits::default();
+        let whole = body.whole().filter(|text| text.len() >= parallel::TEXT_BYTES_MIN);
+        let members = if let Some(text) = whole {
+            let splitter = ArraySplitter::new("docs", terms.text_bytes_max);
+            let (elements, rest) = splitter.split(text).map_err(Fault::from)?;
+            let members = members(rest)?;
+            let documents = parallel::parse(&elements, terms.limits)?;
+            documents.iter().for_each(|document| traits.note(document));
+            held = Some(documents);
+            members
+        } else {
+            split(&mut body, terms, |document, text_bytes| {
+                traits.note(&document);
+                held_bytes += text_bytes;
+                held = held.take().filter(|_| held_bytes <= HELD_TEXT_BYTES_MAX);
+                if let Some(held) = &mut held {
+                    held.push(document);
+                }
+                Ok(())
+            })?
+        };
         let new_edits = new_edits(&members)?;
-        if has_unknown_revision && !new_edits {
+        if traits.has_unknown_revision && !new_edits {
             replicated(Vec::new())?;
         }
-        if has_design {
+        if traits.has_design {
             design?;
         }
         let documents = held.map_or(Documents::Spooled(body), Documents::Held);
@@ -88,6 +97,21 @@ impl Request {
     }
 }
 
+/// What some documents of a request are, which decides about all of it.
+#[derive(Default)]
+struct Traits {
+    has_design: bool,
+    has_unknown_revision: bool,
+}
+
+impl Traits {
+    fn note(&mut self, document: &Document) {
+        self.has_design |=
+            matches!(&document.id, Some(DocumentId::Replicated(id)) if id.is_design());
+        self.has_unknown_revision |= document.revs.is_empty();
+    }
+}
+
 /// Splits the body into its documents, each with the length of its text, and returns its other
 /// members.
 fn split(
@@ -104,7 +128,11 @@ fn split(
             })
             .map_err(HttpError::from)
     })?;
-    let rest = splitter.finish().map_err(Fault::from)?;
+    members(splitter.finish().map_err(Fault::from)?)
+}
+
+/// The members beside the documents.
+fn members(rest: Rest) -> Result<Vec<(String, String)>, HttpError> {
     match rest.array {
         ArrayMember::Split => Ok(rest.members),
         ArrayMember::Absent => {
