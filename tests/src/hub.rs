@@ -89,6 +89,11 @@ impl Hub {
         std::fs::read_to_string(self.folder.path().join("hub.log")).unwrap_or_default()
     }
 
+    /// The hub's process id.
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Runs `larder ARGUMENTS --data-dir …` to its end.
     #[track_caller]
     pub fn larder(&self, arguments: &[&str]) -> Finished {

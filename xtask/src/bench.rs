@@ -1,21 +1,17 @@
-//! `cargo xtask bench`: the crates' own benchmarks, and the way to the load generator.
+//! `cargo xtask bench`: the crates' own benchmarks, then a whole hub under load.
 
-use crate::command::{self, Outcome, cargo, workspace};
-
-/// A load generator for any CouchDB-compatible URL; it lies beside the checkout, not in it.
-const LOAD_GENERATOR: &str = "../shared/bench/couch_bench.py";
+use crate::command::{self, Outcome, Profile, build_hub, cargo};
 
 pub(crate) fn run(arguments: &[String]) -> Outcome {
-    let mut bench = cargo(["bench", "--package", "store", "--package", "hub"]);
-    command::run(bench.args(arguments))?;
-
-    if workspace().join(LOAD_GENERATOR).is_file() {
-        println!("\nload from outside, with the hub running in another terminal:");
-        println!("  cargo run --release -- run --data-dir /tmp/larder-bench --onion off");
-        println!("  url=$(cargo run --release -- url --data-dir /tmp/larder-bench)");
-        println!("  python3 {LOAD_GENERATOR} \"$url\" --docs 20000");
-    } else {
-        println!("\n{LOAD_GENERATOR} is not here: load from outside is skipped");
+    let (whole, criterion): (Vec<_>, Vec<_>) = match arguments.split_first() {
+        Some((first, rest)) if first == "whole" => (rest.iter().collect(), vec![]),
+        _ => (vec![], arguments.iter().collect()),
+    };
+    if arguments.first().is_none_or(|first| first != "whole") {
+        let mut bench = cargo(["bench", "--package", "store"]);
+        command::run(bench.args(criterion))?;
     }
-    Ok(())
+    let hub = build_hub(Profile::Release)?;
+    let mut bench = cargo(["bench", "--package", "tests", "--bench", "whole", "--"]);
+    command::run(bench.args(whole).env("LARDER_BIN", hub))
 }

@@ -1,0 +1,145 @@
+//! Requests to a hub, and to a constant.
+
+use std::fmt::Write as _;
+use std::process::Command;
+use std::time::Instant;
+
+use serde_json::json;
+use tests::{Body, Hub};
+
+use crate::constant::Constant;
+use crate::engine::rate;
+use crate::report::Report;
+use crate::starts::resident_mib;
+
+const BATCH: u64 = 1000;
+
+/// About 0.9 KB of JSON without an id.
+pub(crate) fn body(number: u64) -> String {
+    let letter = |at: u64| char::from(b'a' + (at.wrapping_mul(number + 7) / 3 % 26) as u8);
+    let pad: String = (0..760).map(letter).collect();
+    let (price, tag) = (number * 7919 % 100_000, number % 7);
+    format!(
+        "{{\"type\":\"order\",\"n\":{number},\"bucket\":{},\"price\":{price},\"tags\":[\"t{tag}\",\
+         \"t{}\"],\"nested\":{{\"a\":{},\"b\":{{\"c\":\"{number}\"}}}},\"pad\":\"{pad}\"}}",
+        number % 1000,
+        number % 11,
+        number % 13
+    )
+}
+
+/// Measures a fresh hub under every kind of load.
+pub(crate) fn measure(documents: u64, seconds: u64, report: &mut Report) {
+    let hub = Hub::start();
+    report.note("idle, MiB", resident_mib(&hub));
+    for connections in [1, 16] {
+        hub.put("/put", "").expect(201);
+        let name = format!("put {connections}");
+        report.note(&name, wrk(&hub, connections, seconds, &puts()));
+        hub.delete("/put").expect(200);
+    }
+    hub.put("/main", "").expect(201);
+    report.note("bulk", bulk(&hub, documents));
+    report.note("get 16", wrk(&hub, 16, seconds, &gets(documents)));
+    let document = hub.get("/main/doc-00000001").expect(200);
+    let constant = Constant::start(String::from_utf8(document.body).unwrap());
+    let origin = constant.origin();
+    report.note("constant 16", wrk_at(&origin, "", 16, seconds, &gets(documents)));
+    drop(constant);
+    let listings = [
+        ("all_docs", "/main/_all_docs"),
+        ("all_docs with documents", "/main/_all_docs?include_docs=true"),
+        ("changes", "/main/_changes"),
+    ];
+    for (name, path) in listings {
+        let begun = Instant::now();
+        hub.get(path).expect(200);
+        report.note(name, rate(documents, begun.elapsed()));
+    }
+    report.note("replication", replication(&hub, documents));
+    report.note("after the load, MiB", resident_mib(&hub));
+}
+
+fn bulk(hub: &Hub, documents: u64) -> f64 {
+    let requests: Vec<String> = (0..documents / BATCH)
+        .map(|batch| {
+            let mut text = String::from("{\"docs\":[");
+            for number in batch * BATCH..(batch + 1) * BATCH {
+                let comma = if number % BATCH == 0 { "" } else { "," };
+                let rest = &body(number)[1..];
+                write!(text, "{comma}{{\"_id\":\"doc-{number:08}\",{rest}").unwrap();
+            }
+            text.push_str("]}");
+            text
+        })
+        .collect();
+    let begun = Instant::now();
+    for text in requests {
+        hub.post("/main/_bulk_docs", Body::json_text(text)).expect(201);
+    }
+    rate(documents, begun.elapsed())
+}
+
+/// From hub to hub over HTTP.
+fn replication(source: &Hub, documents: u64) -> f64 {
+    let target = Hub::start();
+    let url = |hub: &Hub, database: &str| format!("{}{database}", hub.owner_url());
+    let request = json!({
+        "source": url(source, "main"), "target": url(&target, "copy"), "create_target": true,
+    });
+    let begun = Instant::now();
+    let reply = target.post("/_replicate", request).expect(200).json();
+    assert_eq!(reply["history"][0]["docs_written"], documents);
+    rate(documents, begun.elapsed())
+}
+
+/// A document of 0.75 KB a request.
+fn puts() -> String {
+    format!(
+        "local i = 0\nlocal pad = '{}'\nfunction request()\n  i = i + 1\n  return wrk.format('PUT', \
+         string.format('/put/w-%08d', i), nil, string.format('{{\"n\":%d,\"pad\":\"%s\"}}', i, pad))\n\
+         end\nwrk.headers['Content-Type'] = 'application/json'\n",
+        "x".repeat(700)
+    )
+}
+
+fn gets(documents: u64) -> String {
+    format!(
+        "local i = 0\nfunction request()\n  i = (i + 7919) % {documents}\n  return \
+         wrk.format('GET', string.format('/main/doc-%08d', i))\nend\n"
+    )
+}
+
+fn wrk(hub: &Hub, connections: u32, seconds: u64, script: &str) -> f64 {
+    wrk_at(hub.url().trim_end_matches('/'), &authorization(hub), connections, seconds, script)
+}
+
+/// Requests a second, none of which may have failed.
+fn wrk_at(origin: &str, authorization: &str, connections: u32, seconds: u64, script: &str) -> f64 {
+    let mut script = script.to_owned();
+    if !authorization.is_empty() {
+        writeln!(script, "wrk.headers['Authorization'] = '{authorization}'").unwrap();
+    }
+    script.push_str(
+        "function done(summary)\n  io.write(string.format('RATE %f %d\\n', \
+         summary.requests / (summary.duration / 1e6), summary.errors.status))\nend\n",
+    );
+    let file = tempfile::Builder::new().suffix(".lua").tempfile().unwrap();
+    std::fs::write(file.path(), script).unwrap();
+    let mut command = Command::new("wrk");
+    command.args(["-t1", &format!("-c{connections}"), &format!("-d{seconds}s"), "-s"]);
+    let output = command.arg(file.path()).arg(origin).output();
+    let output = output.unwrap_or_else(|error| panic!("wrk (Debian package wrk): {error}"));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("RATE "));
+    let (rate, failed) = line.and_then(|line| line.split_once(' ')).unwrap();
+    assert_eq!(failed, "0", "requests failed:\n{text}");
+    rate.parse().unwrap()
+}
+
+/// The owner's `Authorization` header.
+fn authorization(hub: &Hub) -> String {
+    use base64::Engine as _;
+    let (credentials, _) = hub.owner_url().trim_start_matches("http://").split_once('@').unwrap();
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(credentials))
+}
