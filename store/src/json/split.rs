@@ -154,7 +154,7 @@ impl ArraySplitter {
     ///
     /// # Errors
     /// As [`Self::push`] and [`Self::finish`].
-    pub fn split<'t>(mut self, text: &'t [u8]) -> Result<(Vec<&'t [u8]>, Rest), JsonError> {
+    pub fn split(mut self, text: &[u8]) -> Result<(Vec<&[u8]>, Rest), JsonError> {
         let mut elements = Vec::new();
         let start = text.as_ptr().addr();
         self.push(text, |element| {
