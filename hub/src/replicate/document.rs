@@ -3,7 +3,9 @@
 //! Source: `couch_replicator_docs`.
 
 use serde_json::{Map, Value, json};
-use store::{Content, Database, DocId, Edit, Error, Lineage, Millis, NewAttachment, RevId};
+use store::{
+    BodyText, Content, Database, DocId, Edit, Error, Lineage, Millis, NewAttachment, RevId,
+};
 
 use crate::access::Principal;
 use crate::clock::iso8601;
@@ -30,7 +32,7 @@ pub(crate) fn admit(
     principal: &Principal,
     id: &DocId,
     deleted: bool,
-    body: &mut String,
+    body: &mut BodyText,
 ) -> Result<(), HttpError> {
     if !is_replicator(database) || id.is_design() {
         return Ok(());
@@ -52,7 +54,7 @@ pub(crate) fn admit(
             _ => return Ok(()),
         };
         // An owner that was null gives way.
-        *body = store::json::compact(joined.as_bytes())?;
+        *body = store::json::compact(joined.as_bytes())?.into();
     }
     Ok(())
 }
@@ -198,7 +200,7 @@ pub(super) fn write_end(
         id: id.clone(),
         lineage: Lineage::Child(Some(rev.clone())),
         deleted: false,
-        body,
+        body: body.into(),
         attachments: stored.attachments.into_iter().map(attachment).collect(),
     };
     for edited in database.write(vec![edit], now)? {
@@ -233,10 +235,10 @@ mod tests {
     use super::*;
 
     fn admitted(database: &str, body: &Value) -> Result<String, String> {
-        let mut text = body.to_string();
+        let mut text = BodyText::from(body.to_string());
         let id = "a".parse().unwrap();
         match admit(database, &Principal::Owner, &id, false, &mut text) {
-            Ok(()) => Ok(text),
+            Ok(()) => Ok(text.into_string()),
             Err(error) => Err(error.to_string()),
         }
     }
@@ -306,10 +308,10 @@ mod tests {
         assert_eq!(owner(body)["owner"], "owner");
         assert_eq!(owner(json!({"source": "a", "target": "b"}))["owner"], "owner");
         assert_eq!(owner(json!({"source": "a", "target": "b", "owner": "me"}))["owner"], "me");
-        let mut deleted = "{}".to_owned();
+        let mut deleted = BodyText::from("{}");
         let id = "a".parse().unwrap();
         admit("_replicator", &Principal::Owner, &id, true, &mut deleted).unwrap();
-        assert_eq!(deleted, "{}");
+        assert_eq!(&*deleted, "{}");
         let error = admit("_replicator", &Principal::Anonymous, &id, true, &mut deleted);
         assert!(matches!(error, Err(HttpError::Forbidden)));
     }

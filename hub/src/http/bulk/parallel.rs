@@ -52,7 +52,7 @@ pub(super) fn parse(
     };
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
     let mut parsed = thread::scope(|scope| {
-        let helper = |_| thread::Builder::new().spawn_scoped(scope, &work).ok();
+        let helper = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
         let helpers: Vec<_> = (1..threads).filter_map(helper).collect();
         let mut parsed = work();
         for helper in helpers {
