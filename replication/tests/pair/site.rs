@@ -109,7 +109,7 @@ impl Site {
             id,
             lineage: Lineage::Child(base.map(|(rev, _)| rev.parse().unwrap())),
             deleted,
-            body: format!(r#"{{"n":{}}}"#, random.below(1000)),
+            body: format!(r#"{{"n":{}}}"#, random.below(1000)).into(),
             attachments,
         };
         for result in self.database.write(vec![edit], self.now()).unwrap() {
@@ -129,7 +129,7 @@ impl Site {
                 id: id.parse().unwrap(),
                 lineage: Lineage::Child(Some(held.winner.parse().unwrap())),
                 deleted: false,
-                body: format!(r#"{{"n":{}}}"#, self.now().0),
+                body: format!(r#"{{"n":{}}}"#, self.now().0).into(),
                 attachments: attachments.keys().map(|n| attachment(n, Content::Stub)).collect(),
             };
             self.database.write(vec![edit], self.now()).unwrap()[0].as_ref().unwrap();
@@ -140,7 +140,7 @@ impl Site {
     #[allow(dead_code, reason = "not every test needs it")]
     pub(crate) fn write(&self, id: &str, body: &str) {
         let id = id.parse().unwrap();
-        let (lineage, body) = (Lineage::Child(None), body.to_owned());
+        let (lineage, body) = (Lineage::Child(None), body.into());
         let edit = Edit { id, lineage, deleted: false, body, attachments: vec![] };
         self.database.write(vec![edit], self.now()).unwrap()[0].as_ref().unwrap();
     }
@@ -159,7 +159,7 @@ impl Site {
                 id: id.parse().unwrap(),
                 lineage: Lineage::Path(vec![format!("1-{number:032x}").parse().unwrap()]),
                 deleted: false,
-                body: format!(r#"{{"n":{number}}}"#),
+                body: format!(r#"{{"n":{number}}}"#).into(),
                 attachments: vec![],
             };
             self.database.write(vec![edit], self.now()).unwrap()[0].as_ref().unwrap();
