@@ -1,5 +1,6 @@
 //! The running hub: what every request can reach, from opening to closing.
 
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ use crate::couch_config::{CouchConfig, CouchConfigError};
 use crate::data_dir::DataDir;
 use crate::key_file::{self, KeyFileError};
 use crate::listener::{Connections, Listeners};
+use crate::metrics::Metrics;
+use crate::observe;
 use crate::replicate::{self, Replications};
 use crate::tasks::Tasks;
 use crate::updates::{self, Updates};
@@ -37,6 +40,12 @@ pub(crate) struct App {
     pub(crate) couch_config: Arc<CouchConfig>,
     /// Connections open at a time.
     connections_max: usize,
+    /// What has been done, counted.
+    pub(crate) metrics: Metrics,
+    /// Whether requests are worth a line in the log of what happens seldom.
+    pub(crate) logs_requests: bool,
+    /// Fauxton's pages, where a person has them.
+    pub(crate) utils_dir: Option<PathBuf>,
     /// Tokens, apps and sessions.
     pub(crate) access: Access,
     /// What runs in the background.
@@ -111,6 +120,7 @@ impl App {
         let _left = std::fs::remove_dir_all(data_dir.scratch());
         let (owner, first_start) = key_file::read_or_make(&data_dir.owner_token())?;
         let couch_config = Arc::new(CouchConfig::open(data_dir.couch_config(), config)?);
+        observe::set_level(couch_config.obeyed().log_level);
         for name in SYSTEM_DATABASES {
             ensure(&store, name, now).map_err(|source| AppError::Prepare { name, source })?;
         }
@@ -123,6 +133,9 @@ impl App {
             store,
             couch_config,
             connections_max: config.limits.connections_max,
+            metrics: Metrics::default(),
+            logs_requests: config.log.requests,
+            utils_dir: config.http.utils_dir.clone(),
             access,
             tasks: Arc::default(),
             uuids: Uuids::default(),

@@ -17,6 +17,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use crate::access::{AppName, Grant};
 use crate::config::HttpAddress;
 use crate::data_dir::{self, DataDir};
+use crate::observe::Format;
 pub(crate) use show::complain;
 
 /// Your device's hub: keeps your data, speaks CouchDB to your apps, and brings other hubs up to
@@ -78,6 +79,9 @@ pub(crate) struct RunArgs {
     /// Settings [default: larder.toml in the data directory, where there is one]
     #[arg(long, value_name = "FILE", env = "LARDER_CONFIG")]
     config: Option<PathBuf>,
+    /// How lines of the log look [default: text, or what the settings say]
+    #[arg(long, value_name = "FORMAT", env = "LARDER_LOG_FORMAT")]
+    log_format: Option<Format>,
     /// How other hubs reach this one: `off` is all there is yet
     #[arg(long, value_name = "MODE", value_parser = onion_mode)]
     onion: Option<OnionMode>,

@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
+use crate::observe::LogConfig;
+
 /// Everything a person can set; what is not set is safe.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -17,6 +19,8 @@ pub(crate) struct Config {
     pub(crate) limits: LimitsConfig,
     /// How databases are kept.
     pub(crate) databases: DatabasesConfig,
+    /// What is logged, and how.
+    pub(crate) log: LogConfig,
 }
 
 /// The listener for this machine's programs.
@@ -29,6 +33,8 @@ pub(crate) struct HttpConfig {
     pub(crate) origins: Vec<PageOrigin>,
     /// `Host` headers accepted besides the listener's own, for instance `hub.test:5984`.
     pub(crate) hosts: Vec<String>,
+    /// Fauxton's pages, served at `/_utils/`: the folder `dist/release` of the npm package.
+    pub(crate) utils_dir: Option<PathBuf>,
 }
 
 /// How much one request may ask for, and how many may ask. What is named here is an upper bound of
@@ -296,6 +302,8 @@ mod tests {
             ("[http]\norigins = ['*']", "`*` is not an origin"),
             ("[http]\norigins = ['http://a.example/path']", "is not an origin"),
             ("[http]\norigins = ['null']", "is not an origin"),
+            ("[log]\nformat = 'xml'", "line 2, `format = 'xml'`"),
+            ("[log]\nlevel = 'notice'", "unknown variant `notice`"),
             ("[http", "line 1"),
         ] {
             let message = check(text).unwrap_err();

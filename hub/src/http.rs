@@ -2,6 +2,7 @@
 
 mod accept;
 mod all_docs;
+pub(crate) mod answered;
 mod attachment;
 mod body;
 mod bulk;
@@ -30,6 +31,7 @@ mod row;
 mod server;
 mod session;
 pub(crate) mod sink;
+pub(crate) mod timing;
 
 pub(crate) use call::{Call, blocking};
 pub(crate) use error::HttpError;

@@ -16,6 +16,8 @@ mod discovery;
 mod http;
 mod key_file;
 mod listener;
+mod metrics;
+mod observe;
 mod replicate;
 mod tasks;
 mod updates;

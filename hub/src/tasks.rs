@@ -67,6 +67,12 @@ impl Tasks {
             .collect()
     }
 
+    /// How many tasks of a type are running.
+    pub(crate) fn count(&self, kind: &str) -> usize {
+        let running = self.lock();
+        running.tasks.values().filter(|entry| entry.members["type"] == kind).count()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Running> {
         // Whoever panicked with the lock left whole entries behind.
         self.running.lock().unwrap_or_else(PoisonError::into_inner)

@@ -48,6 +48,7 @@ impl Client {
             .http_status_as_error(false)
             .allow_non_standard_methods(true)
             .proxy(None)
+            .max_redirects(0)
             .timeout_global(Some(REQUEST_TIMEOUT))
             .build();
         let basic = |credentials: &str| {

@@ -116,7 +116,11 @@ fn sessions_begin_and_end_as_in_couchdb() {
     let expected = json!({
         "ok": true,
         "userCtx": { "name": "notes-app", "roles": [] },
-        "info": { "authentication_handlers": ["cookie", "default"], "authenticated": "cookie" },
+        "info": {
+            "authentication_handlers": ["cookie", "default"],
+            "authenticated": "cookie",
+            "authentication_db": "_users",
+        },
     });
     let session = with(&format!("other=1; {value}; AuthSession=of-another-server")).expect(200);
     assert_eq!(session.json(), expected);

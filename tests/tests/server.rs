@@ -232,7 +232,6 @@ fn refuses_updates_that_cannot_be() {
     let hub = Hub::start();
     for (query, expected) in [
         ("feed=other", "400 {\"error\":\"bad_request\",\"reason\":\"Supported `feed` types"),
-        ("feed=eventsource", "400 {\"error\":\"bad_request\""),
         ("since=x", "400 {\"error\":\"bad_request\",\"reason\":\"Malformed sequence"),
         ("since=99", "400 {\"error\":\"bad_request\",\"reason\":\"Malformed sequence"),
         ("limit=x", "400 {\"error\":\"query_parse_error\""),
@@ -280,4 +279,74 @@ fn waits_for_what_happens_to_databases() {
     let ended = text(ended.join().unwrap_or_default());
     assert!(ended.ends_with("\"}\n") && ended.contains("last_seq"), "{ended}");
     assert!(!ended.contains("hidden"), "{ended}");
+}
+
+#[test]
+fn tells_browsers_what_happens_to_databases() {
+    let hub = Hub::start();
+    hub.put("/a", "").expect(201);
+    let all = hub.get("/_db_updates").expect(200).json();
+    let reply = hub.get("/_db_updates?feed=eventsource&timeout=1").expect(200);
+    assert_eq!(reply.header("content-type"), "text/event-stream");
+    assert_eq!(reply.header("cache-control"), "no-cache");
+    let text = String::from_utf8_lossy(&reply.body).into_owned();
+    let events = text.split_terminator("\n\n").map(|event| {
+        let (data, id) = event.split_once("\nid: ").expect("data and id");
+        let row: Value = serde_json::from_str(data.trim_start_matches("data: ")).expect("JSON");
+        assert_eq!(id, row["seq"].to_string());
+        row
+    });
+    assert_eq!(Value::Array(events.collect()), all["results"]);
+    let last = &all["last_seq"];
+    hub.put("/b", "").expect(201);
+    let quoted = last.to_string();
+    let reply = hub
+        .request("GET", "/_db_updates?feed=eventsource&timeout=1&since=0")
+        .header("last-event-id", &quoted)
+        .send("")
+        .expect(200);
+    let text = String::from_utf8_lossy(&reply.body).into_owned();
+    assert!(text.contains("\"db_name\":\"b\"") && !text.contains("\"db_name\":\"a\""), "{text}");
+    let supported = error(
+        400,
+        "bad_request",
+        "Supported `feed` types: normal, continuous, longpoll, eventsource",
+    );
+    check(&hub, "GET /_db_updates?feed=other", "", &supported);
+}
+
+#[test]
+fn a_log_in_may_lead_on_within_the_hub() {
+    let hub = Hub::start();
+    let (_, token) = app(&hub, "notes", &["--db", "notes:rw"]);
+    let log_in = json!({"name": "notes", "password": token});
+    let wrong = json!({"name": "notes", "password": "x"});
+    let nobody = hub.as_principal(None);
+    let base = hub.url().trim_end_matches('/');
+    let reply = nobody.post("/_session?next=/_utils/", &log_in).expect(302);
+    assert_eq!(reply.header("location"), format!("{base}/_utils/"));
+    assert!(reply.header("set-cookie").starts_with("AuthSession="), "{reply}");
+    assert_eq!(reply.json(), json!({"ok": true, "name": "notes", "roles": []}));
+    let reply = nobody.post("/_session?fail=/_up", &wrong).expect(302);
+    assert_eq!(reply.header("location"), format!("{base}/_up"));
+    let reply = nobody.post("/_session", &wrong).expect(401);
+    assert!(reply.header("set-cookie").starts_with("AuthSession=;"), "{reply}");
+    let reply = nobody.delete("/_session?next=/").expect(302);
+    assert_eq!(reply.header("location"), format!("{base}/"));
+    for bad in ["http://evil.test/", "//evil.test/", "/%5Cevil.test/", "evil"] {
+        nobody.post(&format!("/_session?next={bad}"), &log_in).expect(400);
+    }
+    let shown = hub.get("/_session").expect(200).json();
+    assert_eq!(
+        shown,
+        json!({
+            "ok": true,
+            "userCtx": {"name": "owner", "roles": ["_admin"]},
+            "info": {
+                "authentication_handlers": ["cookie", "default"],
+                "authenticated": "default",
+                "authentication_db": "_users",
+            },
+        })
+    );
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use base64::Engine as _;
@@ -179,6 +180,12 @@ impl Access {
         }
     }
 
+    /// How often an `Authorization` header was known already, and how often it was not.
+    pub(crate) fn lookups(&self) -> (u64, u64) {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        (load(&self.verified.hits), load(&self.verified.misses))
+    }
+
     /// The `Set-Cookie` that begins or renews a session; nobody has none.
     pub(crate) fn cookie(&self, principal: &Principal, now: Millis) -> Option<String> {
         let (name, token) = match principal {
@@ -263,14 +270,28 @@ impl<'a> Credentials<'a> {
 struct Verified {
     key: Key,
     principals: RwLock<HashMap<[u8; 32], Principal>>,
+    hits: AtomicU64,
+    misses: AtomicU64,
 }
 
 impl Verified {
     fn new() -> Result<Self, KeyFileError> {
-        Ok(Self { key: Key::random()?, principals: RwLock::default() })
+        Ok(Self {
+            key: Key::random()?,
+            principals: RwLock::default(),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        })
     }
 
     fn get(&self, header: &[u8]) -> Option<Principal> {
+        let known = self.find(header);
+        let counter = if known.is_some() { &self.hits } else { &self.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+        known
+    }
+
+    fn find(&self, header: &[u8]) -> Option<Principal> {
         let principals = self.principals.read().unwrap_or_else(PoisonError::into_inner);
         let principal = principals.get(&self.hash(header))?;
         // An app that changed since has to be looked up again.

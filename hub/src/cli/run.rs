@@ -8,7 +8,6 @@ use rustix::fs::Mode;
 use rustix::process::{Resource, getrlimit, setrlimit, umask};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tracing_subscriber::EnvFilter;
 
 use super::{Outcome, RunArgs, show};
 use crate::app::{App, Opened};
@@ -17,6 +16,7 @@ use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::discovery::{HubJson, RuntimeDir};
 use crate::listener::Listeners;
+use crate::observe;
 
 /// Threads for what blocks: reads of databases, mostly. More would wait for each other.
 const BLOCKING_THREADS_MAX: usize = 64;
@@ -29,7 +29,6 @@ const IMPATIENT: i32 = 130;
 
 /// Runs a hub until it is told to stop.
 pub(super) fn run(data_dir: &Path, arguments: &RunArgs) -> anyhow::Result<Outcome> {
-    start_log()?;
     // Whatever is made from here on is the owner's alone.
     umask(Mode::RWXG | Mode::RWXO);
     raise_file_limit();
@@ -38,6 +37,10 @@ pub(super) fn run(data_dir: &Path, arguments: &RunArgs) -> anyhow::Result<Outcom
     if let Some(address) = arguments.http {
         config.http.address = address;
     }
+    if let Some(format) = arguments.log_format {
+        config.log.format = format;
+    }
+    observe::start(&config.log)?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build()?;
     let outcome = runtime.block_on(serve(data_dir, &config));
@@ -115,20 +118,6 @@ impl Signals {
         self.next().await;
         std::process::exit(IMPATIENT);
     }
-}
-
-/// Logs to standard error, as much as `LARDER_LOG` asks for.
-fn start_log() -> anyhow::Result<()> {
-    let filter = match std::env::var("LARDER_LOG") {
-        Ok(text) => EnvFilter::try_new(text).context("LARDER_LOG is not a log filter")?,
-        Err(_) => EnvFilter::new("info"),
-    };
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // A terminal that is gone is no reason to stop.
-    let log = log.log_internal_errors(false);
-    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let log = log.with_ansi(terminal).try_init();
-    log.map_err(|error| anyhow::anyhow!("could not start the log: {error}"))
 }
 
 /// Takes as many file handles as the system lets us have: each connection is one, each open

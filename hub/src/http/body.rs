@@ -19,6 +19,15 @@ pub(crate) fn whole(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
+/// The same body; what comes with it lives as long.
+pub(crate) fn with<T: Send + 'static>(body: Body, companion: T) -> Body {
+    body.map_frame(move |frame| {
+        let _alive = &companion;
+        frame
+    })
+    .boxed_unsync()
+}
+
 /// A body that a task writes while it is sent.
 pub(crate) fn channel() -> (BodySender, Body) {
     let (sender, receiver) = mpsc::channel(CHUNKS_WAITING_MAX);

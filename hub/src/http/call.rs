@@ -38,7 +38,7 @@ pub(crate) struct Captures {
     pub(crate) db: String,
     /// `{doc}`: the whole document id, `_design/…` and `_local/…` included.
     pub(crate) doc: String,
-    /// `{att}`: the attachment's name, slashes included.
+    /// `{att}`: the attachment's name, slashes included; `{rest}` of a path likewise.
     pub(crate) att: String,
     /// `{node}`: a node of the cluster.
     pub(crate) node: String,
@@ -46,6 +46,8 @@ pub(crate) struct Captures {
     pub(crate) section: String,
     /// `{key}` of a setting.
     pub(crate) key: String,
+    /// Whether the path as it came ends with a slash.
+    pub(crate) slash: bool,
 }
 
 impl Call {

@@ -8,13 +8,15 @@ use super::reply::Reply;
 /// What CouchDB's `couch_util:url_encode` escapes: all but letters, digits, `-`, `.` and `_`.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
+/// Where the hub is, by the name under which the client reached it; no slash at the end.
+pub(crate) fn base(request: &HeaderMap) -> String {
+    let host = request.get(header::HOST).and_then(|host| host.to_str().ok());
+    host.map(|host| format!("http://{host}")).unwrap_or_default()
+}
+
 /// Adds where a resource is, by the name under which the client reached the hub.
 pub(crate) fn location(reply: &mut Reply, request: &HeaderMap, segments: &[&str]) {
-    let mut url = String::new();
-    if let Some(host) = request.get(header::HOST).and_then(|host| host.to_str().ok()) {
-        url.push_str("http://");
-        url.push_str(host);
-    }
+    let mut url = base(request);
     for segment in segments {
         url.push('/');
         url.extend(utf8_percent_encode(segment, ESCAPED));

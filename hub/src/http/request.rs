@@ -14,7 +14,9 @@ use tokio::time::timeout;
 
 use super::HttpError;
 use super::call::blocking;
+use super::timing;
 use crate::app::App;
+use crate::clock;
 use crate::config::Limits;
 
 /// Longest text of one document, its attachments inline in base64, unless a body alone may be
@@ -94,7 +96,10 @@ impl Upload {
         let room = usize::try_from(declared).unwrap_or(bytes).min(bytes);
         let mut piece = Vec::with_capacity(room);
         while piece.len() < bytes {
-            let frame = match timeout(IDLE_MAX, self.body.frame()).await {
+            let since = clock::instant();
+            let frame = timeout(IDLE_MAX, self.body.frame()).await;
+            timing::waited(since.elapsed());
+            let frame = match frame {
                 Ok(Some(Ok(frame))) => frame,
                 Ok(None) => break,
                 Ok(Some(Err(_))) | Err(_) => return Err(HttpError::BodyLost),

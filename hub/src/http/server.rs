@@ -2,8 +2,10 @@
 
 mod cluster;
 mod infos;
+pub(crate) mod metrics;
 pub(crate) mod node;
 mod updates;
+pub(crate) mod utils;
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ pub(crate) use self::infos::{infos_of_keys, infos_of_range};
 pub(crate) use self::updates::updates;
 use super::all_docs::{Options, Span};
 use super::reply;
+use super::routes::ROUTES;
 use super::{Call, HttpError, Reply};
 use crate::access::{Action, Decision, Principal, decide};
 use crate::couch_config::Maintenance;
@@ -31,7 +34,7 @@ struct Welcome<'a> {
     version: &'static str,
     git_sha: &'static str,
     uuid: &'a str,
-    features: [&'static str; 0],
+    features: Vec<&'static str>,
     vendor: Vendor,
 }
 
@@ -48,10 +51,18 @@ pub(crate) async fn welcome(call: Call) -> Result<Reply, HttpError> {
         version: COUCHDB_VERSION,
         git_sha: option_env!("LARDER_GIT_SHA").unwrap_or("unknown"),
         uuid: &call.app.server_uuid,
-        features: [],
+        features: features(),
         vendor: Vendor { name: "Larder", version: env!("CARGO_PKG_VERSION") },
     };
     Ok(reply::json(StatusCode::OK, &welcome))
+}
+
+/// CouchDB's names for parts of its API that not every server has, those of them that are here.
+fn features() -> Vec<&'static str> {
+    let parts =
+        [("partitioned", "/{db}/_partition/{partition}"), ("scheduler", "/_scheduler/jobs")];
+    let here = |path| ROUTES.iter().any(|route| route.path == path);
+    parts.into_iter().filter(|(_, path)| here(*path)).map(|(name, _)| name).collect()
 }
 
 /// `GET /_up`: what load balancers ask; the setting `maintenance_mode` keeps them away.

@@ -2,10 +2,11 @@
 //!
 //! Source: `couch_httpd_auth:handle_session_req/2`.
 
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::location::base;
 use super::reply::{self, Reply};
 use super::{Call, HttpError, Query, request};
 use crate::access::{self, Proof};
@@ -28,31 +29,66 @@ pub(crate) async fn show(call: Call) -> Result<Reply, HttpError> {
     let session = Session {
         ok: true,
         context: Context { name, roles: principal.roles() },
-        info: Info { authentication_handlers: ["cookie", "default"], authenticated: handler },
+        info: Info {
+            authentication_handlers: ["cookie", "default"],
+            authenticated: handler,
+            authentication_db: "_users",
+        },
     };
     Ok(reply::json(StatusCode::OK, &session))
 }
 
 /// `POST /_session`: begins a session.
 pub(crate) async fn log_in(call: Call) -> Result<Reply, HttpError> {
-    let Call { app, headers, body, .. } = call;
+    let Call { app, headers, body, query, .. } = call;
+    let (next, fail) = (destination(&query, "next")?, destination(&query, "fail")?);
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let media_type = media_type.unwrap_or_default().to_owned();
     let text = request::read(&headers, body, LOG_IN_BYTES_MAX).await?;
     let Form { name, password } = Form::parse(&media_type, &text)?;
-    let principal = app.access.log_in(&name, password.as_bytes())?;
+    let principal = match app.access.log_in(&name, password.as_bytes()) {
+        Ok(principal) => principal,
+        Err(error) => {
+            let mut reply = error.reply();
+            set_cookie(&mut reply, Some(access::ended()));
+            redirect(&mut reply, &headers, fail);
+            return Ok(reply);
+        }
+    };
     let context = Context { name: principal.name(), roles: principal.roles() };
     let welcome = Welcome { ok: true, context };
     let mut reply = reply::json(StatusCode::OK, &welcome);
     set_cookie(&mut reply, app.access.cookie(&principal, clock::now()));
+    redirect(&mut reply, &headers, next);
     Ok(reply)
 }
 
 /// `DELETE /_session`: ends a session.
-pub(crate) async fn log_out(_call: Call) -> Result<Reply, HttpError> {
+pub(crate) async fn log_out(call: Call) -> Result<Reply, HttpError> {
+    let next = destination(&call.query, "next")?;
     let mut reply = reply::ok(StatusCode::OK);
     set_cookie(&mut reply, Some(access::ended()));
+    redirect(&mut reply, &call.headers, next);
     Ok(reply)
+}
+
+/// Where the browser is to go afterwards: a path of this hub's. Browsers take what begins with two
+/// slashes, or a slash and a backslash, for another host.
+fn destination<'a>(query: &'a Query, name: &str) -> Result<Option<&'a str>, HttpError> {
+    let Some(path) = query.text(name) else { return Ok(None) };
+    let rest = path.strip_prefix('/').filter(|rest| !rest.starts_with(['/', '\\']));
+    match rest {
+        Some(rest) if rest.bytes().all(|b| b.is_ascii_graphic()) => Ok(Some(path)),
+        _ => Err(HttpError::BadRequest(format!("`{name}` must be a path from the server's root"))),
+    }
+}
+
+fn redirect(reply: &mut Reply, request: &HeaderMap, next: Option<&str>) {
+    let Some(next) = next else { return };
+    if let Ok(url) = HeaderValue::from_str(&format!("{}{next}", base(request))) {
+        *reply.status_mut() = StatusCode::FOUND;
+        reply.headers_mut().insert(header::LOCATION, url);
+    }
 }
 
 fn set_cookie(reply: &mut Reply, cookie: Option<String>) {
@@ -81,6 +117,7 @@ struct Info {
     authentication_handlers: [&'static str; 2],
     #[serde(skip_serializing_if = "Option::is_none")]
     authenticated: Option<&'static str>,
+    authentication_db: &'static str,
 }
 
 /// The answer to a log-in.
@@ -152,6 +189,25 @@ mod tests {
         assert_eq!(check("application/json", r#"{"name":"notes","password":"p+ w"}"#), ok);
         assert_eq!(check("application/json", r#"{"username":"notes","password":"p+ w"}"#), ok);
         assert_eq!(check(form, "name=notes"), Ok(("notes".into(), String::new())));
+    }
+
+    #[test]
+    fn destinations_are_paths_of_this_hub() {
+        let parsed = |text: &str| {
+            let query = Query::parse(Some(text)).unwrap();
+            destination(&query, "next").map(|next| next.map(str::to_owned)).ok()
+        };
+        assert_eq!(
+            parsed("next=/db/_design/x/page?a=b"),
+            Some(Some("/db/_design/x/page?a=b".into()))
+        );
+        assert_eq!(parsed("next=/"), Some(Some("/".into())));
+        assert_eq!(parsed("other=/"), Some(None));
+        for bad in
+            ["//evil.test", "/%5Cevil.test", "http://evil.test", "evil", "", "/a%0D%0Ab", "/a+b"]
+        {
+            assert_eq!(parsed(&format!("next={bad}")), None, "{bad}");
+        }
     }
 
     #[test]

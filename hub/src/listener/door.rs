@@ -9,6 +9,8 @@ use crate::access::{CrossOrigin, LocalDoor, LogIn, Principal, Proof, Renewal};
 use crate::app::App;
 use crate::clock;
 use crate::config::HttpConfig;
+use crate::http::answered::Asked;
+use crate::http::timing::timed;
 use crate::http::{Reply, answer, cors};
 
 /// The way a connection came in.
@@ -28,8 +30,14 @@ impl Door {
 
     /// Answers a request: lets it in or not, finds out who asks, hands it to the router.
     pub(super) async fn answer(&self, app: Arc<App>, request: Request<Incoming>) -> Reply {
+        let mut asked = Asked::now(request.method());
+        let (reply, waited) = timed(self.admit(Arc::clone(&app), request, &mut asked)).await;
+        asked.answered(&app, reply, waited)
+    }
+
+    async fn admit(&self, app: Arc<App>, request: Request<Incoming>, asked: &mut Asked) -> Reply {
         let door = match self {
-            Self::Control => return answer(app, Principal::Owner, request).await,
+            Self::Control => return answer(app, Principal::Owner, request, asked).await,
             Self::Local(door) => door,
         };
         let rules = app.couch_config.obeyed();
@@ -37,13 +45,18 @@ impl Door {
         drop(rules);
         match admitted {
             Err(error) => error.reply(),
-            Ok(None) => authenticated(app, request).await,
-            Ok(Some(page)) => cross_origin(app, request, &page).await,
+            Ok(None) => authenticated(app, request, asked).await,
+            Ok(Some(page)) => cross_origin(app, request, &page, asked).await,
         }
     }
 }
 
-async fn cross_origin(app: Arc<App>, mut request: Request<Incoming>, page: &CrossOrigin) -> Reply {
+async fn cross_origin(
+    app: Arc<App>,
+    mut request: Request<Incoming>,
+    page: &CrossOrigin,
+    asked: &mut Asked,
+) -> Reply {
     let rules = app.couch_config.obeyed().cors.of_host(&page.host).clone();
     if request.method() == Method::OPTIONS
         && let Some(reply) = cors::preflight(page, &rules, request.headers())
@@ -51,23 +64,23 @@ async fn cross_origin(app: Arc<App>, mut request: Request<Incoming>, page: &Cros
         return reply;
     }
     let mut reply = match cors::restrict(page, request.headers_mut()) {
-        Ok(()) => authenticated(app, request).await,
+        Ok(()) => authenticated(Arc::clone(&app), request, asked).await,
         Err(error) => error.reply(),
     };
     cors::allow(page, &rules, reply.headers_mut());
     reply
 }
 
-async fn authenticated(app: Arc<App>, request: Request<Incoming>) -> Reply {
+async fn authenticated(app: Arc<App>, request: Request<Incoming>, asked: &mut Asked) -> Reply {
     let LogIn { principal, proof } = match app.access.authenticate(request.headers(), clock::now())
     {
         Ok(log_in) => log_in,
         Err(error) => return error.reply(),
     };
     if proof != Proof::Cookie(Renewal::Due) {
-        return answer(app, principal, request).await;
+        return answer(app, principal, request, asked).await;
     }
-    let mut reply = answer(Arc::clone(&app), principal.clone(), request).await;
+    let mut reply = answer(Arc::clone(&app), principal.clone(), request, asked).await;
     renew(&app, &principal, &mut reply);
     reply
 }

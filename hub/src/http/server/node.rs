@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::couch_config::{CouchConfig, CouchConfigError, Persist};
 use crate::http::call::blocking;
 use crate::http::{Call, HttpError, Reply, json_body, reply};
+use crate::observe;
 
 /// What a client may call the node that it asks.
 const SELF: &str = "_local";
@@ -100,10 +101,11 @@ async fn change<T: Send + 'static>(
     change: impl FnOnce(&CouchConfig) -> Result<T, CouchConfigError> + Send + 'static,
 ) -> Result<T, HttpError> {
     blocking(move || {
-        let before = change(&app.couch_config)?;
+        let outcome = change(&app.couch_config)?;
+        observe::set_level(app.couch_config.obeyed().log_level);
         // The section `replicator` says how many replications run, and when they take turns.
         app.replications.wake();
-        Ok(before)
+        Ok(outcome)
     })
     .await
 }
@@ -115,7 +117,7 @@ fn persist(headers: &HeaderMap) -> Persist {
     }
 }
 
-fn check_node(call: &Call) -> Result<(), HttpError> {
+pub(super) fn check_node(call: &Call) -> Result<(), HttpError> {
     match call.captures.node.as_str() {
         SELF | NODE => Ok(()),
         other => Err(HttpError::NoNode(other.into())),

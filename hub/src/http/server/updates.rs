@@ -1,8 +1,9 @@
 //! `/_db_updates`: what happens to the databases that whoever asks may read.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
-use http::StatusCode;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -26,7 +27,7 @@ pub(crate) async fn updates(call: Call) -> Result<Reply, HttpError> {
     app.updates.look(&app.store);
     let feed = feed(&call.query)?;
     let patience = patience(&call.query)?;
-    let after = match call.query.text("since").map(|since| since.trim_matches('"')) {
+    let after = match since(&call.query, feed, &call.headers).map(|since| since.trim_matches('"')) {
         None => 0,
         Some("now") => *app.updates.last().borrow(),
         Some(since) => app.updates.parse_since(since)?,
@@ -45,7 +46,21 @@ pub(crate) async fn updates(call: Call) -> Result<Reply, HttpError> {
         }
     };
     tokio::spawn(work.in_current_span());
-    Ok(reply::json_stream(StatusCode::OK, body))
+    let mut reply = reply::json_stream(StatusCode::OK, body);
+    if feed == Feed::EventSource {
+        let headers = reply.headers_mut();
+        let content_type = HeaderValue::from_static("text/event-stream");
+        headers.insert(header::CONTENT_TYPE, content_type);
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    }
+    Ok(reply)
+}
+
+/// A browser that reconnects says in the header where it was; the address is still the first.
+fn since<'a>(query: &'a Query, feed: Feed, headers: &'a HeaderMap) -> Option<&'a str> {
+    let header = headers.get("last-event-id").filter(|_| feed == Feed::EventSource);
+    let options = query.pairs().filter(|(name, _)| matches!(*name, "since" | "last-event-id"));
+    header.and_then(|value| value.to_str().ok()).or_else(|| options.last().map(|(_, value)| value))
 }
 
 fn feed(query: &Query) -> Result<Feed, HttpError> {
@@ -53,8 +68,9 @@ fn feed(query: &Query) -> Result<Feed, HttpError> {
         None | Some("normal") => Ok(Feed::Normal),
         Some("longpoll") => Ok(Feed::Longpoll),
         Some("continuous") => Ok(Feed::Continuous),
+        Some("eventsource") => Ok(Feed::EventSource),
         Some(_) => Err(HttpError::BadRequest(
-            "Supported `feed` types: normal, continuous, longpoll".into(),
+            "Supported `feed` types: normal, continuous, longpoll, eventsource".into(),
         )),
     }
 }
@@ -78,7 +94,7 @@ struct Following {
 
 impl Following {
     async fn run(&mut self) -> Result<(), ReaderGone> {
-        if self.feed != Feed::Continuous {
+        if !self.is_endless() {
             self.sender.send("{\"results\":[\n").await?;
         }
         let mut spoken = Instant::now();
@@ -134,7 +150,11 @@ impl Following {
                 () = sleep_until(deadline) => match self.patience {
                     Patience::Timeout(_) => return Ok(false),
                     Patience::Heartbeat(_) => {
-                        self.sender.send("\n").await?;
+                        let sign = match self.feed {
+                            Feed::EventSource => "event: heartbeat\ndata: \n\n",
+                            _ => "\n",
+                        };
+                        self.sender.send(sign).await?;
                         *spoken = Instant::now();
                     }
                 },
@@ -147,22 +167,28 @@ impl Following {
         decide(&self.principal, Action::UseServer, None) == Decision::Allow
     }
 
+    /// Whether it is a row after the other, without an end.
+    fn is_endless(&self) -> bool {
+        matches!(self.feed, Feed::Continuous | Feed::EventSource)
+    }
+
     fn text(&mut self, page: &Page) -> String {
         let mut text = String::new();
         for (place, update) in &page.rows {
-            if self.feed != Feed::Continuous && self.rows > 0 {
-                text.push_str(",\n");
-            }
-            self.rows += 1;
+            let seq = self.app.updates.seq(*place).to_string();
             let row = json!({
                 "db_name": update.db_name.as_str(),
                 "type": update.kind.word(),
-                "seq": self.app.updates.seq(*place).to_string(),
+                "seq": seq,
             });
-            text.push_str(&row.to_string());
-            if self.feed == Feed::Continuous {
-                text.push('\n');
-            }
+            // Writing to a string cannot fail.
+            let _written = match self.feed {
+                Feed::Continuous => writeln!(text, "{row}"),
+                Feed::EventSource => write!(text, "data: {row}\nid: \"{seq}\"\n\n"),
+                Feed::Normal | Feed::Longpoll if self.rows > 0 => write!(text, ",\n{row}"),
+                Feed::Normal | Feed::Longpoll => write!(text, "{row}"),
+            };
+            self.rows += 1;
         }
         text
     }
@@ -171,6 +197,7 @@ impl Following {
         let last = self.app.updates.seq(self.after);
         let end = match self.feed {
             Feed::Continuous => format!("{{\"last_seq\":\"{last}\"}}\n"),
+            Feed::EventSource => return Ok(()),
             _ => format!("\n],\n\"last_seq\":\"{last}\"}}\n"),
         };
         self.sender.send(end).await
