@@ -20,7 +20,8 @@ usage: cargo xtask VERB
                             (`-p store`, `-p tests --test survival`)
   demo [--dev] [ARGS]       two hubs, a real package index and a PouchDB client;
                             `--records N` takes the first N records
-  bench [ARGS]              benchmarks of store and hub
+  bench [whole] [ARGS]      benchmarks of the store, and of a whole hub under load;
+                            `whole --rounds N` is that alone
 
 Needs beyond cargo are installed with apt-get when root on Debian; elsewhere what is
 missing is named and its tests are skipped, unless CI is set or `--no-skip` is given.";
