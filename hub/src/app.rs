@@ -155,6 +155,11 @@ impl App {
         self.couch_config.obeyed().limits
     }
 
+    /// Which attachments are stored compressed.
+    pub(crate) fn compression(&self) -> store::Compression {
+        self.couch_config.obeyed().compression.clone()
+    }
+
     /// A fresh id for a document.
     pub(crate) fn new_id(&self) -> Result<String, getrandom::Error> {
         self.uuids.next(&self.couch_config.obeyed().uuids.algorithm, clock::now())

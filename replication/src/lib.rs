@@ -47,9 +47,9 @@ pub use driver::{Canceller, Clock, Job, Surroundings};
 pub use feed::{Change, ChangesBatch, ChangesQuery, Feed, Filter, Leaves};
 pub use id::{ReplicationId, SessionId};
 pub use peer::{
-    Answering, AttachmentStream, BoxedIo, BulkGets, Connect, Fetched, HttpClient, HttpPeer,
-    Incoming, Io, LocalDatabase, LocalDocument, LocalPeer, ParseUrlError, Peer, PeerError,
-    PeerInfo, PeerUrl, Timeouts,
+    Answering, AttachmentForm, AttachmentStream, BoxedIo, BulkGets, Connect, Fetched, HttpClient,
+    HttpPeer, Incoming, Io, LocalDatabase, LocalDocument, LocalPeer, ParseUrlError, Peer,
+    PeerError, PeerInfo, PeerUrl, Timeouts,
 };
 pub use progress::{Failure, Outcome, Progress, Report, State, Stats};
 pub use replication::{Answer, Call, Replication, Request, RequestId, Side};

@@ -8,7 +8,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use futures_util::Stream;
-use store::{DocId, LocalId, RevId};
+use store::{DocId, Encoding, LocalId, RevId};
 
 pub use error::PeerError;
 pub use http::{BoxedIo, Connect, HttpClient, HttpPeer, Io, ParseUrlError, PeerUrl, Timeouts};
@@ -52,12 +52,13 @@ pub trait Peer: Send + Sync {
     /// `bytes_max` bytes have been read, but not before one document is complete.
     fn revisions<'a>(&'a self, wanted: &'a [Wanted], bytes_max: usize) -> Answering<'a, Fetched>;
 
-    /// The bytes of one attachment.
+    /// The bytes of one attachment; decoded ones may come where stored ones were asked for.
     fn attachment<'a>(
         &'a self,
         id: &'a DocId,
         rev: &'a RevId,
         name: &'a str,
+        form: AttachmentForm,
     ) -> Answering<'a, AttachmentStream>;
 
     /// Adds revisions where their histories put them, fetching from `source` the attachments that
@@ -113,8 +114,19 @@ pub struct BulkGets {
     pub docs: u64,
 }
 
+/// In which form the bytes of an attachment are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttachmentForm {
+    /// As its author sent it.
+    Decoded,
+    /// As the source stores it, so that the target stores the same bytes under the same digest.
+    Stored,
+}
+
 /// The bytes of an attachment on their way.
 pub struct AttachmentStream {
+    /// How the bytes are encoded; `None` for as they are.
+    pub encoding: Option<Encoding>,
     /// How many there will be, where the source says.
     pub length: Option<u64>,
     /// The bytes in order.
@@ -123,6 +135,10 @@ pub struct AttachmentStream {
 
 impl std::fmt::Debug for AttachmentStream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AttachmentStream").field("length", &self.length).finish_non_exhaustive()
+        let Self { encoding, length, .. } = self;
+        f.debug_struct("AttachmentStream")
+            .field("encoding", encoding)
+            .field("length", length)
+            .finish_non_exhaustive()
     }
 }

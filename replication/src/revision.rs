@@ -1,6 +1,6 @@
 //! Revisions on their way from one database to another.
 
-use store::{DocId, RevId};
+use store::{DocId, Encoding, RevId};
 
 /// Revisions of one document that the target asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,10 @@ pub struct RevisionAttachment {
     pub digest: Option<String>,
     /// Length in bytes, where the source says it of the attachment as its author sent it.
     pub length: Option<u64>,
+    /// How the source stores it, where that is not as its author sent it.
+    pub encoding: Option<Encoding>,
+    /// How many bytes the source stores, where they are encoded and it says so.
+    pub encoded_length: Option<u64>,
     /// How it travels.
     pub transfer: Transfer,
 }
@@ -118,6 +122,8 @@ mod tests {
             revpos: *revpos,
             digest: None,
             length: None,
+            encoding: None,
+            encoded_length: None,
             transfer: Transfer::Bytes,
         };
         let mut revision = Revision {

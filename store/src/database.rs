@@ -24,7 +24,7 @@ use crate::catalog::Entry;
 use crate::core::Core;
 use crate::rev_tree::{BodyId, RevTree};
 use crate::{
-    Attachment, AttachmentWriter, DbName, DbUuid, Direction, DocId, Epoch, Error, LocalId,
+    Attachment, AttachmentWriter, DbName, DbUuid, Direction, DocId, Epoch, Error, Intake, LocalId,
     MalformedSeq, Millis, RevId, Seq, UpdateSeq,
 };
 
@@ -275,13 +275,13 @@ impl Database {
         outcome.unwrap_or_else(|| Err(Error::NoDatabase.into()))
     }
 
-    /// A place to put an attachment of at most `bytes_max` bytes before a revision refers to it.
+    /// A place to put an attachment of at most `bytes_max` bytes, decoded, before a revision refers to it.
     ///
     /// # Errors
     /// Any of [`Error`].
-    pub fn stage(&self, bytes_max: u64) -> Result<AttachmentWriter, Error> {
+    pub fn stage(&self, bytes_max: u64, intake: Intake) -> Result<AttachmentWriter, Error> {
         let folder = self.engine()?.attachment_folder().map(Into::into);
-        Ok(AttachmentWriter::new(folder, bytes_max))
+        Ok(AttachmentWriter::new(folder, bytes_max, intake))
     }
 
     /// The security object as it was written; `None` when it never was.

@@ -22,6 +22,9 @@ pub enum Error {
     /// An attachment is larger than the limit given to its writer.
     #[error("attachment is larger than {0} bytes")]
     AttachmentTooLarge(u64),
+    /// What was said to be gzip is not, or not all of it.
+    #[error("the attachment is not valid gzip")]
+    NotGzip,
     /// The disk is full; nothing of the write was kept.
     #[error("the disk is full")]
     DiskFull,

@@ -24,8 +24,8 @@ mod varint;
 
 pub use activity::Activity;
 pub use attachment::{
-    Attachment, AttachmentReader, AttachmentWriter, Content, ContentHash, CopySource, Md5Digest,
-    Staged,
+    Attachment, AttachmentReader, AttachmentWriter, Compression, Content, ContentHash, CopySource,
+    Encoding, Intake, Md5Digest, Staged,
 };
 pub use backup::{CopyFile, Restore};
 pub use changes::{Change, Direction};

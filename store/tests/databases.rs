@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use event_listener::Listener as _;
 use store::{
-    Content, CopyFile, CopySource, Database, Direction, DocId, EditError, Error, IdRange, Lineage,
-    Millis, NewAttachment, OpenError, Options, Restore, RevId, Seq, Store, UpdateSeq,
+    Content, CopyFile, CopySource, Database, Direction, DocId, EditError, Error, IdRange, Intake,
+    Lineage, Millis, NewAttachment, OpenError, Options, Restore, RevId, Seq, Store, UpdateSeq,
 };
 use support::{options, put};
 
@@ -24,7 +24,7 @@ fn write_one(database: &Database, edit: store::Edit) -> Result<RevId, EditError>
 }
 
 fn attach(database: &Database, name: &str, bytes: &[u8]) -> NewAttachment {
-    let mut writer = database.stage(1 << 30).unwrap();
+    let mut writer = database.stage(1 << 30, Intake::Plain).unwrap();
     writer.write_all(bytes).unwrap();
     let content = Content::Staged(writer.finish().unwrap());
     NewAttachment { name: name.into(), content_type: None, revpos: None, content }

@@ -135,7 +135,7 @@ fn attachments_of_purged_documents_go_with_the_next_compaction() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path(), &options()).unwrap();
     let database = store.create(&"db".parse().unwrap(), NOW).unwrap();
-    let mut writer = database.stage(1 << 20).unwrap();
+    let mut writer = database.stage(1 << 20, store::Intake::Plain).unwrap();
     writer.write_all(&[7; 100_000]).unwrap();
     let mut edit = put("x", None, "{}");
     let content = Content::Staged(writer.finish().unwrap());

@@ -7,7 +7,7 @@ use tests::exchange::{check, error, with_db};
 use tests::{Body, Hub, encode};
 
 fn text(text: &str) -> Body {
-    Body::bytes(text, "text/plain")
+    Body::bytes(text, "image/x-note")
 }
 
 /// Bytes that repeat nowhere near each other.
@@ -26,11 +26,12 @@ fn life_of_an_attachment() {
     let put =
         check(&hub, "PUT /db/a/x", text("hello"), "201 {\"ok\":true,\"id\":\"a\",\"rev\":\"1-");
     assert!(put.header("location").ends_with("/db/a/x"), "{}", put.header("location"));
+    assert_eq!(put.header("etag"), format!("\"{}\"", put.rev()));
     let get = check(&hub, "GET /db/a/x", "", "200 hello");
     let digest = "XUFAKrxLKna5cZ2REBfFkg==";
     assert_eq!(get.header("etag"), format!("\"{digest}\""));
     assert_eq!(get.header("content-md5"), digest);
-    assert_eq!(get.header("content-type"), "text/plain");
+    assert_eq!(get.header("content-type"), "image/x-note");
     assert_eq!(get.header("content-length"), "5");
     assert_eq!(get.header("accept-ranges"), "bytes");
     assert_eq!(get.header("content-security-policy"), "sandbox");
@@ -42,7 +43,7 @@ fn life_of_an_attachment() {
     assert_eq!(
         hub.get("/db/a").json()["_attachments"]["x"],
         json!({
-            "content_type": "text/plain",
+            "content_type": "image/x-note",
             "revpos": 1,
             "digest": format!("md5-{digest}"),
             "length": 5,
@@ -80,6 +81,10 @@ fn life_of_an_attachment() {
     let third = hub.request("DELETE", "/db/a/x").header("If-Match", &second.rev()).send("");
     let third = third.expect(200).rev();
     check(&hub, "GET /db/a/x", "", &error(404, "not_found", gone));
+    let matched = |text: &str| hub.request("GET", "/db/a/x").header("If-Match", text).send("");
+    assert_eq!(matched(&second.rev()).expect(200).body, b"hello");
+    assert_eq!(matched(&format!("\"{}\"", second.rev())).expect(200).body, b"hello");
+    matched("\"XUFAKrxLKna5cZ2REBfFkg==\"").expect(404);
     check(&hub, &format!("GET /db/a/x?rev={}", second.rev()), "", "200 hello");
     check(&hub, "GET /db/a/x?rev=9-x", "", &error(404, "not_found", "missing"));
     hub.delete(&format!("/db/a?rev={third}")).expect(200);

@@ -3,7 +3,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use store::{Content, DbName, Edit, Lineage, Millis, NewAttachment, Options, Store};
+use store::{Content, DbName, Edit, Intake, Lineage, Millis, NewAttachment, Options, Store};
 
 use super::restore::RestoreError;
 use super::{Summary, restore, write};
@@ -20,7 +20,7 @@ fn filled(dir: &Path) -> Arc<Store> {
     let database = store.create(&name("full"), Millis(5)).unwrap();
     store.create(&name("a/empty"), Millis(6)).unwrap();
     for (id, length) in [("small", 10), ("large", 300_000)] {
-        let mut writer = database.stage(1 << 20).unwrap();
+        let mut writer = database.stage(1 << 20, Intake::Compress(8)).unwrap();
         writer.write_all(&vec![7; length]).unwrap();
         let attachment = NewAttachment {
             name: "att".into(),

@@ -2,6 +2,8 @@
 //!
 //! A value that cannot be understood counts as if nobody had written it, as in CouchDB.
 
+use store::Compression;
+
 use super::cors::CorsRules;
 use super::{COMPRESSIBLE_TYPES, Settings};
 use crate::config::{Config, Limits, LimitsConfig};
@@ -35,13 +37,6 @@ pub(crate) struct UuidSettings {
     pub(crate) algorithm: Algorithm,
     /// Most ids of one request.
     pub(crate) count_max: u64,
-}
-
-/// `attachments`: which are kept compressed, and how hard it is tried.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Compression {
-    level: u32,
-    types: Vec<String>,
 }
 
 /// `chttpd_auth`: how long sessions last.
@@ -81,7 +76,7 @@ const DBS_INFO_MAX: u64 = 10_000;
 const SESSION_S_MAX: u64 = 365 * 86_400;
 
 /// CouchDB's default, of zlib's levels.
-const COMPRESSION_LEVEL: u32 = 8;
+const COMPRESSION_LEVEL: u64 = 8;
 
 impl Obeyed {
     /// Reads them.
@@ -94,7 +89,7 @@ impl Obeyed {
                 algorithm: algorithm(&read),
                 count_max: read.number("uuids", "max_count").unwrap_or(1000).min(UUIDS_MAX),
             },
-            compression: Compression::of(&read),
+            compression: compression(&read),
             session: SessionSettings {
                 timeout_s: read
                     .auth("timeout")
@@ -116,36 +111,11 @@ impl Obeyed {
     }
 }
 
-impl Compression {
-    fn of(read: &Reader<'_>) -> Self {
-        let level = read.number("attachments", "compression_level");
-        let types = read.text("attachments", "compressible_types").unwrap_or(COMPRESSIBLE_TYPES);
-        Self {
-            level: level
-                .and_then(|level| u32::try_from(level).ok())
-                .map_or(COMPRESSION_LEVEL, |level| level.min(9)),
-            types: super::list(types).map(str::to_ascii_lowercase).collect(),
-        }
-    }
-
-    /// How hard an attachment of this content type is compressed, from 1 to 9; `None` for not at
-    /// all. The type's parameters do not count.
-    ///
-    /// Source: `couch_att:is_compressible/1`.
-    #[allow(dead_code, reason = "what stores attachments compressed comes next")]
-    pub(crate) fn level(&self, content_type: &str) -> Option<u32> {
-        let essence = content_type.split(';').next().unwrap_or_default().trim();
-        let essence = essence.to_ascii_lowercase();
-        let fits = |pattern: &String| match pattern.split_once('*') {
-            None => *pattern == essence,
-            Some((start, end)) => {
-                essence.len() >= start.len() + end.len()
-                    && essence.starts_with(start)
-                    && essence.ends_with(end)
-            }
-        };
-        (self.level > 0 && self.types.iter().any(fits)).then_some(self.level)
-    }
+/// `attachments`: which are kept compressed, and how hard it is tried.
+fn compression(read: &Reader<'_>) -> Compression {
+    let level = read.number("attachments", "compression_level").unwrap_or(COMPRESSION_LEVEL);
+    let types = read.text("attachments", "compressible_types").unwrap_or(COMPRESSIBLE_TYPES);
+    Compression::new(u32::try_from(level).unwrap_or(u32::MAX), types)
 }
 
 fn limits(read: &Reader<'_>, config: &LimitsConfig) -> Limits {
@@ -226,6 +196,8 @@ impl<'a> Reader<'a> {
 
 #[cfg(test)]
 mod tests {
+    use store::Intake;
+
     use super::*;
 
     fn obeyed(settings: &[(&str, &str, &str)], config: &Config) -> Obeyed {
@@ -272,18 +244,8 @@ mod tests {
     #[test]
     fn compressible_types_are_patterns() {
         let default = obeyed(&[], &Config::default()).compression;
-        for (content_type, level) in [
-            ("text/plain", Some(8)),
-            ("Text/HTML; charset=utf-8", Some(8)),
-            ("application/json", Some(8)),
-            (" application/json ;x", Some(8)),
-            ("application/jsonx", None),
-            ("image/png", None),
-            ("text", None),
-            ("", None),
-        ] {
-            assert_eq!(default.level(content_type), level, "{content_type}");
-        }
+        assert_eq!(default.intake("Text/HTML; charset=utf-8"), Intake::Compress(8));
+        assert_eq!(default.intake("image/png"), Intake::Plain);
         let set = |level, types| {
             let settings = [
                 ("attachments", "compression_level", level),
@@ -291,12 +253,12 @@ mod tests {
             ];
             obeyed(&settings, &Config::default()).compression
         };
-        assert_eq!(set("3", "image/*,*/xml").level("image/png"), Some(3));
-        assert_eq!(set("3", "image/*,*/xml").level("application/xml"), Some(3));
-        assert_eq!(set("3", "image/*").level("text/plain"), None);
-        assert_eq!(set("0", "image/*").level("image/png"), None);
-        assert_eq!(set("77", "image/*").level("image/png"), Some(9));
-        assert_eq!(set("x", "").level("text/plain"), None);
+        assert_eq!(set("3", "image/*,*/xml").intake("image/png"), Intake::Compress(3));
+        assert_eq!(set("3", "image/*").intake("text/plain"), Intake::Plain);
+        assert_eq!(set("0", "image/*").intake("image/png"), Intake::Plain);
+        assert_eq!(set("77", "image/*").intake("image/png"), Intake::Compress(9));
+        assert_eq!(set("x", "").intake("text/plain"), Intake::Plain);
+        assert_eq!(set("x", "text/*").intake("text/plain"), Intake::Compress(8));
     }
 
     #[test]

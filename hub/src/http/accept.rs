@@ -1,6 +1,30 @@
-//! The header `Accept`.
+//! What a client takes: the headers `Accept` and `Accept-Encoding`.
 
 use http::{HeaderMap, header};
+
+/// Whether a client says that it takes gzip.
+pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
+    let (mut gzip, mut any) = (None, None);
+    let values = headers.get_all(header::ACCEPT_ENCODING).iter();
+    let values = values.filter_map(|value| value.to_str().ok());
+    for coding in values.flat_map(|value| value.split(',')) {
+        let (name, quality) = weighed(coding);
+        match name.as_str() {
+            "gzip" | "x-gzip" => gzip = Some(quality),
+            "*" => any = Some(quality),
+            _ => {}
+        }
+    }
+    gzip.or(any).is_some_and(|quality| quality > 0.0)
+}
+
+/// A name in small letters and its quality, from 0 to 1.
+fn weighed(text: &str) -> (String, f32) {
+    let mut parameters = text.split(';').map(str::trim);
+    let name = parameters.next().unwrap_or_default().to_ascii_lowercase();
+    let quality = parameters.find_map(|text| text.strip_prefix("q="));
+    (name, quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0)))
+}
 
 /// Whether a client names this multipart type (or `multipart/*`) and does not like JSON as much.
 /// Who takes anything gets JSON.
@@ -8,10 +32,7 @@ pub(crate) fn prefers(headers: &HeaderMap, media_type: &str) -> bool {
     let (mut parts, mut json) = (0.0_f32, 0.0_f32);
     let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     for range in values.flat_map(|value| value.split(',')) {
-        let mut parameters = range.split(';').map(str::trim);
-        let name = parameters.next().unwrap_or_default().to_ascii_lowercase();
-        let quality = parameters.find_map(|text| text.strip_prefix("q="));
-        let quality = quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0));
+        let (name, quality) = weighed(range);
         match name.as_str() {
             "multipart/*" => parts = parts.max(quality),
             "application/json" | "application/*" => json = json.max(quality),
@@ -55,5 +76,21 @@ mod tests {
             check(json, false);
         }
         assert!(!prefers(&HeaderMap::new(), "multipart/mixed"));
+    }
+
+    #[test]
+    fn gzip() {
+        let check = |value: &str, expected: bool| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT_ENCODING, value.parse().unwrap());
+            assert_eq!(takes_gzip(&headers), expected, "{value}");
+        };
+        for yes in ["gzip", "br, GZIP;q=0.1", "*", "deflate, *;q=0.5", "x-gzip"] {
+            check(yes, true);
+        }
+        for no in ["", "identity", "gzip;q=0", "*;q=0", "gzip;q=0, *", "br"] {
+            check(no, false);
+        }
+        assert!(!takes_gzip(&HeaderMap::new()));
     }
 }

@@ -6,8 +6,8 @@ mod staging;
 mod write;
 
 pub(crate) use read::get;
-pub(crate) use staging::{Staging, too_large};
-pub(crate) use write::{delete, put};
+pub(crate) use staging::{Staging, check_md5, intake, too_large};
+pub(crate) use write::{delete, edited, put, writable_name};
 
 use super::HttpError;
 use super::document::Revision;

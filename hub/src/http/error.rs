@@ -55,6 +55,12 @@ pub(crate) enum HttpError {
     /// A body of another type than JSON.
     #[error("Content-Type must be application/json")]
     BadContentType,
+    /// A form is wanted.
+    #[error("Content-Type must be multipart/form-data")]
+    NotAForm,
+    /// Bytes that have another digest than their sender says.
+    #[error("Possible message corruption.")]
+    Md5Mismatch,
     /// A body in an encoding that the hub does not read.
     #[error("{0}")]
     BadContentEncoding(&'static str),
@@ -139,7 +145,8 @@ impl HttpError {
             Self::Conflict => (S::CONFLICT, "conflict", reason),
             Self::MissingStub(_) => (S::PRECONDITION_FAILED, "missing_stub", reason),
             Self::MethodNotAllowed(_) => (S::METHOD_NOT_ALLOWED, "method_not_allowed", reason),
-            Self::BadContentType | Self::BadContentEncoding(_) => {
+            Self::Md5Mismatch => (S::BAD_REQUEST, "content_md5_mismatch", reason),
+            Self::BadContentType | Self::NotAForm | Self::BadContentEncoding(_) => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "bad_content_type", reason)
             }
             Self::MissingRev => (S::CONFLICT, "not_found", reason),
@@ -207,6 +214,7 @@ fn store_parts(error: &Error, reason: String) -> (StatusCode, &'static str, Stri
             (S::SERVICE_UNAVAILABLE, "service_unavailable", reason)
         }
         Error::AttachmentTooLarge(_) => (S::PAYLOAD_TOO_LARGE, "attachment_too_large", reason),
+        Error::NotGzip => (S::BAD_REQUEST, "bad_request", reason),
         Error::DiskFull => (S::INSUFFICIENT_STORAGE, "insufficient_storage", reason),
         Error::Damaged(_) | Error::NewerFormat { .. } => {
             (S::INTERNAL_SERVER_ERROR, "database_unreadable", reason)

@@ -79,6 +79,7 @@ impl Coding {
 pub(crate) struct Upload {
     body: Incoming,
     bytes_left: u64,
+    trailers: HeaderMap,
 }
 
 impl Upload {
@@ -87,7 +88,12 @@ impl Upload {
         if body.size_hint().lower() > bytes_max {
             return Err(HttpError::RequestTooLarge);
         }
-        Ok(Self { body, bytes_left: bytes_max })
+        Ok(Self { body, bytes_left: bytes_max, trailers: HeaderMap::new() })
+    }
+
+    /// Headers that came behind the body, once it has ended.
+    pub(crate) fn trailers(&self) -> &HeaderMap {
+        &self.trailers
     }
 
     /// The next piece, of at least `bytes` bytes unless the body ends before.
@@ -104,7 +110,13 @@ impl Upload {
                 Ok(None) => break,
                 Ok(Some(Err(_))) | Err(_) => return Err(HttpError::BodyLost),
             };
-            let Ok(data) = frame.into_data() else { continue };
+            let data = match frame.into_data() {
+                Ok(data) => data,
+                Err(frame) => {
+                    self.trailers = frame.into_trailers().unwrap_or_default();
+                    continue;
+                }
+            };
             let Some(left) = self.bytes_left.checked_sub(data.len() as u64) else {
                 return Err(HttpError::RequestTooLarge);
             };

@@ -79,6 +79,7 @@ impl PeerError {
                 | store::Error::NoDatabase
                 | store::Error::CompactionRunning
                 | store::Error::AttachmentTooLarge(_)
+                | store::Error::NotGzip
                 | store::Error::Damaged(_)
                 | store::Error::NewerFormat { .. }
                 | store::Error::Closing => false,

@@ -11,6 +11,7 @@ mod changes;
 mod client;
 mod connect;
 mod document;
+mod multipart;
 mod open_revs;
 mod reply;
 mod revs_diff;
@@ -18,7 +19,7 @@ mod upload;
 mod url;
 
 use std::fmt::Write as _;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, header};
@@ -32,7 +33,9 @@ pub use url::{ParseUrlError, PeerUrl};
 
 use self::body::RequestBody;
 use self::reply::Reply;
-use super::{Answering, AttachmentStream, Fetched, LocalDocument, Peer, PeerError, PeerInfo};
+use super::{
+    Answering, AttachmentForm, AttachmentStream, Fetched, LocalDocument, Peer, PeerError, PeerInfo,
+};
 use crate::{Change, ChangesBatch, ChangesQuery, PeerSeq, Refusal, Revision, Wanted};
 
 /// Bytes of an answer that has no reason to be long.
@@ -51,6 +54,8 @@ pub struct HttpPeer {
     without_bulk_get: AtomicBool,
     /// Query with which the database is created.
     create_query: String,
+    /// The server is one that takes attachments encoded, in parts of their own.
+    takes_parts: AtomicBool,
 }
 
 impl HttpPeer {
@@ -64,7 +69,9 @@ impl HttpPeer {
             .entry(header::ACCEPT)
             .or_insert(header::HeaderValue::from_static("application/json"));
         let without_bulk_get = AtomicBool::new(false);
-        Self { client, url, headers, without_bulk_get, create_query: String::new() }
+        let create_query = String::new();
+        let takes_parts = AtomicBool::new(false);
+        Self { client, url, headers, without_bulk_get, create_query, takes_parts }
     }
 
     /// The same, never asked for several documents at once: CouchDB's `use_bulk_get=false`.
@@ -121,6 +128,7 @@ impl HttpPeer {
             instance_start_time: Option<&'a RawValue>,
         }
         let reply = self.get("database information", "").await.map_err(no_database)?;
+        self.takes_parts.store(reply.takes_parts(), Ordering::Relaxed);
         let text = reply.read(ANSWER_BYTES_MAX).await?;
         let info: Info<'_> = parse(&text)?;
         let update_seq = PeerSeq::from_json(info.update_seq.get())
@@ -265,8 +273,9 @@ impl Peer for HttpPeer {
         id: &'a DocId,
         rev: &'a RevId,
         name: &'a str,
+        form: AttachmentForm,
     ) -> Answering<'a, AttachmentStream> {
-        Box::pin(self.read_attachment(id, rev, name))
+        Box::pin(self.read_attachment(id, rev, name, form))
     }
 
     fn write<'a>(

@@ -10,14 +10,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use store::{
-    AttachmentReader, AttachmentWriter, DbName, DocId, DocumentLimits, LocalId, RevId, Staged,
-    Store,
+    AttachmentReader, AttachmentWriter, DbName, DocId, DocumentLimits, Encoding, Intake, LocalId,
+    RevId, Staged, Store,
 };
 use tokio::task::spawn_blocking;
 
 pub use database::{Incoming, LocalDatabase};
 
-use super::{Answering, AttachmentStream, Fetched, LocalDocument, Peer, PeerError, PeerInfo};
+use super::{
+    Answering, AttachmentForm, AttachmentStream, Fetched, LocalDocument, Peer, PeerError, PeerInfo,
+};
 use crate::{
     Change, ChangesBatch, ChangesQuery, Clock, Feed, Filter, Refusal, Revision, RevisionAttachment,
     Transfer, Wanted,
@@ -104,7 +106,11 @@ impl LocalPeer {
                 staged.push(None);
                 continue;
             }
-            let bytes = source.attachment(&revision.id, &rev, &attachment.name).await?;
+            let form = match attachment.encoding {
+                Some(_) => AttachmentForm::Stored,
+                None => AttachmentForm::Decoded,
+            };
+            let bytes = source.attachment(&revision.id, &rev, &attachment.name, form).await?;
             match self.take_in(bytes, attachment).await {
                 Ok(bytes) => staged.push(Some(bytes)),
                 Err(PeerError::TooLarge(reason)) => {
@@ -126,14 +132,20 @@ impl LocalPeer {
         attachment: &RevisionAttachment,
     ) -> Result<Staged, PeerError> {
         let bytes_max = self.limits.attachment_bytes_max;
-        let stage = move |database: &LocalDatabase| Ok(database.database().stage(bytes_max)?);
+        // What comes plain stays plain, or its digest would not be the source's.
+        let intake = match bytes.encoding {
+            Some(Encoding::Gzip) => Intake::Gzip,
+            None => Intake::Plain,
+        };
+        let stage =
+            move |database: &LocalDatabase| Ok(database.database().stage(bytes_max, intake)?);
         let mut writer = self.blocking(stage).await?;
         let mut chunks = bytes.chunks.ready_chunks(16);
         while let Some(ready) = chunks.next().await {
             let ready = ready.into_iter().collect::<Result<Vec<Bytes>, _>>()?;
             writer = on_blocking_thread(move || write_all(writer, &ready)).await?;
         }
-        let staged = on_blocking_thread(move || Ok(writer.finish()?)).await?;
+        let staged = on_blocking_thread(move || finish(writer)).await?;
         if attachment.length.is_some_and(|length| length != staged.length()) {
             let problem = format!("attachment {:?} has another length", attachment.name);
             return Err(PeerError::Answer(problem));
@@ -149,12 +161,25 @@ fn write_all(
     for chunk in chunks {
         writer.write_all(chunk).map_err(|error| match error.kind() {
             io::ErrorKind::FileTooLarge => PeerError::TooLarge("attachment".into()),
+            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => not_gzip(),
             _ => {
                 PeerError::Store(store::Error::Io { action: "stage an attachment", source: error })
             }
         })?;
     }
     Ok(writer)
+}
+
+fn finish(writer: AttachmentWriter) -> Result<Staged, PeerError> {
+    writer.finish().map_err(|error| match error {
+        store::Error::NotGzip => not_gzip(),
+        store::Error::AttachmentTooLarge(_) => PeerError::TooLarge("attachment".into()),
+        error => error.into(),
+    })
+}
+
+fn not_gzip() -> PeerError {
+    PeerError::Answer("an attachment is not the gzip it is said to be".into())
 }
 
 async fn on_blocking_thread<T: Send + 'static>(
@@ -168,7 +193,11 @@ async fn on_blocking_thread<T: Send + 'static>(
 }
 
 /// The bytes of a stored attachment, read in pieces on blocking threads.
-fn read_in_pieces(reader: AttachmentReader, length: u64) -> AttachmentStream {
+fn read_in_pieces(
+    reader: AttachmentReader,
+    length: u64,
+    encoding: Option<Encoding>,
+) -> AttachmentStream {
     let chunks = stream::try_unfold(reader, |mut reader| {
         on_blocking_thread(move || {
             let mut chunk = Vec::new();
@@ -179,7 +208,7 @@ fn read_in_pieces(reader: AttachmentReader, length: u64) -> AttachmentStream {
             Ok((!chunk.is_empty()).then(|| (Bytes::from(chunk), reader)))
         })
     });
-    AttachmentStream { length: Some(length), chunks: Box::pin(chunks) }
+    AttachmentStream { encoding, length: Some(length), chunks: Box::pin(chunks) }
 }
 
 impl Peer for LocalPeer {
@@ -236,11 +265,19 @@ impl Peer for LocalPeer {
         id: &'a DocId,
         rev: &'a RevId,
         name: &'a str,
+        form: AttachmentForm,
     ) -> Answering<'a, AttachmentStream> {
         let (id, rev, name) = (id.clone(), rev.clone(), name.to_owned());
         self.blocking(move |database| {
-            let (reader, length) = database.attachment(&id, &rev, &name)?;
-            Ok(read_in_pieces(reader, length))
+            let (reader, attachment) = database.attachment(&id, &rev, &name)?;
+            Ok(match form {
+                AttachmentForm::Stored => {
+                    read_in_pieces(reader, attachment.stored_length(), attachment.encoding)
+                }
+                AttachmentForm::Decoded => {
+                    read_in_pieces(reader.decoded(&attachment), attachment.length, None)
+                }
+            })
         })
     }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Uri};
 use replication::{
-    BoxedIo, ChangesQuery, Connect, Feed, Filter, HttpClient, HttpPeer, Leaves, Peer, PeerError,
-    PeerSeq, Timeouts, Wanted,
+    AttachmentForm, BoxedIo, ChangesQuery, Connect, Feed, Filter, HttpClient, HttpPeer, Leaves,
+    Peer, PeerError, PeerSeq, Timeouts, Wanted,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -126,6 +126,7 @@ async fn redirects_are_not_followed() {
 async fn compressed_attachments_are_refused() {
     let text = format!("{OK}\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx");
     let peer = peer(Says { text, then: "", close: false });
-    let error = peer.attachment(&"a".parse().unwrap(), &"1-a".parse().unwrap(), "f").await;
+    let (id, rev) = ("a".parse().unwrap(), "1-a".parse().unwrap());
+    let error = peer.attachment(&id, &rev, "f", AttachmentForm::Decoded).await;
     assert!(matches!(error.unwrap_err(), PeerError::Answer(_)));
 }

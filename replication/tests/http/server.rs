@@ -243,9 +243,9 @@ impl Server {
 
     fn attachment(&self, id: &str, rev: &str, name: &str) -> Result<Answer, PeerError> {
         let (id, rev) = (id.parse().unwrap(), rev.parse().unwrap());
-        let (mut reader, _) = self.database.attachment(&id, &rev, name)?;
+        let (reader, described) = self.database.attachment(&id, &rev, name)?;
         let mut bytes = Vec::new();
-        reader.read_to_end(&mut bytes).unwrap();
+        reader.decoded(&described).read_to_end(&mut bytes).unwrap();
         Ok((200, bytes.into()))
     }
 
@@ -268,7 +268,9 @@ impl Server {
         let document = Document::parse(text, DocumentLimits::default()).unwrap();
         let id = document.id.as_ref().unwrap().to_string().parse().unwrap();
         let lineage = Lineage::Path(document.revs.clone());
-        let edit = document.into_edit(id, lineage, self.database.database()).unwrap();
+        let edit = document
+            .into_edit(id, lineage, self.database.database(), &store::Compression::none())
+            .unwrap();
         self.database.database().write(vec![edit], Millis(5)).unwrap().remove(0).map(|_| ())
     }
 }

@@ -7,7 +7,7 @@ use replication::{
     Answer, Call, Feed, Incoming, LocalDatabase, Outcome, PeerError, Progress, Replication,
     Request, RequestId, Revision, SessionId, Side, Spec, Transfer,
 };
-use store::{LocalId, Millis, Staged};
+use store::{Intake, LocalId, Millis, Staged};
 
 use crate::random::Random;
 use crate::site::Site;
@@ -211,10 +211,11 @@ fn stage(
 ) -> Result<Incoming, PeerError> {
     let rev = revision.rev().unwrap().clone();
     let bring = |name: &str| -> Result<Staged, PeerError> {
-        let (mut reader, _) = source.attachment(&revision.id, &rev, name)?;
+        let (mut reader, described) = source.attachment(&revision.id, &rev, name)?;
         let mut bytes = Vec::new();
         reader.read_to_end(&mut bytes).unwrap();
-        let mut writer = target.database().stage(u64::MAX)?;
+        let intake = described.encoding.map_or(Intake::Plain, |_| Intake::Gzip);
+        let mut writer = target.database().stage(u64::MAX, intake)?;
         writer.write_all(&bytes).unwrap();
         Ok(writer.finish()?)
     };

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use replication::{Clock, Filter, Leaves, LocalDatabase, LocalPeer, PeerSeq, ReplicationId};
 use store::{
-    Content, Database, DbName, DocId, DocumentLimits, Edit, Lineage, Millis, NewAttachment,
+    Content, Database, DbName, DocId, DocumentLimits, Edit, Intake, Lineage, Millis, NewAttachment,
     Options, Store,
 };
 
@@ -101,7 +101,9 @@ impl Site {
                 attachments.push(attachment(name, Content::Stub));
             } else if random.chance(15) {
                 let length = random.below(100_000) as usize;
-                let content = Content::Staged(self.stage(&vec![random.next() as u8; length]));
+                let bytes = vec![random.next() as u8; length];
+                let intake = [Intake::Plain, Intake::Compress(6)][random.below(2) as usize];
+                let content = Content::Staged(self.stage(&bytes, intake));
                 attachments.push(attachment(name, content));
             }
         }
@@ -145,8 +147,8 @@ impl Site {
         self.database.write(vec![edit], self.now()).unwrap()[0].as_ref().unwrap();
     }
 
-    fn stage(&self, bytes: &[u8]) -> store::Staged {
-        let mut writer = self.database.stage(u64::MAX).unwrap();
+    fn stage(&self, bytes: &[u8], intake: Intake) -> store::Staged {
+        let mut writer = self.database.stage(u64::MAX, intake).unwrap();
         writer.write_all(bytes).unwrap();
         writer.finish().unwrap()
     }
@@ -188,7 +190,8 @@ impl Site {
                 let mut attachments = BTreeMap::new();
                 for attachment in body.attachments {
                     let mut bytes = Vec::new();
-                    snapshot.attachment(&attachment)?.read_to_end(&mut bytes).unwrap();
+                    let reader = snapshot.attachment(&attachment)?;
+                    reader.decoded(&attachment).read_to_end(&mut bytes).unwrap();
                     let held = (attachment.content_type, attachment.revpos, bytes);
                     attachments.insert(attachment.name, held);
                 }

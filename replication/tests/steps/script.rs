@@ -157,6 +157,8 @@ pub(crate) fn revision(id: &str, rev: &str) -> Revision {
             revpos: 1,
             digest: None,
             length: Some(1),
+            encoding: None,
+            encoded_length: None,
             transfer: Transfer::Bytes,
         }],
     }

@@ -11,8 +11,8 @@ use crate::engine::{BodyRow, Counters, DocRow, HeadRow, LocalRow, RowsMut};
 use crate::rev_tree::{BodyId, Inserted, NodeId, RevTree, Stored};
 use crate::stamp::{EditContent, next_stamp, stamped};
 use crate::{
-    Attachment, Content, CopySource, DocId, Edit, EditError, Error, Lineage, Millis, NewAttachment,
-    RevId,
+    Attachment, Content, CopySource, DocId, Edit, EditError, Encoding, Error, Lineage, Millis,
+    NewAttachment, RevId,
 };
 
 /// Where the winner's body lies when only its id is known.
@@ -299,6 +299,8 @@ impl<'a> Commit<'a> {
                         digest: staged.digest,
                         length: staged.length,
                         content: staged.content,
+                        encoding: staged.encoded_length.map(|_| Encoding::Gzip),
+                        encoded_length: staged.encoded_length,
                     }
                 }
                 Content::Stub => {

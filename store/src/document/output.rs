@@ -118,7 +118,10 @@ impl Output {
                 return Ok(None);
             };
             let reader = database.read(|snapshot| snapshot.attachment(&attachment))?;
-            let bytes_left = attachment.length;
+            let (reader, bytes_left) = match form {
+                Form::Base64 => (reader.decoded(&attachment), attachment.length),
+                Form::Raw => (reader, attachment.stored_length()),
+            };
             self.reading = Some(Box::new(Reading { form, reader, attachment, bytes_left }));
         }
     }
@@ -143,7 +146,7 @@ impl Output {
         std::mem::take(&mut self.following)
     }
 
-    /// Leaves a place for an attachment's bytes as they are.
+    /// Leaves a place for an attachment's bytes as they are stored.
     pub fn append_attachment(&mut self, attachment: &Attachment) {
         self.inserts.push_back((self.text.len(), Form::Raw, attachment.clone()));
     }
@@ -163,7 +166,7 @@ impl Output {
         self.following.push(attachment.clone());
     }
 
-    /// Appends an attachment's base64 now.
+    /// Appends an attachment's base64 now, from a reader that decodes.
     pub(super) fn append_base64(
         &mut self,
         reader: AttachmentReader,
@@ -189,6 +192,9 @@ impl Reading {
         self.reader.read_exact(&mut bytes).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => {
                 Error::Damaged(format!("attachment {} is cut short", self.attachment.content))
+            }
+            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+                Error::Damaged(format!("attachment {} cannot be decoded", self.attachment.content))
             }
             _ => Error::io("read an attachment")(error),
         })?;

@@ -4,8 +4,8 @@ use serde::Deserialize;
 
 use super::{BodyText, DocError, Following, ParsedAttachment, ParsedContent, attachments};
 use crate::{
-    Content, Database, DocId, DocIdError, Edit, Error, Lineage, LocalId, NewAttachment, RevId,
-    Signature, Staged, json,
+    Compression, Content, Database, DocId, DocIdError, Edit, Error, Intake, Lineage, LocalId,
+    NewAttachment, RevId, Signature, Staged, json,
 };
 
 /// How large a document may be.
@@ -130,7 +130,8 @@ impl Document {
         })
     }
 
-    /// The edit that writes this document under `id`, its inline attachments staged.
+    /// The edit that writes this document under `id`, its inline attachments staged, and compressed
+    /// where `compression` says.
     ///
     /// # Errors
     /// Any of [`Error`].
@@ -139,8 +140,9 @@ impl Document {
         id: DocId,
         lineage: Lineage,
         database: &Database,
+        compression: &Compression,
     ) -> Result<Edit, Error> {
-        self.into_edit_with(id, lineage, database, Vec::new())
+        self.into_edit_with(id, lineage, database, compression, Vec::new())
     }
 
     /// As [`Self::into_edit`], with what came in later parts: one for each of [`Self::following`],
@@ -153,6 +155,7 @@ impl Document {
         id: DocId,
         lineage: Lineage,
         database: &Database,
+        compression: &Compression,
         followed: Vec<Staged>,
     ) -> Result<Edit, Error> {
         if let Lineage::Child(_) = lineage {
@@ -163,7 +166,11 @@ impl Document {
         let attachments = self.attachments.into_iter().map(|attachment| {
             let content = match attachment.content {
                 ParsedContent::Stub => Content::Stub,
-                ParsedContent::Inline(bytes) => stage(&bytes, database)?,
+                ParsedContent::Inline(bytes) => {
+                    let content_type = attachment.content_type.as_deref();
+                    let intake = compression.intake(content_type.unwrap_or_default());
+                    stage(&bytes, database, intake)?
+                }
                 ParsedContent::Follows(_) => followed.next().map_or(Content::Stub, Content::Staged),
             };
             Ok(NewAttachment {
@@ -204,8 +211,8 @@ impl std::str::FromStr for DocumentId {
     }
 }
 
-fn stage(bytes: &[u8], database: &Database) -> Result<Content, Error> {
-    let mut writer = database.stage(bytes.len() as u64)?;
+fn stage(bytes: &[u8], database: &Database, intake: Intake) -> Result<Content, Error> {
+    let mut writer = database.stage(bytes.len() as u64, intake)?;
     std::io::Write::write_all(&mut writer, bytes).map_err(Error::io("stage an attachment"))?;
     Ok(Content::Staged(writer.finish()?))
 }

@@ -23,6 +23,9 @@ pub struct Show {
     pub local_seq: bool,
     /// Which attachments come with their bytes.
     pub attachments: ShowAttachments,
+    /// Whether it is said of attachments how they are stored, where they are encoded:
+    /// `att_encoding_info`. Always said of those whose bytes follow.
+    pub encoding_info: bool,
     /// Whether bytes follow the text, as [`Output::take_following`] lists them, rather than stand
     /// in it.
     pub follow: bool,
@@ -142,20 +145,27 @@ impl Snapshot<'_> {
             let separator: &[u8] = if index == 0 { b",\"_attachments\":{" } else { b"," };
             out.text().extend_from_slice(separator);
             begin_attachment(attachment, out.text());
+            let length = attachment.length;
             if since.is_some_and(|since| since == 0 || attachment.revpos > since) {
                 if show.follow {
-                    let length = attachment.length;
-                    append(out.text(), format_args!("\"length\":{length},\"follows\":true}}"));
+                    append(out.text(), format_args!("\"length\":{length},\"follows\":true"));
                     out.follow(attachment);
                 } else {
                     self.write_data(attachment, out)?;
                 }
             } else {
+                append(out.text(), format_args!("\"length\":{length},\"stub\":true"));
+            }
+            if (show.encoding_info || show.follow)
+                && let Some(encoding) = attachment.encoding
+            {
+                let length = attachment.stored_length();
                 append(
                     out.text(),
-                    format_args!("\"length\":{},\"stub\":true}}", attachment.length),
+                    format_args!(",\"encoding\":\"{encoding}\",\"encoded_length\":{length}"),
                 );
             }
+            out.text().push(b'}');
         }
         if !revision.body.attachments.is_empty() {
             out.text().push(b'}');
@@ -169,9 +179,9 @@ impl Snapshot<'_> {
         if out.defers(attachment.length) {
             out.insert(attachment);
         } else {
-            out.append_base64(self.attachment(attachment)?, attachment)?;
+            out.append_base64(self.attachment(attachment)?.decoded(attachment), attachment)?;
         }
-        out.text().extend_from_slice(b"\"}");
+        out.text().push(b'"');
         Ok(())
     }
 }

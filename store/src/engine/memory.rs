@@ -316,7 +316,7 @@ impl RowsMut for State {
             }
         };
         self.blobs.insert(staged.content, bytes);
-        Ok(Some(BlobRow { hash: staged.content, length: staged.length, in_file: false }))
+        Ok(Some(BlobRow { hash: staged.content, length: staged.stored_length(), in_file: false }))
     }
 
     fn copy_blob(&mut self, row: BlobRow, from: &dyn Rows) -> Result<(), Error> {

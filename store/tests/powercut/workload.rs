@@ -232,7 +232,7 @@ fn body(seed: u64, length: usize) -> String {
 }
 
 fn stage(database: &Database, seed: u64, length: usize) -> NewAttachment {
-    let mut writer = database.stage(u64::MAX).expect("a place");
+    let mut writer = database.stage(u64::MAX, store::Intake::Plain).expect("a place");
     for chunk in noise(seed, length).chunks(16 * 1024) {
         writer.write_all(chunk).expect("taken");
     }

@@ -26,6 +26,7 @@ pub(crate) struct Options {
     include_docs: bool,
     conflicts: bool,
     attachments: bool,
+    encoding_info: bool,
 }
 
 /// The ids that a listing shows.
@@ -51,6 +52,7 @@ impl Default for Options {
             include_docs: false,
             conflicts: false,
             attachments: false,
+            encoding_info: false,
         }
     }
 }
@@ -143,6 +145,7 @@ impl Options {
             "include_docs" => self.include_docs = given.boolean()?,
             "conflicts" => self.conflicts = given.boolean()?,
             "attachments" => self.attachments = given.boolean()?,
+            "att_encoding_info" => self.encoding_info = given.boolean()?,
             // Document ids beside keys say nothing here, the rest is for views.
             _ => {}
         }
@@ -157,6 +160,7 @@ impl Options {
                 true => ShowAttachments::All,
                 false => ShowAttachments::Stubs,
             },
+            encoding_info: self.encoding_info,
             ..Show::default()
         })
     }

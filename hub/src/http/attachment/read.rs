@@ -6,7 +6,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
-use store::{Attachment, AttachmentReader, DocId, Error};
+use store::{Attachment, AttachmentReader, DocId, Encoding, Error, RevId};
 
 use super::range::{Part, Wanted};
 use super::{HttpError, Revision};
@@ -16,7 +16,7 @@ use crate::http::document::ReadOptions;
 use crate::http::etag::ETag;
 use crate::http::multipart::Boundary;
 use crate::http::pieces::pieces;
-use crate::http::{Call, Reply};
+use crate::http::{Call, Reply, accept};
 
 /// Longest part that is answered from memory.
 const WHOLE_BYTES_MAX: u64 = 64 * 1024;
@@ -29,6 +29,7 @@ pub(crate) async fn get(call: Call) -> Result<Reply, HttpError> {
     let database = call.database()?;
     let id = call.captures.doc.parse::<DocId>()?;
     let ReadOptions { rev, .. } = ReadOptions::parse(&call.query)?;
+    let rev = rev.or_else(|| matched(&call.headers));
     let Call { captures, headers, method, .. } = call;
     quick(move || {
         let (attachment, reader) = database.read(|snapshot| {
@@ -39,6 +40,13 @@ pub(crate) async fn get(call: Call) -> Result<Reply, HttpError> {
         answer(&attachment, reader, &method, &headers)
     })
     .await
+}
+
+/// The revision of the document that `If-Match` names; there may be an attachment's tag in it, too,
+/// which CouchDB passes over.
+fn matched(headers: &HeaderMap) -> Option<RevId> {
+    let text = headers.get(header::IF_MATCH)?.to_str().ok()?;
+    text.trim_matches('"').parse().ok()
 }
 
 fn answer(
@@ -52,7 +60,13 @@ fn answer(
     if tag.is_known(headers) {
         return Ok(tag.not_modified());
     }
+    let form = Form::of(attachment, headers);
+    if form == Form::Decoded {
+        reader = reader.decoded(attachment);
+    }
+    let length = form.length(attachment);
     let range = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
+    let range = range.filter(|_| form == Form::Plain);
     let wanted = match range {
         Some(range) if *method == Method::GET && tag.allows_range(headers) => {
             Wanted::parse(range, attachment.length)?
@@ -61,10 +75,19 @@ fn answer(
     };
     let mut reply = match wanted {
         Wanted::Whole => {
-            let body = part_body(reader, attachment.length)?;
+            // The headers are all that a HEAD wants of bytes that would have to be decoded.
+            let body = match *method {
+                Method::HEAD => body::whole(""),
+                _ => part_body(reader, length)?,
+            };
             let mut reply = shaped(attachment, StatusCode::OK, body);
-            reply.headers_mut().insert(header::CONTENT_LENGTH, attachment.length.into());
-            insert(&mut reply, header::HeaderName::from_static("content-md5"), &md5);
+            reply.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+            if form != Form::Decoded {
+                insert(&mut reply, header::HeaderName::from_static("content-md5"), &md5);
+            }
+            if let (Form::Encoded, Some(encoding)) = (form, attachment.encoding) {
+                insert(&mut reply, header::CONTENT_ENCODING, &encoding.to_string());
+            }
             reply
         }
         Wanted::Part(part) => {
@@ -81,6 +104,34 @@ fn answer(
     Ok(reply)
 }
 
+/// In which form an attachment is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// As it is stored, which is as it is.
+    Plain,
+    /// As it is stored, encoded.
+    Encoded,
+    /// Decoded on the way.
+    Decoded,
+}
+
+impl Form {
+    fn of(attachment: &Attachment, headers: &HeaderMap) -> Self {
+        match attachment.encoding {
+            None => Self::Plain,
+            Some(Encoding::Gzip) if accept::takes_gzip(headers) => Self::Encoded,
+            Some(Encoding::Gzip) => Self::Decoded,
+        }
+    }
+
+    fn length(self, attachment: &Attachment) -> u64 {
+        match self {
+            Self::Plain | Self::Encoded => attachment.stored_length(),
+            Self::Decoded => attachment.length,
+        }
+    }
+}
+
 /// Headers that every answer with bytes of an attachment has.
 fn shaped(attachment: &Attachment, status: StatusCode, body: Body) -> Reply {
     let mut reply = Response::new(body);
@@ -90,7 +141,14 @@ fn shaped(attachment: &Attachment, status: StatusCode, body: Body) -> Reply {
     let content_type = HeaderValue::from_str(&attachment.content_type)
         .unwrap_or(HeaderValue::from_static("application/octet-stream"));
     headers.insert(header::CONTENT_TYPE, content_type);
-    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    let ranges = match attachment.encoding {
+        None => "bytes",
+        Some(_) => {
+            headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+            "none"
+        }
+    };
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static(ranges));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("must-revalidate"));
     // What somebody attached must not run with the rights of the hub's own pages.
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));

@@ -2,46 +2,52 @@
 
 use std::io::{self, Write as _};
 
-use flate2::write::MultiGzDecoder;
-use store::{AttachmentWriter, Error, Staged};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use store::{AttachmentWriter, Compression, Error, Intake, Staged};
 
 use super::HttpError;
 use crate::http::request::Coding;
 
-/// An attachment's bytes on their way into the store, decoded where they come encoded.
+/// An attachment's bytes on their way into the store.
 #[derive(Debug)]
-pub(crate) enum Staging {
-    /// As they are.
-    Identity(AttachmentWriter),
-    /// Through a decoder.
-    Gzip(Box<MultiGzDecoder<AttachmentWriter>>),
-}
+pub(crate) struct Staging(AttachmentWriter);
 
 impl Staging {
-    /// Into `writer`, as `coding` says.
-    pub(crate) fn new(writer: AttachmentWriter, coding: Coding) -> Self {
-        match coding {
-            Coding::Identity => Self::Identity(writer),
-            Coding::Gzip => Self::Gzip(Box::new(MultiGzDecoder::new(writer))),
-        }
+    /// Into `writer`.
+    pub(crate) fn new(writer: AttachmentWriter) -> Self {
+        Self(writer)
     }
 
     /// Takes the next bytes.
     pub(crate) fn take(mut self, bytes: &[u8]) -> Result<Self, HttpError> {
-        let taken = match &mut self {
-            Self::Identity(writer) => writer.write_all(bytes),
-            Self::Gzip(decoder) => decoder.write_all(bytes),
-        };
-        taken.map(|()| self).map_err(staging_error)
+        self.0.write_all(bytes).map(|()| self).map_err(staging_error)
     }
 
     /// Ends the attachment and makes its bytes durable.
     pub(crate) fn finish(self) -> Result<Staged, HttpError> {
-        let writer = match self {
-            Self::Identity(writer) => writer,
-            Self::Gzip(decoder) => decoder.finish().map_err(staging_error)?,
-        };
-        Ok(writer.finish()?)
+        self.0.finish().map_err(|error| match error {
+            Error::AttachmentTooLarge(_) => HttpError::RequestTooLarge,
+            error => error.into(),
+        })
+    }
+}
+
+/// What becomes of an attachment that comes in this coding: what comes compressed stays as it is.
+pub(crate) fn intake(coding: Coding, compression: &Compression, content_type: &str) -> Intake {
+    match coding {
+        Coding::Gzip => Intake::Gzip,
+        Coding::Identity => compression.intake(content_type),
+    }
+}
+
+/// Refuses bytes that have another digest, in base64, than the client says.
+pub(crate) fn check_md5(staged: &Staged, said: Option<&str>) -> Result<(), HttpError> {
+    match said {
+        Some(said) if said.trim() != STANDARD.encode(staged.received_digest().0) => {
+            Err(HttpError::Md5Mismatch)
+        }
+        _ => Ok(()),
     }
 }
 
@@ -52,7 +58,7 @@ fn staging_error(error: io::Error) -> HttpError {
             HttpError::Store(Error::DiskFull)
         }
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => {
-            HttpError::BadRequest("the request body is not valid gzip".into())
+            HttpError::Store(Error::NotGzip)
         }
         _ => HttpError::Store(Error::Io { action: "stage an attachment", source: error }),
     }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use http::{StatusCode, header};
 use store::{Content, Database, DocId, Edit, Lineage, NewAttachment, RevId};
 
-use super::{HttpError, Revision, Staging, too_large};
+use super::{HttpError, Revision, Staging, check_md5, intake, too_large};
 use crate::access::Action;
 use crate::http::call::blocking;
 use crate::http::document::{rev_options, submit_one, written};
+use crate::http::etag::ETag;
 use crate::http::location::location;
 use crate::http::request::{Coding, Upload};
 use crate::http::{Call, Reply};
@@ -38,15 +39,20 @@ pub(crate) async fn put(call: Call) -> Result<Reply, HttpError> {
         let (database, id, base) = (Arc::clone(&database), id.clone(), base.clone());
         blocking(move || edited(&database, &id, base.as_ref()).map(drop)).await?;
     }
-    let mut staging = Staging::new(database.stage(bytes_max)?, coding);
+    let intake = intake(coding, &app.compression(), &content_type);
+    let mut staging = Staging::new(database.stage(bytes_max, intake)?);
     while piece.len() >= PIECE_BYTES {
         staging = blocking(move || staging.take(&piece)).await.map_err(too_large(&name))?;
         piece = upload.piece(PIECE_BYTES).await.map_err(too_large(&name))?;
     }
 
+    // CouchDB looks for it behind the body, too, where the head announces it there.
+    let md5 = headers.get("content-md5").or_else(|| upload.trailers().get("content-md5"));
+    let md5 = md5.map(|md5| String::from_utf8_lossy(md5.as_bytes()).into_owned());
     let (staging_in, wanted, shown) = (Arc::clone(&database), id.clone(), name.clone());
     let edit = blocking(move || {
         let staged = staging.take(&piece)?.finish()?;
+        check_md5(&staged, md5.as_deref())?;
         let mut edit = edited(&staging_in, &wanted, base.as_ref())?;
         edit.attachments.retain(|attachment| attachment.name != name);
         let added = NewAttachment {
@@ -61,6 +67,7 @@ pub(crate) async fn put(call: Call) -> Result<Reply, HttpError> {
     let edit = edit.await.map_err(too_large(&shown))?;
     let rev = submit_one(&database, edit).await?;
     let mut reply = written(StatusCode::CREATED, id.as_str(), &rev.to_string());
+    ETag::of(&rev)?.put(&mut reply);
     location(&mut reply, &headers, &[&captures.db, id.as_str(), &shown]);
     Ok(reply)
 }
@@ -88,7 +95,9 @@ pub(crate) async fn delete(call: Call) -> Result<Reply, HttpError> {
         Ok(edit)
     });
     let rev = submit_one(&database, edit.await?).await?;
-    Ok(written(StatusCode::OK, id.as_str(), &rev.to_string()))
+    let mut reply = written(StatusCode::OK, id.as_str(), &rev.to_string());
+    ETag::of(&rev)?.put(&mut reply);
+    Ok(reply)
 }
 
 /// The document that a request may write an attachment of.
@@ -97,17 +106,26 @@ fn writable(call: &Call) -> Result<DocId, HttpError> {
     if id.is_design() {
         call.require(Action::WriteDesign)?;
     }
-    let name = &call.captures.att;
+    writable_name(&call.captures.att)?;
+    Ok(id)
+}
+
+/// Refuses names that CouchDB keeps for itself.
+pub(crate) fn writable_name(name: &str) -> Result<(), HttpError> {
     if name.starts_with('_') {
         return Err(HttpError::BadRequest(format!(
             "Attachment name '{name}' starts with prohibited character '_'"
         )));
     }
-    Ok(id)
+    Ok(())
 }
 
 /// An edit of `base` that changes nothing yet; without a base, the first revision of a document.
-fn edited(database: &Database, id: &DocId, base: Option<&RevId>) -> Result<Edit, HttpError> {
+pub(crate) fn edited(
+    database: &Database,
+    id: &DocId,
+    base: Option<&RevId>,
+) -> Result<Edit, HttpError> {
     let Some(rev) = base else {
         let taken = database.read(|snapshot| snapshot.head(id))?.is_some_and(|head| !head.deleted);
         if taken {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use store::{Database, Document, DocumentId, Edit, Lineage, LocalId, ParsedContent};
+use store::{Compression, Database, Document, DocumentId, Edit, Lineage, LocalId, ParsedContent};
 use tokio::sync::oneshot;
 
 use super::rows::Row;
@@ -52,6 +52,7 @@ impl Batch {
         new_edits: bool,
         database: &Arc<Database>,
         (principal, app): (&Principal, &App),
+        compression: &Compression,
     ) -> Result<(), HttpError> {
         let id = match document.id.take() {
             Some(DocumentId::Replicated(id)) => id,
@@ -80,7 +81,7 @@ impl Batch {
             return Ok(());
         }
         self.rows.push(Row::Edit { id: id.clone(), rev });
-        self.edits.push(document.into_edit(id, lineage, database)?);
+        self.edits.push(document.into_edit(id, lineage, database, compression)?);
         Ok(())
     }
 

@@ -60,13 +60,14 @@ fn submit_all(
     batches: &mpsc::Sender<Submitted>,
 ) -> Result<(), HttpError> {
     let new_edits = request.new_edits();
+    let compression = app.compression();
     let mut batch = Batch::default();
     let submit = |batch: &mut Batch| {
         // A reader that has gone has given up the rest of its request.
         batches.blocking_send(batch.submit(database)).map_err(|_| HttpError::BodyLost)
     };
     request.for_each(terms(app), |document| {
-        batch.add(document, new_edits, database, (principal, app))?;
+        batch.add(document, new_edits, database, (principal, app), &compression)?;
         if batch.is_full() { submit(&mut batch) } else { Ok(()) }
     })?;
     if batch.is_empty() { Ok(()) } else { submit(&mut batch) }

@@ -129,6 +129,7 @@ fn show(query: &Query) -> Show {
             true => ShowAttachments::All,
             false => ShowAttachments::Stubs,
         },
+        encoding_info: query.is_true("att_encoding_info"),
         ..Show::default()
     }
 }

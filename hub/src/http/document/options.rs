@@ -63,15 +63,10 @@ impl ReadOptions {
                 deleted_conflicts: meta || query.is_true("deleted_conflicts"),
                 local_seq: query.is_true("local_seq"),
                 attachments,
+                encoding_info: query.is_true("att_encoding_info"),
                 follow: false,
             },
         })
-    }
-
-    /// Whether the answer depends on more than the revision, so that its entity tag would lie.
-    pub(crate) fn shows_more_than_the_revision(&self) -> bool {
-        let Show { revs_info, conflicts, deleted_conflicts, local_seq, .. } = self.show;
-        revs_info || conflicts || deleted_conflicts || local_seq
     }
 }
 

@@ -4,21 +4,17 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use hyper::body::Incoming;
-use store::{Database, Document, DocumentLimits, Following, Staged};
+use store::{Compression, Database, Document, DocumentLimits, Following, Staged};
 
 use crate::app::App;
 use crate::http::HttpError;
-use crate::http::attachment::{Staging, too_large};
+use crate::http::attachment::{Staging, check_md5, intake, too_large};
 use crate::http::call::blocking;
 use crate::http::multipart::{Boundary, Event, Parser, PartHeaders};
 use crate::http::request::{Coding, Upload, document_text_bytes_max};
 
 /// Bytes taken apart at a time.
 const PIECE_BYTES: usize = 256 * 1024;
-
-/// Attachments up to this many bytes count as held in memory, where the store keeps small ones until
-/// they are written.
-const SMALL_BYTES_MAX: u64 = 64 * 1024;
 
 /// Reads a document and stages the attachments that follow it, in the order in which the document
 /// names them. Only one piece is in memory at a time; what was staged is gone when a fault shows.
@@ -37,6 +33,7 @@ pub(super) async fn receive(
     let mut parts = Parts {
         database: Arc::clone(database),
         limits: DocumentLimits::from(&app.limits()),
+        compression: app.compression(),
         text_bytes_max: document_text_bytes_max(&app.limits()),
         document: None,
         small_bytes: 0,
@@ -61,6 +58,7 @@ pub(super) async fn receive(
 struct Parts {
     database: Arc<Database>,
     limits: DocumentLimits,
+    compression: Compression,
     text_bytes_max: usize,
     /// The first part.
     document: Option<Document>,
@@ -86,9 +84,10 @@ struct Attachment {
     at: usize,
     name: String,
     said: Following,
-    coding: Coding,
     /// Bytes that came.
     length: u64,
+    /// Bytes that the document says will come, in the coding in which they do.
+    expected: Option<u64>,
     staging: Staging,
 }
 
@@ -109,9 +108,7 @@ impl Parts {
                 Open::Attachment(attachment) => {
                     let at = attachment.at;
                     let staged = attachment.finish()?;
-                    if staged.length() <= SMALL_BYTES_MAX {
-                        self.small_bytes += staged.length();
-                    }
+                    self.small_bytes += staged.held_bytes();
                     if self.small_bytes > self.text_bytes_max as u64 {
                         return Err(HttpError::RequestTooLarge);
                     }
@@ -162,14 +159,23 @@ impl Parts {
             }
         };
         let coding = if coding { Coding::Gzip } else { Coding::Identity };
-        let writer = self.database.stage(self.limits.attachment_bytes_max)?;
+        let expected = match coding {
+            Coding::Identity => said.length,
+            Coding::Gzip => said.encoded_length,
+        };
+        let content_type = self.document.as_ref().and_then(|document| {
+            let mut attachments = document.attachments.iter();
+            attachments.find(|attachment| attachment.name == name)?.content_type.as_deref()
+        });
+        let intake = intake(coding, &self.compression, content_type.unwrap_or_default());
+        let writer = self.database.stage(self.limits.attachment_bytes_max, intake)?;
         Ok(Attachment {
             at,
             name: name.to_owned(),
             said: said.clone(),
-            coding,
             length: 0,
-            staging: Staging::new(writer, coding),
+            expected,
+            staging: Staging::new(writer),
         })
     }
 
@@ -185,31 +191,28 @@ impl Parts {
 impl Attachment {
     fn take(self, bytes: &[u8]) -> Result<Self, HttpError> {
         let length = self.length + bytes.len() as u64;
+        if self.expected.is_some_and(|expected| length > expected) {
+            return Err(HttpError::BadRequest("attachment longer than expected".into()));
+        }
         let staging = self.staging.take(bytes).map_err(too_large(&self.name))?;
         Ok(Self { length, staging, ..self })
     }
 
     /// Ends it; what came must be what the document says.
     fn finish(self) -> Result<Staged, HttpError> {
-        let Self { name, said, coding, length, staging, .. } = self;
+        let Self { name, said, length, expected, staging, .. } = self;
+        if expected.is_some_and(|expected| length < expected) {
+            return Err(HttpError::BadRequest("attachment shorter than expected".into()));
+        }
         let staged = staging.finish().map_err(too_large(&name))?;
-        let as_it_came = said.encoded_length.filter(|_| coding == Coding::Gzip);
-        if as_it_came.is_some_and(|said| said != length)
-            || said.length.is_some_and(|said| said != staged.length())
-        {
+        // Of what came to it compressed, CouchDB says the compressed length twice.
+        let decoded = said.length.filter(|said_length| said.encoded_length != Some(*said_length));
+        if decoded.is_some_and(|said| said != staged.length()) {
             return Err(HttpError::BadRequest(format!(
                 "Attachment {name} is not as long as the document says"
             )));
         }
-        // What comes compressed has a digest of its compressed bytes, and its own checksum inside.
-        let digest = said.digest.filter(|said| said.starts_with("md5-"));
-        if coding == Coding::Identity
-            && digest.is_some_and(|said| said != staged.digest().to_string())
-        {
-            return Err(HttpError::BadRequest(format!(
-                "Attachment {name} has another digest than the document says"
-            )));
-        }
+        check_md5(&staged, said.digest.as_deref().and_then(|said| said.strip_prefix("md5-")))?;
         Ok(staged)
     }
 }

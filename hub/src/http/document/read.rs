@@ -51,14 +51,12 @@ fn one(
     headers: &HeaderMap,
 ) -> Result<Reply, HttpError> {
     let mut output = Output::new();
-    let tagged = !options.shows_more_than_the_revision();
-    let known = |tag: &ETag| tagged && tag.is_known(headers);
     let (tag, found) = database.read(|snapshot| {
         if let Some(rev) = options.rev.as_ref() {
             let document = snapshot.tree(id)?.ok_or(HttpError::NotFound("missing"))?;
             let leaves = if options.latest { document.tree.latest(rev) } else { Vec::new() };
             let rev = leaves.first().map_or(rev, |leaf| &document.tree.node(*leaf).rev);
-            let tag = ETag::of(rev)?;
+            let tag = Some(ETag::of(rev)?);
             let found = snapshot.render_revision(id, &document, rev, &options.show, &mut output)?;
             return if found { Ok((tag, true)) } else { Err(HttpError::NotFound("missing")) };
         }
@@ -66,25 +64,42 @@ fn one(
         if head.deleted && !options.deleted {
             return Err(HttpError::NotFound("deleted"));
         }
-        let tag = ETag::of(&head.rev)?;
-        let wanted = !known(&tag);
+        let tagged = !options.show.revs_info
+            && !options.show.local_seq
+            && !shows_conflicts(snapshot, id, &options.show)?;
+        let tag = if tagged { Some(ETag::of(&head.rev)?) } else { None };
+        let wanted = !tag.as_ref().is_some_and(|tag| tag.is_known(headers));
         if wanted {
             snapshot.render_winner(&head, &options.show, &mut output)?;
         }
         Ok((tag, wanted))
     })?;
-    if !found || known(&tag) {
+    if let Some(tag) = &tag
+        && (!found || tag.is_known(headers))
+    {
         return Ok(tag.not_modified());
     }
     let following = output.take_following();
-    if !following.is_empty() {
-        return related::answer(database, output, &following);
-    }
-    let mut reply = answer(database, output);
-    if tagged {
+    let mut reply = match following.as_slice() {
+        [] => answer(database, output),
+        following => related::answer(database, output, following)?,
+    };
+    if let Some(tag) = tag {
         tag.put(&mut reply);
     }
     Ok(reply)
+}
+
+/// Whether the answer tells of conflicts, so that the winner's revision is no tag of it.
+fn shows_conflicts(snapshot: &Snapshot<'_>, id: &DocId, show: &Show) -> Result<bool, store::Error> {
+    if !show.conflicts && !show.deleted_conflicts {
+        return Ok(false);
+    }
+    let document = snapshot.tree(id)?;
+    Ok(document.is_some_and(|DocTree { tree, .. }| {
+        show.conflicts && !tree.conflicts().is_empty()
+            || show.deleted_conflicts && !tree.deleted_conflicts().is_empty()
+    }))
 }
 
 /// The output as a whole, or piece by piece where large attachments have to be read.
@@ -226,13 +241,12 @@ impl Revisions {
             }
         };
         if found {
-            return related::write_part(&mut rendered, out);
+            return related::write_part("", &mut rendered, out);
         }
-        out.text().extend_from_slice(
-            b"\r\nContent-Type: application/json; error=\"true\"\r\n\r\n{\"missing\":",
-        );
-        store::json::write_string(out.text(), &rev.to_string());
-        out.text().push(b'}');
+        let mut missing = b"{\"missing\":".to_vec();
+        store::json::write_string(&mut missing, &rev.to_string());
+        missing.push(b'}');
+        related::write_fault(&missing, out);
         Ok(())
     }
 }

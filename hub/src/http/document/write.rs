@@ -2,7 +2,10 @@
 
 use http::{HeaderMap, StatusCode, header};
 use serde_json::json;
-use store::{Database, DocId, Document, DocumentId, DocumentLimits, Edit, Lineage, RevId, Staged};
+use store::{
+    Compression, Database, DocId, Document, DocumentId, DocumentLimits, Edit, Lineage, RevId,
+    Staged,
+};
 
 use super::options::rev_options;
 use super::parts;
@@ -44,7 +47,8 @@ pub(crate) async fn put(call: Call) -> Result<Reply, HttpError> {
     let deleted = document.deleted;
     replicate::admit(&captures.db, &principal, &id, deleted, &mut document.body)?;
     let lineage = lineage(&document, &query, &headers)?;
-    let edit = into_edit(document, id.clone(), lineage, &database, followed).await?;
+    let compression = app.compression();
+    let edit = into_edit(document, id.clone(), lineage, &database, compression, followed).await?;
     if is_batch(&query) {
         submit_unawaited(&database, edit);
         return Ok(accepted(id.as_str()));
@@ -82,7 +86,8 @@ pub(crate) async fn post(mut call: Call) -> Result<Reply, HttpError> {
     }
     replicate::admit(&db, &principal, &id, document.deleted, &mut document.body)?;
     let lineage = Lineage::Child(document.revs.first().cloned());
-    let edit = into_edit(document, id.clone(), lineage, &database, Vec::new()).await?;
+    let compression = app.compression();
+    let edit = into_edit(document, id.clone(), lineage, &database, compression, Vec::new()).await?;
     if is_batch(&query) {
         submit_unawaited(&database, edit);
         return Ok(accepted(id.as_str()));
@@ -188,18 +193,20 @@ pub(crate) fn replicated(revs: Vec<RevId>) -> Result<Lineage, HttpError> {
     Ok(Lineage::Path(revs))
 }
 
-async fn into_edit(
+pub(super) async fn into_edit(
     document: Document,
     id: DocId,
     lineage: Lineage,
     database: &std::sync::Arc<Database>,
+    compression: Compression,
     followed: Vec<Staged>,
 ) -> Result<Edit, HttpError> {
     if document.attachments.is_empty() {
-        return Ok(document.into_edit(id, lineage, database)?);
+        return Ok(document.into_edit(id, lineage, database, &compression)?);
     }
     let database = database.clone();
-    blocking(move || Ok(document.into_edit_with(id, lineage, &database, followed)?)).await
+    blocking(move || Ok(document.into_edit_with(id, lineage, &database, &compression, followed)?))
+        .await
 }
 
 /// The boundary of a body of several parts; `None` for one that is JSON alone.

@@ -6,7 +6,7 @@ use http::{HeaderValue, Method, header};
 use store::{DocId, RevId};
 
 use super::{HttpPeer, document_path, url};
-use crate::{AttachmentStream, PeerError};
+use crate::{AttachmentForm, AttachmentStream, PeerError};
 
 impl HttpPeer {
     pub(super) async fn read_attachment(
@@ -14,10 +14,14 @@ impl HttpPeer {
         id: &DocId,
         rev: &RevId,
         name: &str,
+        form: AttachmentForm,
     ) -> Result<AttachmentStream, PeerError> {
         let uri = self.url.below(&path(id, rev, name))?;
         let mut headers = self.headers.clone();
         headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+        if form == AttachmentForm::Stored {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        }
         let reply = self.client.send("attachment", Method::GET, uri, &headers, None).await;
         let reply = reply.map_err(|error| match error {
             // Overtaken and compacted meanwhile: the document is read again.
@@ -26,12 +30,17 @@ impl HttpPeer {
             }
             error => error,
         })?;
-        if reply.is_encoded() {
+        let encoding = reply.encoding()?;
+        if encoding.is_some() && form == AttachmentForm::Decoded {
             return Err(PeerError::Answer(
                 "a compressed attachment, which was not asked for".into(),
             ));
         }
-        Ok(AttachmentStream { length: reply.length(), chunks: Box::pin(reply.into_stream()) })
+        Ok(AttachmentStream {
+            encoding,
+            length: reply.length(),
+            chunks: Box::pin(reply.into_stream()),
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::Stream;
+use http::HeaderValue;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::PeerError;
@@ -17,6 +18,7 @@ const PIECE_BYTES: usize = 64 * 1024;
 
 /// A body whose length is known beforehand.
 pub(super) struct RequestBody {
+    content_type: HeaderValue,
     left: u64,
     pieces: Pieces,
     sent: Arc<AtomicU64>,
@@ -27,20 +29,33 @@ enum Pieces {
     Stream(Pin<Box<dyn Stream<Item = Result<Bytes, PeerError>> + Send>>),
 }
 
+/// A body of JSON.
 impl From<Bytes> for RequestBody {
     fn from(bytes: Bytes) -> Self {
         let left = bytes.len() as u64;
-        Self { left, pieces: Pieces::Whole(bytes), sent: Arc::default() }
+        let content_type = HeaderValue::from_static("application/json");
+        Self { content_type, left, pieces: Pieces::Whole(bytes), sent: Arc::default() }
     }
 }
 
 impl RequestBody {
     /// A body of `length` bytes that are made while it is sent.
     pub(super) fn from_stream(
+        content_type: HeaderValue,
         length: u64,
         stream: impl Stream<Item = Result<Bytes, PeerError>> + Send + 'static,
     ) -> Self {
-        Self { left: length, pieces: Pieces::Stream(Box::pin(stream)), sent: Arc::default() }
+        Self {
+            content_type,
+            left: length,
+            pieces: Pieces::Stream(Box::pin(stream)),
+            sent: Arc::default(),
+        }
+    }
+
+    /// Its media type.
+    pub(super) fn content_type(&self) -> HeaderValue {
+        self.content_type.clone()
     }
 
     /// Counts what was handed to the connection.

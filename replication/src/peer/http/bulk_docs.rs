@@ -1,5 +1,7 @@
 //! Revisions to another server, many in one request.
 
+use std::sync::atomic::Ordering;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -9,7 +11,9 @@ use store::{DocId, RevId};
 use super::document::{self, Inline};
 use super::reply::printable;
 use super::{ANSWER_BYTES_MAX, HttpPeer, no_database, parse};
-use crate::{Peer, PeerError, Refusal, RefusalReason, Revision, Transfer};
+use crate::{
+    AttachmentForm, Peer, PeerError, Refusal, RefusalReason, Revision, RevisionAttachment, Transfer,
+};
 
 /// Bytes of one request, about.
 const REQUEST_BYTES: usize = 8 << 20;
@@ -27,7 +31,10 @@ impl HttpPeer {
         revisions: Vec<Revision>,
         source: &dyn Peer,
     ) -> Result<Vec<Refusal>, PeerError> {
-        let (alone, together): (Vec<_>, Vec<_>) = revisions.into_iter().partition(travels_alone);
+        let parts = self.takes_parts.load(Ordering::Relaxed);
+        let (alone, together): (Vec<_>, Vec<_>) = revisions
+            .into_iter()
+            .partition(|revision| travels_alone(revision) || parts && sends_encoded(revision));
         let (small, plain): (Vec<_>, Vec<_>) =
             together.into_iter().partition(Revision::sends_bytes);
         let mut refusals = Vec::new();
@@ -44,7 +51,7 @@ impl HttpPeer {
         }
         self.send_bulk(request, &mut refusals).await?;
         let refused: Vec<Option<Refusal>> = stream::iter(alone)
-            .map(|revision| self.upload(revision, source))
+            .map(|revision| self.upload(revision, source, parts))
             .buffered(AT_ONCE)
             .try_collect()
             .await?;
@@ -87,6 +94,13 @@ fn travels_alone(revision: &Revision) -> bool {
     !revision.attachments.is_empty() && (stubs || bytes.is_none_or(|sum| sum > SMALL_BYTES_MAX))
 }
 
+/// Whether attachments come with it that the source stores encoded.
+fn sends_encoded(revision: &Revision) -> bool {
+    let encoded =
+        |one: &RevisionAttachment| one.transfer == Transfer::Bytes && one.encoding.is_some();
+    revision.attachments.iter().any(encoded)
+}
+
 /// Reads a revision's small attachments, as base64.
 async fn inline(
     revision: Revision,
@@ -97,7 +111,8 @@ async fn inline(
     };
     let mut attachments = Vec::with_capacity(revision.attachments.len());
     for attachment in &revision.attachments {
-        let mut stream = source.attachment(&revision.id, rev, &attachment.name).await?;
+        let form = AttachmentForm::Decoded;
+        let mut stream = source.attachment(&revision.id, rev, &attachment.name, form).await?;
         let mut bytes = Vec::new();
         while let Some(chunk) = stream.chunks.try_next().await? {
             bytes.extend_from_slice(&chunk);

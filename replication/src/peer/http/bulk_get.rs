@@ -33,7 +33,7 @@ impl HttpPeer {
     }
 
     async fn bulk_get(&self, wanted: &[Wanted], bytes_max: usize) -> Result<Fetched, PeerError> {
-        let path = "/_bulk_get?revs=true&latest=true";
+        let path = "/_bulk_get?revs=true&latest=true&att_encoding_info=true";
         let mut reply = self.post("documents", path, question(wanted)).await?;
         let mut results = Results::new(wanted, bytes_max);
         while let Some(chunk) = reply.chunk().await? {

@@ -81,8 +81,7 @@ impl HttpClient {
         let user_agent = HeaderValue::from_static(USER_AGENT);
         request.headers_mut().insert(header::USER_AGENT, user_agent);
         if let Some(body) = body {
-            let json = HeaderValue::from_static("application/json");
-            request.headers_mut().insert(header::CONTENT_TYPE, json);
+            request.headers_mut().insert(header::CONTENT_TYPE, body.content_type());
             *request.body_mut() = body;
         }
         let sent = request.body().sent();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use store::json::{JsonError, Scanned, scan_document, write_string};
-use store::{DocId, RevId, Signature};
+use store::{DocId, Encoding, RevId, Signature};
 
 use super::nonsense;
 use crate::{PeerError, Revision, RevisionAttachment, Transfer};
@@ -79,16 +79,25 @@ struct Stub<'a> {
     length: Option<u64>,
     #[serde(default, borrow)]
     encoding: Option<Cow<'a, str>>,
+    #[serde(default)]
+    encoded_length: Option<u64>,
 }
 
 fn described(name: String, stub: Stub<'_>, rev: &RevId) -> RevisionAttachment {
     let content_type = stub.content_type.map(Cow::into_owned);
+    let encoding = stub.encoding.filter(|encoding| encoding == "gzip").map(|_| Encoding::Gzip);
+    let encoded_length = stub.encoded_length.filter(|_| encoding.is_some());
+    // Of what came to it compressed, CouchDB does not know how long it is decoded.
+    let length = stub.length.filter(|_| encoding.is_none() || encoded_length.is_some());
+    let length = length.filter(|length| encoded_length != Some(*length));
     RevisionAttachment {
         name,
         content_type: content_type.unwrap_or_else(|| "application/octet-stream".into()),
         revpos: stub.revpos.unwrap_or(rev.generation),
         digest: stub.digest.map(Cow::into_owned),
-        length: stub.length.filter(|_| stub.encoding.is_none()),
+        length,
+        encoding,
+        encoded_length,
         transfer: Transfer::Bytes,
     }
 }
@@ -110,6 +119,8 @@ pub(super) enum Inline<'a> {
     Base64(&'a str),
     /// Nothing yet: the bytes will be put in while the document is sent.
     Later,
+    /// That it follows, as the source stores it.
+    Follows,
 }
 
 /// The JSON of a revision in pieces: between two of them goes the base64 of an attachment that is
@@ -159,6 +170,17 @@ pub(super) fn write<'a>(
     gaps
 }
 
+/// Digest and length, where they are known.
+fn write_description(attachment: &RevisionAttachment, out: &mut Vec<u8>) {
+    if let Some(digest) = &attachment.digest {
+        out.extend_from_slice(b",\"digest\":");
+        write_string(out, digest);
+    }
+    if let Some(length) = attachment.length {
+        out.extend_from_slice(format!(",\"length\":{length}").as_bytes());
+    }
+}
+
 fn write_attachment(
     attachment: &RevisionAttachment,
     inline: &Inline<'_>,
@@ -172,12 +194,16 @@ fn write_attachment(
     match inline {
         Inline::Stub => {
             out.extend_from_slice(b",\"stub\":true");
-            if let Some(digest) = &attachment.digest {
-                out.extend_from_slice(b",\"digest\":");
-                write_string(out, digest);
+            write_description(attachment, out);
+        }
+        Inline::Follows => {
+            out.extend_from_slice(b",\"follows\":true");
+            write_description(attachment, out);
+            if let Some(encoding) = attachment.encoding {
+                out.extend_from_slice(format!(",\"encoding\":\"{encoding}\"").as_bytes());
             }
-            if let Some(length) = attachment.length {
-                out.extend_from_slice(format!(",\"length\":{length}").as_bytes());
+            if let Some(length) = attachment.encoded_length {
+                out.extend_from_slice(format!(",\"encoded_length\":{length}").as_bytes());
             }
         }
         Inline::Base64(text) => {

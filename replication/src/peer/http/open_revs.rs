@@ -43,7 +43,10 @@ impl HttpPeer {
         let revs: Vec<String> = wanted.revs.iter().map(ToString::to_string).collect();
         let revs = serde_json::Value::from(revs).to_string();
         let path = document_path(&wanted.id);
-        let path = format!("{path}?revs=true&latest=true&open_revs={}", url::encode(&revs));
+        let path = format!(
+            "{path}?revs=true&latest=true&att_encoding_info=true&open_revs={}",
+            url::encode(&revs)
+        );
         let reply: Reply = match self.get("document", &path).await {
             Ok(reply) => reply,
             Err(PeerError::Refused { status: 404, .. }) => {

@@ -8,11 +8,15 @@ use http::{Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use serde::Deserialize;
+use store::Encoding;
 
 use crate::PeerError;
 
 /// Bytes read of an answer that says no.
 const REFUSAL_BYTES_MAX: usize = 64 * 1024;
+
+/// How servers call themselves that understand parts with a `Content-Encoding`.
+const PART_TAKERS: [&str; 2] = ["CouchDB/", "Larder/"];
 
 /// Characters kept of another server's words.
 const REASON_CHARS_MAX: usize = 300;
@@ -23,7 +27,8 @@ pub(super) struct Reply {
     what: &'static str,
     status: StatusCode,
     length: Option<u64>,
-    encoded: bool,
+    encoding: Option<Result<Encoding, ()>>,
+    takes_parts: bool,
     body: Incoming,
     idle: Duration,
 }
@@ -33,9 +38,16 @@ impl Reply {
         let length = response.headers().get(header::CONTENT_LENGTH);
         let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
         let encoding = response.headers().get(header::CONTENT_ENCODING);
-        let encoded = encoding.is_some_and(|encoding| encoding != "identity");
+        let encoding = encoding.filter(|encoding| *encoding != "identity");
+        let encoding =
+            encoding.map(|encoding| (encoding == "gzip").then_some(Encoding::Gzip).ok_or(()));
+        let server = response.headers().get(header::SERVER).map(header::HeaderValue::as_bytes);
+        let takes_parts = server.is_some_and(|server| {
+            PART_TAKERS.iter().any(|name| server.starts_with(name.as_bytes()))
+        });
         let status = response.status();
-        Self { what, status, length, encoded, body: response.into_body(), idle }
+        let body = response.into_body();
+        Self { what, status, length, encoding, takes_parts, body, idle }
     }
 
     /// The length of the body, where the head says it.
@@ -43,9 +55,19 @@ impl Reply {
         self.length
     }
 
-    /// Whether the body is compressed.
-    pub(super) fn is_encoded(&self) -> bool {
-        self.encoded
+    /// How the body is encoded.
+    ///
+    /// # Errors
+    /// [`PeerError::Answer`] when it is in a way that no hub reads.
+    pub(super) fn encoding(&self) -> Result<Option<Encoding>, PeerError> {
+        let unread = |()| PeerError::Answer(format!("{} in an unknown encoding", self.what));
+        self.encoding.transpose().map_err(unread)
+    }
+
+    /// Whether the server says that it is one that takes attachments encoded, in parts of their
+    /// own. Others may keep what is encoded as if it were not.
+    pub(super) fn takes_parts(&self) -> bool {
+        self.takes_parts
     }
 
     /// The next part of the body.

@@ -1,20 +1,22 @@
-//! A document with attachments to another server, its base64 made while it is sent.
+//! A document with attachments to another server, each read while it is sent: as base64 within the
+//! document's JSON, or as a part of its own where the server takes those.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::future::join;
 use futures_util::{StreamExt as _, stream};
-use http::Method;
+use http::{HeaderValue, Method};
 use store::RevId;
 use tokio::sync::mpsc;
 
 use super::bulk_docs::reason;
 use super::document::{self, Inline};
+use super::multipart::{self, Envelope};
 use super::{ANSWER_BYTES_MAX, HttpPeer, RequestBody, document_path};
 use crate::{
-    AttachmentStream, Peer, PeerError, Refusal, RefusalReason, Revision, RevisionAttachment,
-    Transfer,
+    AttachmentForm, AttachmentStream, Peer, PeerError, Refusal, RefusalReason, Revision,
+    RevisionAttachment, Transfer,
 };
 
 /// Pieces of a body waiting for the connection.
@@ -29,18 +31,28 @@ impl HttpPeer {
         &self,
         revision: Revision,
         source: &dyn Peer,
+        parts: bool,
     ) -> Result<Option<Refusal>, PeerError> {
         let Some(rev) = revision.rev().cloned() else {
             return Err(PeerError::Answer("a revision without an id".into()));
         };
-        let (text, gaps) = cut(&revision);
-        let attachments = open_unmeasured(&revision, &rev, source).await?;
-        let encoded: u64 = attachments.iter().map(|one| base64_length(one.length)).sum();
+        let form = if parts { AttachmentForm::Stored } else { AttachmentForm::Decoded };
+        let Envelope { content_type, texts } = match form {
+            AttachmentForm::Stored => multipart::envelope(&revision)?,
+            AttachmentForm::Decoded => cut(&revision),
+        };
+        let attachments = open_unmeasured(&revision, &rev, source, form).await?;
+        let length = |one: &Outgoing<'_>| match form {
+            AttachmentForm::Stored => one.length,
+            AttachmentForm::Decoded => base64_length(one.length),
+        };
+        let length = texts.iter().map(|text| text.len() as u64).sum::<u64>()
+            + attachments.iter().map(length).sum::<u64>();
         let (pieces, coming) = mpsc::channel(PIECES_MAX);
-        let body = RequestBody::from_stream(text.len() as u64 + encoded, received(coming));
+        let body = RequestBody::from_stream(content_type, length, received(coming));
         let path = format!("{}?new_edits=false", document_path(&revision.id));
         let sending = self.send("document", Method::PUT, &path, Some(body));
-        let feeding = feed(&revision, &rev, &text, &gaps, attachments, source, pieces);
+        let feeding = feed(&revision, &rev, texts, attachments, form, source, pieces);
         let (fed, sent) = join(feeding, sending).await;
         let refused = match (sent, fed) {
             (Ok(reply), _) => {
@@ -76,14 +88,23 @@ struct Outgoing<'a> {
     opened: Option<AttachmentStream>,
 }
 
-fn cut(revision: &Revision) -> (Bytes, Vec<usize>) {
+/// The document's JSON, cut where the base64 of attachments goes.
+fn cut(revision: &Revision) -> Envelope {
     let mut text = Vec::new();
     let inline = |at: usize| match revision.attachments[at].transfer {
         Transfer::Stub => Inline::Stub,
         Transfer::Bytes => Inline::Later,
     };
     let gaps = document::write(revision, inline, &mut text);
-    (text.into(), gaps)
+    let mut text = Bytes::from(text);
+    let mut texts = Vec::with_capacity(gaps.len() + 1);
+    let mut from = 0;
+    for gap in gaps {
+        texts.push(text.split_to(gap - from));
+        from = gap;
+    }
+    texts.push(text);
+    Envelope { content_type: HeaderValue::from_static("application/json"), texts }
 }
 
 /// The attachments to send, each with its length.
@@ -91,13 +112,18 @@ async fn open_unmeasured<'a>(
     revision: &'a Revision,
     rev: &RevId,
     source: &dyn Peer,
+    form: AttachmentForm,
 ) -> Result<Vec<Outgoing<'a>>, PeerError> {
     let mut outgoing = Vec::new();
     for described in revision.attachments.iter().filter(|one| one.transfer == Transfer::Bytes) {
-        outgoing.push(match described.length {
+        let length = match (form, described.encoding) {
+            (AttachmentForm::Stored, Some(_)) => described.encoded_length,
+            _ => described.length,
+        };
+        outgoing.push(match length {
             Some(length) => Outgoing { described, length, opened: None },
             None => {
-                let stream = source.attachment(&revision.id, rev, &described.name).await?;
+                let stream = source.attachment(&revision.id, rev, &described.name, form).await?;
                 let length = stream.length.ok_or_else(|| wrong_length(described))?;
                 Outgoing { described, length, opened: Some(stream) }
             }
@@ -120,28 +146,35 @@ fn received(
 async fn feed(
     revision: &Revision,
     rev: &RevId,
-    text: &Bytes,
-    gaps: &[usize],
+    texts: Vec<Bytes>,
     attachments: Vec<Outgoing<'_>>,
+    form: AttachmentForm,
     source: &dyn Peer,
     pieces: Pieces,
 ) -> Result<(), PeerError> {
-    let mut from = 0;
-    for (gap, outgoing) in gaps.iter().zip(attachments) {
-        if pieces.send(Ok(text.slice(from..*gap))).await.is_err() {
+    let mut attachments = attachments.into_iter();
+    for text in texts {
+        if pieces.send(Ok(text)).await.is_err() {
             return Ok(());
         }
-        from = *gap;
+        let Some(outgoing) = attachments.next() else { break };
         let Outgoing { described, length, opened } = outgoing;
         let stream = match opened {
             Some(stream) => Ok(stream),
-            None => source.attachment(&revision.id, rev, &described.name).await,
+            None => source.attachment(&revision.id, rev, &described.name, form).await,
         };
-        let encoded = match stream {
-            Ok(stream) => encode(stream, length, described, &pieces).await,
-            Err(error) => Err(error),
+        let sent = match (stream, form) {
+            (Ok(stream), AttachmentForm::Stored) if stream.encoding != described.encoding => {
+                let problem = format!("attachment {:?} in another encoding", described.name);
+                Err(PeerError::Answer(problem))
+            }
+            (Ok(stream), AttachmentForm::Stored) => pass(stream, length, described, &pieces).await,
+            (Ok(stream), AttachmentForm::Decoded) => {
+                encode(stream, length, described, &pieces).await
+            }
+            (Err(error), _) => Err(error),
         };
-        match encoded {
+        match sent {
             Ok(true) => {}
             Ok(false) => return Ok(()),
             Err(error) => {
@@ -151,8 +184,28 @@ async fn feed(
             }
         }
     }
-    let _ = pieces.send(Ok(text.slice(from..))).await;
     Ok(())
+}
+
+/// Sends an attachment as it comes; whether anybody still reads.
+async fn pass(
+    mut stream: AttachmentStream,
+    length: u64,
+    described: &RevisionAttachment,
+    pieces: &Pieces,
+) -> Result<bool, PeerError> {
+    let mut left = length;
+    while let Some(chunk) = stream.chunks.next().await {
+        let chunk = chunk?;
+        left = left.checked_sub(chunk.len() as u64).ok_or_else(|| wrong_length(described))?;
+        if !chunk.is_empty() && pieces.send(Ok(chunk)).await.is_err() {
+            return Ok(false);
+        }
+    }
+    if left > 0 {
+        return Err(wrong_length(described));
+    }
+    Ok(true)
 }
 
 /// Sends an attachment as base64; whether anybody still reads.

@@ -223,7 +223,7 @@ impl LocalDatabase {
         Ok(fetched)
     }
 
-    /// As [`crate::Peer::attachment`]; with its length.
+    /// As [`crate::Peer::attachment`]: the bytes stored, and what is said of them.
     ///
     /// # Errors
     /// Any of [`PeerError`]; one that is passing when the revision is gone.
@@ -232,7 +232,7 @@ impl LocalDatabase {
         id: &DocId,
         rev: &RevId,
         name: &str,
-    ) -> Result<(AttachmentReader, u64), PeerError> {
+    ) -> Result<(AttachmentReader, Attachment), PeerError> {
         self.database.read(|snapshot| {
             let gone = || PeerError::Answer(format!("attachment {name:?} is gone"));
             let document = snapshot.tree(id)?.ok_or_else(gone)?;
@@ -241,7 +241,7 @@ impl LocalDatabase {
             let body = snapshot.body(stored.body)?.ok_or_else(gone)?;
             let found = body.attachments.iter().find(|attachment| attachment.name == name);
             let attachment = found.ok_or_else(gone)?;
-            Ok((snapshot.attachment(attachment)?, attachment.length))
+            Ok((snapshot.attachment(attachment)?, attachment.clone()))
         })
     }
 
@@ -320,6 +320,8 @@ fn described(attachment: Attachment) -> RevisionAttachment {
         revpos: attachment.revpos,
         digest: Some(attachment.digest.to_string()),
         length: Some(attachment.length),
+        encoding: attachment.encoding,
+        encoded_length: attachment.encoded_length,
         transfer: Transfer::Bytes,
     }
 }

@@ -2,7 +2,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use super::*;
-use crate::{Content, Database, Edit, Lineage, Millis, NewAttachment, Options, Store};
+use crate::{Content, Database, Edit, Intake, Lineage, Millis, NewAttachment, Options, Store};
 
 fn database() -> Arc<Database> {
     let options = Options { writer_threads: 0, open_databases_max: 4, device: [0; 32] };
@@ -18,8 +18,19 @@ fn write(
     body: &str,
     attached: &[(&str, usize)],
 ) {
+    write_as(Intake::Plain, database, path, deleted, body, attached);
+}
+
+fn write_as(
+    intake: Intake,
+    database: &Database,
+    path: &[&str],
+    deleted: bool,
+    body: &str,
+    attached: &[(&str, usize)],
+) {
     let attachments = attached.iter().map(|(name, length)| {
-        let mut writer = database.stage(u64::MAX).unwrap();
+        let mut writer = database.stage(u64::MAX, intake).unwrap();
         writer.write_all(&vec![b'a'; *length]).unwrap();
         NewAttachment {
             name: (*name).into(),
@@ -133,4 +144,27 @@ fn large_attachments_are_read_while_they_are_written() {
         let bytes = base64::engine::general_purpose::STANDARD.decode(data).unwrap();
         assert_eq!(bytes, vec![b'a'; length], "{name}");
     }
+}
+
+#[test]
+fn compressed_attachments_say_how_they_are_stored() {
+    let database = database();
+    let stored = [("s", 4), ("large", 2_000_000)];
+    write_as(Intake::Compress(8), &database, &["1-a"], false, "{}", &stored);
+    let parsed = |show: &Show| -> serde_json::Value {
+        let text = render(&database, None, show);
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["_attachments"].clone()
+    };
+    let plain = parsed(&Show::default());
+    assert_eq!(plain["s"]["length"], 4);
+    assert_eq!(plain["s"].get("encoding"), None);
+    assert_ne!(plain["s"]["digest"], "md5-dLhzN0VCANTTP4DEZj3F5Q==");
+    let told = parsed(&Show { encoding_info: true, ..Show::default() });
+    assert_eq!(told["s"]["encoding"], "gzip");
+    assert_eq!(told["large"]["length"], 2_000_000);
+    assert!(told["large"]["encoded_length"].as_u64().unwrap() < 10_000);
+    let whole = parsed(&Show { attachments: ShowAttachments::All, ..Show::default() });
+    assert_eq!(whole["s"]["data"], "YWFhYQ==");
+    assert_eq!(whole["large"]["data"].as_str().unwrap().len(), 2_666_668);
+    assert_eq!(whole["s"].get("encoding"), None);
 }

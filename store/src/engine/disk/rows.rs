@@ -370,7 +370,8 @@ impl RowsMut for SqliteRows<'_> {
     }
 
     fn put_blob(&mut self, staged: &Staged) -> Result<Option<BlobRow>, Error> {
-        let Staged { content, length, data, .. } = staged;
+        let Staged { content, data, .. } = staged;
+        let length = staged.stored_length();
         let known =
             self.one("SELECT 1 FROM blobs WHERE hash = ?1", [&content.0[..]], |_| Ok(()))?;
         if known.is_some() {
@@ -384,8 +385,8 @@ impl RowsMut for SqliteRows<'_> {
             }
         };
         let sql = "INSERT INTO blobs (hash, length, data) VALUES (?1, ?2, ?3)";
-        self.run(sql, params![&content.0[..], clamp(*length), bytes])?;
-        Ok(Some(BlobRow { hash: *content, length: *length, in_file }))
+        self.run(sql, params![&content.0[..], clamp(length), bytes])?;
+        Ok(Some(BlobRow { hash: *content, length, in_file }))
     }
 
     fn copy_blob(&mut self, row: BlobRow, from: &dyn Rows) -> Result<(), Error> {
