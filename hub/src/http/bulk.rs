@@ -4,6 +4,7 @@ mod batch;
 mod docs;
 mod get;
 mod parallel;
+mod parts;
 mod request;
 mod rows;
 mod wanted;

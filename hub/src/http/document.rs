@@ -1,15 +1,17 @@
 //! Documents one at a time.
 
 mod copy;
+mod form;
 mod options;
 mod parts;
 mod read;
-mod related;
+pub(crate) mod related;
 mod revision;
 mod submit;
 mod write;
 
 pub(crate) use copy::copy;
+pub(crate) use form::upload;
 pub(crate) use options::{OpenRevs, ReadOptions, rev_options};
 pub(crate) use read::{chosen, get};
 pub(crate) use revision::Revision;

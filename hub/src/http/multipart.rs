@@ -143,6 +143,12 @@ impl PartHeaders {
         self.0.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 
+    /// The names of the field and of the file that a form's `Content-Disposition` gives.
+    pub(crate) fn field(&self) -> [Option<String>; 2] {
+        let parameters = self.find("content-disposition").and_then(|text| text.split_once(';'));
+        ["name", "filename"].map(|wanted| parameter(parameters?.1, wanted))
+    }
+
     /// The file name in `Content-Disposition`, which CouchDB writes with no escapes, and others
     /// with.
     pub(crate) fn file_names(&self) -> Option<[String; 2]> {

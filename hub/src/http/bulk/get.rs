@@ -1,16 +1,20 @@
 //! `_bulk_get`.
 
+use std::borrow::Cow;
 use std::iter::Peekable;
 use std::vec::IntoIter;
 
+use http::header;
 use serde_json::{Value, json};
 use store::{Database, DocId, DocTree, Error, Output, RevId, Show, ShowAttachments, Snapshot};
 
+use super::parts::Parts;
 use super::wanted::{Wanted, check_query};
 use crate::access::Action;
-use crate::http::document::{OpenRevs, ReadOptions, chosen};
+use crate::http::document::{OpenRevs, ReadOptions, chosen, related};
+use crate::http::multipart::Boundary;
 use crate::http::pages::{self, Gate, PAGE_BYTES, Pages, Progress};
-use crate::http::{Call, HttpError, Reply, json_body};
+use crate::http::{Call, HttpError, Reply, accept, json_body};
 
 /// `POST /{db}/_bulk_get`
 pub(crate) async fn bulk_get(call: Call) -> Result<Reply, HttpError> {
@@ -24,7 +28,19 @@ pub(crate) async fn bulk_get(call: Call) -> Result<Reply, HttpError> {
         return Err(HttpError::BadRequest("Missing JSON list of 'docs'.".into()));
     };
     let wanted = docs.into_iter().peekable();
-    pages::answer(gate, database, Documents { wanted, latest, show, begun: false }).await
+    let media_type = ["multipart/mixed", "multipart/related"]
+        .into_iter()
+        .find(|media_type| accept::prefers(&headers, media_type));
+    let Some(media_type) = media_type else {
+        return pages::answer(gate, database, Documents { wanted, latest, show, begun: false })
+            .await;
+    };
+    let boundary = Boundary::random()?;
+    let media_type = related::media_type(media_type, &boundary)?;
+    let documents = Parts::new(wanted, latest, &show, boundary);
+    let mut reply = pages::answer(gate, database, documents).await?;
+    reply.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    Ok(reply)
 }
 
 /// The documents asked for.
@@ -70,14 +86,7 @@ impl Documents {
             Wanted::Document { id, rev, atts_since } => {
                 store::json::write_string(output.text(), id.as_str());
                 output.text().extend_from_slice(b",\"docs\":[");
-                let since;
-                let show = if atts_since.is_empty() {
-                    &self.show
-                } else {
-                    let attachments = ShowAttachments::Since(atts_since.clone());
-                    since = Show { attachments, ..self.show.clone() };
-                    &since
-                };
+                let show = &shown(&self.show, atts_since);
                 match snapshot.tree(id)? {
                     None => write_missing(id, rev.as_ref(), output.text()),
                     Some(document) => {
@@ -121,6 +130,15 @@ impl Documents {
         }
         Ok(())
     }
+}
+
+/// What is shown of a document that the client has attachments of.
+pub(super) fn shown<'a>(show: &'a Show, atts_since: &[RevId]) -> Cow<'a, Show> {
+    if atts_since.is_empty() {
+        return Cow::Borrowed(show);
+    }
+    let attachments = ShowAttachments::Since(atts_since.to_vec());
+    Cow::Owned(Show { attachments, ..show.clone() })
 }
 
 /// What is not there; a document asked for without a revision has the revision `undefined`.
