@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { text } from 'node:stream/consumers';
 import { ChangesFollower, Pagination, PagerType } from '@ibm-cloud/cloudant';
-import { address, failure, freshName, test } from './hubs.mjs';
+import { address, eventually, failure, freshName, test } from './hubs.mjs';
 import { cloudant } from './cloudant.mjs';
 
 const service = cloudant();
@@ -143,4 +143,39 @@ test('what happens to databases is told', async () => {
   assert.ok(results.some(({ dbName }) => dbName === db));
   const { length } = (await updates({ since: '0', limit: 1 })).results;
   assert.equal(length, 1);
+});
+
+test('replications are asked for by documents and shown by the scheduler', async () => {
+  const [source, target] = [await filled(9), await filled(0)];
+  const side = (db) => ({ url: `${address().origin}/${db}`, auth: { basic: address() } });
+  const replicationDocument = { source: side(source), target: side(target) };
+  const posted = (await service.postReplicator({ replicationDocument })).result;
+  const finished = await eventually(async () => {
+    const { result } = await service.getReplicationDocument({ docId: posted.id });
+    return result._replication_state === 'completed' && result;
+  });
+  assert.ok(!JSON.stringify((await service.getSchedulerDocs()).result).includes(address().password));
+  const head = await service.headReplicationDocument({ docId: posted.id });
+  assert.equal(head.headers.etag, `"${finished._rev}"`);
+  const { docCount } = (await service.getDatabaseInformation({ db: target })).result;
+  assert.equal(docCount, 9);
+
+  const live = freshName('live');
+  await service.putReplicationDocument({
+    docId: live, replicationDocument: { ...replicationDocument, continuous: true },
+  });
+  const scheduled = await eventually(async () => {
+    const { result } = await service.getSchedulerDocs({ states: ['running'] });
+    return result.docs.find(({ docId }) => docId === live);
+  });
+  assert.equal((await service.headSchedulerDocument({ docId: live })).status, 200);
+  const shown = (await service.getSchedulerDocument({ docId: live })).result;
+  assert.deepEqual([shown.docId, shown.database, shown.id], [live, '_replicator', scheduled.id]);
+  const { jobs } = (await service.getSchedulerJobs({ limit: 50 })).result;
+  const job = jobs.find(({ docId }) => docId === live);
+  assert.equal((await service.headSchedulerJob({ jobId: job.id })).status, 200);
+  assert.equal((await service.getSchedulerJob({ jobId: job.id })).result.docId, live);
+  const { _rev: rev } = (await service.getReplicationDocument({ docId: live })).result;
+  await service.deleteReplicationDocument({ docId: live, rev });
+  await eventually(() => service.getSchedulerJob({ jobId: job.id }).then(() => false, () => true));
 });

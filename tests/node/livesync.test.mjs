@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { request } from 'node:http';
 import { PouchDB, address, ask, cancelled, freshName, leaves, memory, seen, test, told } from './support.mjs';
 
 /** The pages Obsidian runs as: on a desktop, on an iPhone, on Android. */
@@ -23,6 +24,18 @@ const SETTINGS = [
 ];
 
 const NODE = '/_node/nonode@nohost/_config';
+
+const authorization = `Basic ${btoa(`${address().username}:${address().password}`)}`;
+
+/** A request with exactly these headers, which `fetch` would not send. */
+function bare(method, path, headers) {
+  return new Promise((resolve, reject) => {
+    const sent = request(`${address().origin}${path}`, { method, headers }, (answer) => {
+      answer.resume().on('end', () => resolve({ status: answer.statusCode, headers: answer.headers }));
+    });
+    sent.on('error', reject).end();
+  });
+}
 
 async function setUp() {
   const { username, password } = address();
@@ -77,6 +90,51 @@ test('the set-up script runs, and the settings are there afterwards', async () =
   assert.deepEqual([couchdb, Number(version.split('.')[0])], ['Welcome', 3]);
   const { userCtx } = await told('GET', '/_session');
   assert.ok(userCtx.roles.includes('_admin'));
+});
+
+test('the pages that were named may ask, others may not', async () => {
+  await setUp();
+  const preflight = { 'access-control-request-method': 'PUT', 'access-control-request-headers': 'authorization,content-type' };
+  for (const origin of ORIGINS) {
+    const asked = await bare('OPTIONS', '/', { origin, ...preflight });
+    assert.ok([200, 204].includes(asked.status), origin);
+    const allowed = (name) => asked.headers[`access-control-allow-${name}`];
+    assert.deepEqual([allowed('origin'), allowed('credentials')], [origin, 'true']);
+    assert.match(allowed('methods'), /PUT/);
+    assert.match(allowed('headers'), /authorization/i);
+    const told = await bare('GET', '/', { origin, authorization });
+    assert.deepEqual(
+      [told.status, told.headers['access-control-allow-origin'],
+        told.headers['access-control-allow-credentials']],
+      [200, origin, 'true'],
+    );
+  }
+  const stranger = await bare('GET', '/', { origin: 'https://example.org', authorization });
+  assert.equal(stranger.headers['access-control-allow-origin'], undefined);
+  assert.equal(stranger.status, 403);
+
+  // The plug-in's own PouchDB runs in such a page.
+  const { origin: hub } = address();
+  const page = new PouchDB(`${hub}/${freshName('obsidian')}`, {
+    auth: address(),
+    fetch: (url, options) => {
+      options.headers.set('origin', ORIGINS[0]);
+      return PouchDB.fetch(url, options);
+    },
+  });
+  await fill(page, 3);
+  const vault = memory();
+  await vault.sync(page);
+  assert.deepEqual(await leaves(vault), await leaves(page));
+});
+
+test('a note as large as the settings allow goes in', async () => {
+  await setUp();
+  const hub = remote();
+  // More than CouchDB takes when nobody says otherwise.
+  const large = chunk(7_000_000);
+  await hub.put(large);
+  assert.equal((await hub.get(large._id)).data, large.data);
 });
 
 test('a vault, its milestone and its parameters', async () => {

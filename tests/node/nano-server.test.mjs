@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { text } from 'node:stream/consumers';
 import nano from 'nano';
-import { address, event, failure, freshName, hubs, test } from './hubs.mjs';
+import { address, event, eventually, failure, freshName, hubs, test } from './hubs.mjs';
 
 const server = nano(hubs[0]);
 
@@ -164,6 +164,32 @@ test('a database replicates into another', async () => {
   assert.equal(again.ok, true);
   const absent = await failure(() => db.replicate(freshName('nano')));
   assert.deepEqual([absent.statusCode, absent.error], [404, 'db_not_found']);
+});
+
+test('a replication is asked for by a document, followed, and ended', async () => {
+  const db = await filled(12);
+  const target = freshName('nano');
+  const once = await db.replication.enable(target, { create_target: true });
+  const state = async (id) => (await db.replication.query(id))._replication_state;
+  await eventually(async () => await state(once.id) === 'completed');
+  assert.equal((await server.db.get(target)).doc_count, 12);
+  const done = await db.replication.query(once.id);
+  assert.equal(done._replication_stats.docs_written, 12);
+  assert.equal((await db.replication.disable(once.id, done._rev)).ok, true);
+
+  const live = await server.db.replication.enable(db.config.db, target, { continuous: true });
+  await db.insert({ n: 'later' }, 'later');
+  await eventually(() => server.use(target).get('later').catch(() => null));
+  const on = (path) => server.request({ path });
+  const doc = await on(`_scheduler/docs/_replicator/${live.id}`);
+  assert.deepEqual([doc.doc_id, doc.state], [live.id, 'running']);
+  const { jobs } = await on('_scheduler/jobs');
+  assert.ok(jobs.some(({ doc_id: id }) => id === live.id));
+  const tasks = await on('_active_tasks');
+  assert.ok(tasks.some(({ type, doc_id: id }) => type === 'replication' && id === live.id));
+  const { _rev } = await server.db.replication.query(live.id);
+  await server.db.replication.disable(live.id, _rev);
+  await eventually(async () => (await on('_scheduler/jobs')).jobs.every(({ doc_id: id }) => id !== live.id));
 });
 
 test('the node: settings, members, tasks', async () => {

@@ -74,6 +74,7 @@ class Server(unittest.TestCase):
         self.assertEqual(server.node_config(section="couchdb3"), {"key": "two"})
         self.assertIn("couchdb3", server.node_config())
         self.assertEqual(server.delete_node_config("couchdb3", "key"), "two")
+        self.assertTrue(server.reload_node_config())
 
     def test_a_database_replicates_into_another(self):
         source, target = database(numbered(20)), fresh_name("couchdb3")

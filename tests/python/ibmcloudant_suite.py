@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import threading
+import time
 import unittest
 
 from ibm_cloud_sdk_core import ApiException
@@ -19,6 +20,10 @@ from ibmcloudant.cloudant_v1 import (
     CloudantV1,
     DesignDocument,
     Document,
+    ReplicationDatabase,
+    ReplicationDatabaseAuth,
+    ReplicationDatabaseAuthBasic,
+    ReplicationDocument,
     SecurityObject,
 )
 from ibmcloudant.features.changes_follower import ChangesFollower
@@ -88,6 +93,32 @@ class Server(unittest.TestCase):
         db = database()
         told = service.get_db_updates(since=since, feed="longpoll", timeout=10_000).get_result()
         self.assertIn(db, [row["db_name"] for row in told["results"]])
+
+
+class Replication(unittest.TestCase):
+    def test_documents_and_the_scheduler(self):
+        source, target = database(numbered(9)), database()
+        side = lambda db: ReplicationDatabase(
+            url=f"{hub.origin}/{db}",
+            auth=ReplicationDatabaseAuth(
+                basic=ReplicationDatabaseAuthBasic(username=hub.user, password=hub.token)
+            ),
+        )
+        wanted = ReplicationDocument(source=side(source), target=side(target))
+        put = service.put_replication_document(doc_id=source, replication_document=wanted)
+        self.assertTrue(put.get_result()["ok"])
+        read = lambda: service.get_replication_document(doc_id=source).get_result()
+        while read().get("_replication_state") != "completed":
+            time.sleep(0.05)
+        self.assertEqual(
+            service.get_database_information(db=target).get_result()["doc_count"], 9
+        )
+        shown = service.get_scheduler_document(doc_id=source).get_result()
+        self.assertEqual((shown["doc_id"], shown["state"]), (source, "completed"))
+        docs = service.get_scheduler_docs(states=["completed"]).get_result()["docs"]
+        self.assertIn(source, [doc["doc_id"] for doc in docs])
+        self.assertEqual(service.get_scheduler_jobs().get_result()["jobs"], [])
+        service.delete_replication_document(doc_id=source, rev=read()["_rev"])
 
 
 class Documents(unittest.TestCase):
