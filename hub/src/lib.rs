@@ -13,6 +13,8 @@ mod control;
 mod couch_config;
 mod data_dir;
 mod discovery;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod http;
 mod key_file;
 mod listener;

@@ -13,6 +13,8 @@ mod database;
 mod document;
 mod engine;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod json;
 mod name;
 mod rev;

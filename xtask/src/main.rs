@@ -1,4 +1,4 @@
-//! The workshop's commands, for people and for CI alike: `cargo xtask check|test|demo|bench`.
+//! The workshop's commands, for people and for CI alike: `cargo xtask check|test|demo|bench|fuzz`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
@@ -6,6 +6,7 @@ mod bench;
 mod check;
 mod command;
 mod demo;
+mod fuzz;
 mod needs;
 mod test;
 mod total;
@@ -22,6 +23,9 @@ usage: cargo xtask VERB
                             `--records N` takes the first N records
   bench [whole] [ARGS]      benchmarks of the store, and of a whole hub under load;
                             `whole --rounds N` is that alone
+  fuzz [TARGET] [--seconds N]
+                            hostile bytes for the parsers, 60 s a target; needs a nightly
+                            toolchain and cargo-fuzz
 
 Needs beyond cargo are installed with apt-get when root on Debian; elsewhere what is
 missing is named and its tests are skipped, unless CI is set or `--no-skip` is given.";
@@ -37,6 +41,7 @@ fn main() -> ExitCode {
         "test" => test::run(rest),
         "demo" => demo::run(rest),
         "bench" => bench::run(rest),
+        "fuzz" => fuzz::run(rest),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
             Ok(())

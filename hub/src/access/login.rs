@@ -230,17 +230,23 @@ enum Guess {
 }
 
 /// What an `Authorization` header holds.
-enum Credentials<'a> {
+pub(crate) enum Credentials<'a> {
     /// Another scheme, or CouchDB's `_:_` of those who logged out.
     None,
     /// A name and a token.
-    Basic { name: String, token: Vec<u8> },
+    Basic {
+        /// The name.
+        name: String,
+        /// The token.
+        token: Vec<u8>,
+    },
     /// A token alone.
     Bearer(&'a [u8]),
 }
 
 impl<'a> Credentials<'a> {
-    fn parse(header: &'a [u8]) -> Result<Self, HttpError> {
+    /// Reads the header.
+    pub(crate) fn parse(header: &'a [u8]) -> Result<Self, HttpError> {
         let space = header.iter().position(|&b| b == b' ').unwrap_or(header.len());
         let (scheme, rest) = header.split_at(space);
         let rest = rest.trim_ascii();

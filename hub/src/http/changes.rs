@@ -12,8 +12,7 @@ use store::{Database, Direction};
 use tokio::sync::watch;
 
 use self::live::Live;
-use self::options::Options;
-pub(super) use self::options::{Feed, Patience, patience};
+pub(crate) use self::options::{Feed, Options, Patience, patience};
 use self::reader::Reader;
 use super::etag::ETag;
 use super::pages::{self, Gate};

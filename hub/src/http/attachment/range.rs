@@ -4,7 +4,7 @@ use super::HttpError;
 
 /// What part of an attachment is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(crate) enum Wanted {
     /// All of it.
     Whole,
     /// One run of bytes.
@@ -15,11 +15,11 @@ pub(super) enum Wanted {
 
 /// A run of bytes within an attachment; never empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Part {
+pub(crate) struct Part {
     /// Its first byte, counted from 0.
-    pub(super) first: u64,
+    pub(crate) first: u64,
     /// Its last byte.
-    pub(super) last: u64,
+    pub(crate) last: u64,
 }
 
 /// Runs answered in one request; whoever asks for more gets the whole, as in CouchDB.
@@ -27,7 +27,7 @@ const PARTS_MAX: usize = 9;
 
 impl Part {
     /// How many bytes it has.
-    pub(super) fn length(self) -> u64 {
+    pub(crate) fn length(self) -> u64 {
         self.last - self.first + 1
     }
 }
@@ -35,7 +35,7 @@ impl Part {
 impl Wanted {
     /// Reads the header for an attachment of `length` bytes. What is no range of bytes asks for the
     /// whole, and so does `0-`.
-    pub(super) fn parse(range: &str, length: u64) -> Result<Self, HttpError> {
+    pub(crate) fn parse(range: &str, length: u64) -> Result<Self, HttpError> {
         let Some(ranges) = range.trim().strip_prefix("bytes=") else { return Ok(Self::Whole) };
         let mut parts = Vec::new();
         for range in ranges.split(',') {

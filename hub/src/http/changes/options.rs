@@ -11,7 +11,7 @@ use crate::http::{HttpError, Query};
 
 /// What a changes feed is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Options {
+pub(crate) struct Options {
     pub(super) feed: Feed,
     pub(super) since: Since,
     /// Most rows sent.
@@ -29,7 +29,7 @@ pub(super) struct Options {
 
 /// How a feed goes on when it has caught up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::http) enum Feed {
+pub(crate) enum Feed {
     /// It ends.
     Normal,
     /// It waits until there is something to tell, and ends.
@@ -51,7 +51,7 @@ pub(super) enum Since {
 
 /// What a feed does while nothing happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::http) enum Patience {
+pub(crate) enum Patience {
     /// Ends after so long.
     Timeout(Duration),
     /// Sends a sign of life every so often.
@@ -67,7 +67,7 @@ const HEARTBEAT_MIN: Duration = Duration::from_millis(50);
 
 impl Options {
     /// Reads the query, the body of a `POST`, and the header that a browser's `EventSource` sends.
-    pub(super) fn parse(
+    pub(crate) fn parse(
         query: &Query,
         body: Option<&Map<String, Value>>,
         headers: &HeaderMap,
@@ -135,7 +135,7 @@ fn show(query: &Query) -> Show {
 }
 
 /// How long a feed waits, from the options `heartbeat` and `timeout`.
-pub(in crate::http) fn patience(query: &Query) -> Result<Patience, HttpError> {
+pub(crate) fn patience(query: &Query) -> Result<Patience, HttpError> {
     if let Some(text) = query.text("heartbeat") {
         let every = match text.parse::<i64>() {
             _ if text == "true" => WAIT_MAX,
