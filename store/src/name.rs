@@ -56,8 +56,8 @@ pub enum DbNameError {
     )]
     Characters(String),
     /// More than 238 bytes.
-    #[error("Database name is too long.")]
-    TooLong,
+    #[error("At least one path segment of `{0}` is too long.")]
+    TooLong(String),
 }
 
 impl FromStr for DbName {
@@ -75,7 +75,7 @@ impl FromStr for DbName {
             return Err(DbNameError::Characters(text.into()));
         }
         if text.len() > DB_NAME_BYTES_MAX {
-            return Err(DbNameError::TooLong);
+            return Err(DbNameError::TooLong(text.into()));
         }
         Ok(Self(text.into()))
     }
@@ -195,7 +195,7 @@ mod tests {
         for bad in ["", "A", "1a", "_other", "a b", "a%2f", "é", "a.b"] {
             assert!(matches!(bad.parse::<DbName>(), Err(DbNameError::Characters(_))), "{bad:?}");
         }
-        assert_eq!("a".repeat(239).parse::<DbName>(), Err(DbNameError::TooLong));
+        assert_eq!("a".repeat(239).parse::<DbName>(), Err(DbNameError::TooLong("a".repeat(239))));
     }
 
     #[test]

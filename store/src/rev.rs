@@ -43,12 +43,11 @@ impl Signature {
     /// Reads the text after the hyphen.
     ///
     /// # Errors
-    /// [`ParseRevError`] when it is empty, too long, or holds a control character.
+    /// [`ParseRevError`] when it is empty, too long, holds a control character, or has a digest's
+    /// length and is none, which CouchDB refuses too.
     pub fn parse(text: &str) -> Result<Self, ParseRevError> {
-        if text.len() == 32
-            && let Some(digest) = digest_from_hex(text.as_bytes())
-        {
-            return Ok(Self::Digest(digest));
+        if text.len() == 32 {
+            return digest_from_hex(text.as_bytes()).map(Self::Digest).ok_or(ParseRevError);
         }
         let fits = !text.is_empty() && text.len() <= SIGNATURE_BYTES_MAX;
         if !fits || text.chars().any(char::is_control) {
@@ -138,6 +137,8 @@ mod tests {
         check(&format!("7-{}", digest.to_uppercase()), Some(&format!("7-{digest}")));
         check("3-foreign-text", Some("3-foreign-text"));
         check("0-1", Some("0-1"));
+        check(&format!("1-{}", "g".repeat(32)), None);
+        check(&format!("1-{}", "g".repeat(31)), Some(&format!("1-{}", "g".repeat(31))));
         for bad in ["", "1", "1-", "-abc", "x-abc", "+1-abc", "1-a\nb", "99999999999999999999-a"] {
             check(bad, None);
         }

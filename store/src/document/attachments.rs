@@ -6,7 +6,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::DocError;
@@ -68,35 +68,32 @@ fn attachment(name: String, raw: &str) -> Result<ParsedAttachment, DocError> {
     if name.starts_with('_') {
         return Err(DocError::AttachmentName(name));
     }
-    let Ok(members) = serde_json::from_str::<Members<'_>>(raw) else {
-        return Err(DocError::AttachmentData(name));
-    };
-    let member = |wanted: &str| {
-        members.0.iter().find(|(member, _)| member == wanted).map(|(_, raw)| raw.get())
-    };
-    let content = if member("stub") == Some("true") {
-        ParsedContent::Stub
-    } else if member("follows") == Some("true") {
-        let text = |raw| serde_json::from_str::<String>(raw).ok();
-        let encoding = member("encoding").and_then(text);
-        ParsedContent::Follows(Following {
-            length: member("length").and_then(|raw| raw.parse().ok()),
-            encoded_length: member("encoded_length").and_then(|raw| raw.parse().ok()),
-            digest: member("digest").and_then(text),
-            gzip: encoding.is_some_and(|encoding| encoding.eq_ignore_ascii_case("gzip")),
-        })
-    } else {
-        match member("data").and_then(decode) {
-            Some(bytes) => ParsedContent::Inline(bytes),
-            None => return Err(DocError::AttachmentData(name)),
+    let read = serde_json::from_str::<Members<'_>>(raw).ok().and_then(|members| {
+        Some((content(&members)?, members.typed("content_type")?, members.typed("revpos")?))
+    });
+    match read {
+        None => Err(DocError::AttachmentData(name)),
+        Some((content, content_type, revpos)) => {
+            Ok(ParsedAttachment { name, content_type, revpos, content })
         }
-    };
-    Ok(ParsedAttachment {
-        content_type: member("content_type").and_then(|raw| serde_json::from_str(raw).ok()),
-        revpos: member("revpos").and_then(|raw| raw.parse().ok()),
-        name,
-        content,
-    })
+    }
+}
+
+/// What an attachment holds; `None` when that cannot be said.
+fn content(members: &Members<'_>) -> Option<ParsedContent> {
+    if members.raw("stub") == Some("true") {
+        return Some(ParsedContent::Stub);
+    }
+    if members.raw("follows") == Some("true") {
+        let encoding: Option<String> = members.typed("encoding")?;
+        return Some(ParsedContent::Follows(Following {
+            length: members.typed("length")?,
+            encoded_length: members.typed("encoded_length")?,
+            digest: members.typed("digest")?,
+            gzip: encoding.is_some_and(|encoding| encoding.eq_ignore_ascii_case("gzip")),
+        }));
+    }
+    members.raw("data").and_then(decode).map(ParsedContent::Inline)
 }
 
 /// Decodes a JSON string of base64; white space inside it is passed over, as Erlang does.
@@ -116,6 +113,18 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// The members of an object in order, their values unparsed.
 struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl Members<'_> {
+    /// A member's text.
+    fn raw(&self, wanted: &str) -> Option<&str> {
+        self.0.iter().find(|(member, _)| member == wanted).map(|(_, raw)| raw.get())
+    }
+
+    /// A member, where it is there and not null; `None` when it is of another type.
+    fn typed<T: DeserializeOwned>(&self, wanted: &str) -> Option<Option<T>> {
+        self.raw(wanted).map_or(Some(None), |raw| serde_json::from_str(raw).ok())
+    }
+}
 
 impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -177,7 +186,7 @@ mod tests {
         check(r#"{"a":{"data":"\u0061GVsbG8="}}"#, "a None None hello");
         check(r#"{"a":{"data":"aGVsbG9="}}"#, "a None None hello");
         check(r#"{"a":{"stub":false,"data":"aGk="}}"#, "a None None hi");
-        check(r#"{"a":5,"b":{"stub":true}}"#, "b None None stub");
+        check(r#"{"a":5,"b":{"stub":true,"content_type":null}}"#, "b None None stub");
     }
 
     #[test]
@@ -189,7 +198,18 @@ mod tests {
             r#"{"_a":{"stub":true}}"#,
             "Attachment name '_a' starts with prohibited character '_'",
         );
-        for bad in [r#"{}"#, r#"{"data":5}"#, r#"{"data":"aGVsbG8"}"#, r#"{"data":"a*"}"#] {
+        for bad in [
+            r#"{}"#,
+            r#"{"data":5}"#,
+            r#"{"data":"aGVsbG8"}"#,
+            r#"{"data":"a*"}"#,
+            r#"{"data":"","revpos":"1"}"#,
+            r#"{"stub":true,"revpos":-1}"#,
+            r#"{"data":"","content_type":5}"#,
+            r#"{"follows":true,"length":"5"}"#,
+            r#"{"follows":true,"length":1.5}"#,
+            r#"{"follows":true,"digest":5}"#,
+        ] {
             check(&format!(r#"{{"a":{bad}}}"#), "Invalid attachment data for a");
         }
     }

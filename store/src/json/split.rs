@@ -123,7 +123,8 @@ impl ArraySplitter {
     /// that it completes, as written.
     ///
     /// # Errors
-    /// Whatever `on_element` returns; [`JsonError`] for a fault around the elements, and for more
+    /// Whatever `on_element` returns; [`JsonError::NotAnObject`] for what begins as another value;
+    /// [`JsonError`] for a fault around the elements, and for more
     /// bytes than may be held.
     pub fn push<E: From<JsonError>>(
         &mut self,
@@ -203,7 +204,8 @@ impl ArraySplitter {
             (State::AfterElement, b']') => return Ok(State::AfterMember),
             (State::AfterMember, b',') => return Ok(State::Name),
             (State::AfterMember, b'}') => return Ok(State::End),
-            (State::Start, _) => "an object",
+            (State::Start, _) if begins_value => return Err(JsonError::NotAnObject),
+            (State::Start, _) => "a value",
             (State::FirstName | State::Name, _) => "a string",
             (State::Colon, _) => "a colon",
             (State::Value | State::FirstElement | State::Element, _) => "a value",

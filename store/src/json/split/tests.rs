@@ -61,7 +61,10 @@ fn splits() {
 fn refuses() {
     let syntax = |offset, expected| Err(JsonError::Syntax { offset, expected });
     let separator = "a comma or the end of the array or object";
-    check("[]", syntax(0, "an object"));
+    for other in ["[]", " 5", "\"{}\"", "null"] {
+        check(other, Err(JsonError::NotAnObject));
+    }
+    check("x", syntax(0, "a value"));
     check(" ", syntax(1, "more text"));
     check(r#"{"docs":[1]"#, syntax(11, "more text"));
     check(r#"{"docs":["#, syntax(9, "more text"));

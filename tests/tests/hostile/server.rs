@@ -1,0 +1,159 @@
+//! Endpoints of the server, and the hub's own.
+
+use super::raw::Framing;
+use super::row::{Row, no_json, no_json_type, row};
+
+pub(crate) fn rows() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (endpoint, path) in [
+        ("POST /_dbs_info", "/_dbs_info"),
+        ("POST /_cluster_setup", "/_cluster_setup"),
+        ("POST /_replicate", "/_replicate"),
+        ("POST /_hub/apps", "/_hub/apps"),
+    ] {
+        rows.extend(no_json(endpoint, path));
+        rows.extend(no_json_type(endpoint, path));
+        rows.push(row(endpoint, path).json("[]").bad("Request body must be a JSON object"));
+    }
+    rows.extend(lists());
+    rows.extend(sessions());
+    rows.extend(settings());
+    rows.extend(replications());
+    rows
+}
+
+fn lists() -> Vec<Row> {
+    let infos = |text: &str| row("POST /_dbs_info", "/_dbs_info").json(text);
+    let set_up = |text: &str| row("POST /_cluster_setup", "/_cluster_setup").json(text);
+    let uuids = |count: &str| row("GET /_uuids", &format!("/_uuids?count={count}"));
+    let app = |name: &str| row("DELETE /_hub/apps/{doc}", &format!("/_hub/apps/{name}"));
+    let names = "`ensure_dbs_exist` must be an array of names.";
+    let many = format!("{{\"keys\":[{}\"a\"]}}", "\"a\",".repeat(100));
+    let mut rows = vec![
+        infos("{}").bad("`keys` member must exist."),
+        infos("{\"keys\":5}").bad("`keys` member must be an array."),
+        infos(&many).bad("too_many_keys"),
+        set_up("{}").bad("Invalid Action"),
+        set_up("{\"action\":5}").bad("Invalid Action"),
+        set_up("{\"action\":\"explode\"}").bad("Invalid Action"),
+        set_up("{\"action\":\"enable_single_node\",\"ensure_dbs_exist\":5}").bad(names),
+        set_up("{\"action\":\"enable_single_node\",\"ensure_dbs_exist\":[5]}").bad(names),
+        uuids("1001").bad("count parameter too large"),
+        uuids("-1").bad("count must be a positive integer"),
+        uuids("x").bad("count must be a positive integer"),
+        uuids("1.5").bad("count must be a positive integer"),
+        app("none").gets(404, "not_found", "there is no app of that name"),
+        app("No%20Name").gets(404, "not_found", "there is no app of that name"),
+        row("GET /_node/{node}", "/_node/other").gets(404, "not_found", "no such node: other"),
+    ];
+    for path in ["/_all_dbs", "/_dbs_info"] {
+        let get = |query: &str| row(&format!("GET {path}"), &format!("{path}?{query}"));
+        rows.push(get("startkey=a").bad("invalid UTF-8 JSON"));
+        rows.push(get("limit=x").gets(
+            400,
+            "query_parse_error",
+            "Invalid value for integer: \"x\"",
+        ));
+        rows.push(get("descending=1").gets(
+            400,
+            "query_parse_error",
+            "Invalid boolean parameter: \"1\"",
+        ));
+    }
+    for path in ["/", "/_up", "/_all_dbs", "/_uuids", "/_active_tasks", "/_membership"] {
+        rows.push(row(&format!("GET {path}"), path).method("PUT").gets(
+            405,
+            "method_not_allowed",
+            "Only GET,HEAD allowed",
+        ));
+    }
+    rows
+}
+
+fn sessions() -> Vec<Row> {
+    let log_in = |body: &str, content_type: &str| {
+        row("POST /_session", "/_session").body(body, content_type).anonymous()
+    };
+    let json = |body: &str| log_in(body, "application/json");
+    let form = |body: &str| log_in(body, "application/x-www-form-urlencoded");
+    let no_name = "request body must contain a username";
+    vec![
+        json("{").bad("invalid UTF-8 JSON"),
+        json("[]").bad("invalid UTF-8 JSON"),
+        json("{\"name\":\"\\ud800\"}").bad("invalid UTF-8 JSON"),
+        json(&"[".repeat(600)).bad("invalid UTF-8 JSON"),
+        json("{}").bad(no_name),
+        json("{\"name\":5,\"password\":\"x\"}").bad(no_name),
+        form("").bad(no_name),
+        form("name=%zz").bad("invalid_url_encoding"),
+        form("name=%ff").bad("The URL is not UTF-8"),
+        form("name=a&username=b&password=c").bad("request body contains different usernames"),
+        log_in("name=a&password=b", "").bad(no_name),
+        form(&"a=b&".repeat(100_000)).gets(413, "too_large", "the request entity is too large"),
+        form("name=a").framed(Framing::Short(50)).bad("the request body could not be read"),
+        form("name=nobody&password=x").gets(401, "unauthorized", "Name or password is incorrect."),
+        json("{\"name\":\"owner\",\"password\":5}").gets(
+            401,
+            "unauthorized",
+            "Name or password is incorrect.",
+        ),
+    ]
+}
+
+fn settings() -> Vec<Row> {
+    let endpoint = "PUT /_node/{node}/_config/{section}/{key}";
+    let put =
+        |path: &str, text: &str| row(endpoint, &format!("/_node/_local/_config/{path}")).json(text);
+    let mut rows = no_json(endpoint, "/_node/_local/_config/a/b");
+    let text = "A setting's value must be a JSON string.";
+    for value in ["5", "true", "null", "{}", "[\"a\"]"] {
+        rows.push(put("a/b", value).bad(text));
+    }
+    let unknown = "unknown_config_value";
+    rows.extend([
+        row("GET /_node/{node}/_config/{section}/{key}", "/_node/_local/_config/a/b").gets(
+            404,
+            "not_found",
+            unknown,
+        ),
+        row("DELETE /_node/{node}/_config/{section}/{key}", "/_node/_local/_config/a/b").gets(
+            404,
+            "not_found",
+            unknown,
+        ),
+        row(endpoint, "/_node/other/_config/a/b").json("\"x\"").gets(
+            404,
+            "not_found",
+            "no such node: other",
+        ),
+    ]);
+    rows
+}
+
+fn replications() -> Vec<Row> {
+    let ask = |text: &str| row("POST /_replicate", "/_replicate").json(text);
+    let with = |members: &str| {
+        ask(&format!("{{\"source\":\"db\",\"target\":\"db2\",\"create_target\":false,{members}}}"))
+    };
+    vec![
+        ask("{}").bad("Missing `source`"),
+        ask("{\"source\":\"db\"}").bad("Missing `target`"),
+        ask("{\"source\":5,\"target\":\"db\"}")
+            .bad("Invalid `source`: neither a string nor an object"),
+        ask("{\"source\":{},\"target\":\"db\"}").bad("Invalid `source`: an object needs a `url`"),
+        ask("{\"source\":\"No Name\",\"target\":\"db\"}").gets(
+            400,
+            "illegal_database_name",
+            "Name: 'No Name'. Only lowercase characters (a-z), digits (0-9), and any of the \
+             characters _, $, (, ), +, -, and / are allowed. Must begin with a letter.",
+        ),
+        with("\"continuous\":1").bad("`continuous` should be a boolean"),
+        with("\"cancel\":\"yes\"").bad("`cancel` should be a boolean"),
+        with("\"doc_ids\":5").bad("`doc_ids` is no array of strings"),
+        with("\"doc_ids\":[5]").bad("`doc_ids` is no array of strings"),
+        with("\"selector\":5").bad("`selector` is no object"),
+        with("\"doc_ids\":[],\"selector\":{}").bad("`doc_ids` and `selector` exclude each other"),
+        with("\"worker_batch_size\":\"x\"").bad("`worker_batch_size` should be a natural number"),
+        ask("{\"cancel\":true,\"replication_id\":\"none\"}").gets(404, "not_found", "missing"),
+    ]
+}
