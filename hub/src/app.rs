@@ -12,6 +12,7 @@ use crate::clock;
 use crate::config::{Config, Limits};
 use crate::couch_config::{CouchConfig, CouchConfigError};
 use crate::data_dir::DataDir;
+use crate::http::memory::Memory;
 use crate::key_file::{self, KeyFileError};
 use crate::listener::{Connections, Listeners};
 use crate::metrics::Metrics;
@@ -46,6 +47,8 @@ pub(crate) struct App {
     pub(crate) logs_requests: bool,
     /// Fauxton's pages, where a person has them.
     pub(crate) utils_dir: Option<PathBuf>,
+    /// What all requests may hold together.
+    pub(crate) memory: Memory,
     /// Tokens, apps and sessions.
     pub(crate) access: Access,
     /// What runs in the background.
@@ -131,6 +134,7 @@ impl App {
         let updates = Updates::of(&store, random_epoch()?);
         let app = Self {
             store,
+            memory: Memory::new(config.limits.request_memory_bytes_max),
             couch_config,
             connections_max: config.limits.connections_max,
             metrics: Metrics::default(),

@@ -48,7 +48,9 @@ pub(crate) struct LimitsConfig {
     pub(crate) attachment_bytes_max: Option<u64>,
     /// Largest request body, in bytes; CouchDB's `max_http_request_size`.
     pub(crate) request_bytes_max: Option<u64>,
-    /// Connections open at a time; the next ones wait.
+    /// Memory that the bodies of all requests may take together, with what is read from them.
+    pub(crate) request_memory_bytes_max: u64,
+    /// Connections open at a time; for the next one the longest idle one is closed.
     pub(crate) connections_max: usize,
 }
 
@@ -79,6 +81,7 @@ impl Default for LimitsConfig {
             document_bytes_max: None,
             attachment_bytes_max: None,
             request_bytes_max: None,
+            request_memory_bytes_max: 536_870_912,
             // Room for a thousand live feeds and as many requests beside them.
             connections_max: 2048,
         }

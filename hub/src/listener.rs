@@ -2,6 +2,7 @@
 
 mod connection;
 mod door;
+mod guest;
 mod stream;
 
 use std::io;
@@ -10,15 +11,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::app::App;
 use crate::config::HttpConfig;
 use connection::serve;
 use door::Door;
+use guest::Guests;
 
 /// Connections open on the control socket, which has its own so that the owner always gets in.
 const CONTROL_CONNECTIONS_MAX: usize = 64;
+
+/// How long one that was sent away may take to leave before the next one is asked.
+const LEAVE_MAX: Duration = Duration::from_millis(50);
 
 /// How long to wait when the system has no more file handles to accept with.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -88,17 +93,20 @@ impl Listeners {
 pub(crate) struct Connections {
     local: Arc<Semaphore>,
     local_max: u32,
+    guests: Arc<Guests>,
     control: Arc<Semaphore>,
 }
 
 impl Connections {
-    /// At most so many at a time; the next ones wait to be accepted.
+    /// At most so many at a time; for the next one the one that has waited longest for a request
+    /// has to leave.
     pub(crate) fn new(connections_max: usize) -> Self {
         let local_max = u32::try_from(connections_max.clamp(1, Semaphore::MAX_PERMITS / 2));
         let local_max = local_max.unwrap_or(u32::MAX);
         Self {
             local: Arc::new(Semaphore::new(local_max as usize)),
             local_max,
+            guests: Arc::default(),
             control: Arc::new(Semaphore::new(CONTROL_CONNECTIONS_MAX)),
         }
     }
@@ -109,12 +117,12 @@ impl Connections {
         let mut loops = tokio::task::JoinSet::new();
         for listener in local {
             let socket = Socket::Tcp(listener);
-            let permits = Arc::clone(&self.local);
-            loops.spawn(accept(Arc::clone(app), socket, local_door.clone(), permits));
+            let room = Room { permits: Arc::clone(&self.local), guests: Arc::clone(&self.guests) };
+            loops.spawn(accept(Arc::clone(app), socket, local_door.clone(), room));
         }
-        let permits = Arc::clone(&self.control);
+        let room = Room { permits: Arc::clone(&self.control), guests: Arc::default() };
         let socket = Socket::Unix(control);
-        loops.spawn(accept(Arc::clone(app), socket, Door::Control, permits));
+        loops.spawn(accept(Arc::clone(app), socket, Door::Control, room));
         while loops.join_next().await.is_some() {}
     }
 
@@ -151,11 +159,40 @@ impl Socket {
     }
 }
 
-async fn accept(app: Arc<App>, socket: Socket, door: Door, permits: Arc<Semaphore>) {
+/// How many more connections there may be.
+struct Room {
+    permits: Arc<Semaphore>,
+    guests: Arc<Guests>,
+}
+
+impl Room {
+    /// Makes room for one more. Where all are being answered, it waits.
+    async fn one_more(&self) -> Option<OwnedSemaphorePermit> {
+        loop {
+            if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+                return Some(permit);
+            }
+            let sent = self.guests.send_longest_waiting_away();
+            let next = async {
+                match sent {
+                    true => tokio::time::sleep(LEAVE_MAX).await,
+                    false => self.guests.one_waits().await,
+                }
+            };
+            tokio::select! {
+                permit = Arc::clone(&self.permits).acquire_owned() => return permit.ok(),
+                () = next => {}
+            }
+        }
+    }
+}
+
+async fn accept(app: Arc<App>, socket: Socket, door: Door, room: Room) {
     let mut shutdown = app.shutdown.clone();
+    // Accepted first: nobody has to leave before somebody is there.
     let next = async || {
-        let permit = Arc::clone(&permits).acquire_owned().await.ok()?;
-        Some((permit, socket.accept().await))
+        let accepted = socket.accept().await;
+        Some((room.one_more().await?, accepted))
     };
     loop {
         let accepted = tokio::select! {
@@ -165,10 +202,22 @@ async fn accept(app: Arc<App>, socket: Socket, door: Door, permits: Arc<Semaphor
         match accepted {
             None => return,
             Some((permit, Ok(Stream::Tcp(stream)))) => {
-                tokio::spawn(serve(Arc::clone(&app), door.clone(), stream, permit));
+                tokio::spawn(serve(
+                    Arc::clone(&app),
+                    door.clone(),
+                    stream,
+                    room.guests.enter(),
+                    permit,
+                ));
             }
             Some((permit, Ok(Stream::Unix(stream)))) if is_ours(&stream) => {
-                tokio::spawn(serve(Arc::clone(&app), door.clone(), stream, permit));
+                tokio::spawn(serve(
+                    Arc::clone(&app),
+                    door.clone(),
+                    stream,
+                    room.guests.enter(),
+                    permit,
+                ));
             }
             Some((_, Ok(Stream::Unix(_)))) => {
                 tracing::warn!("another user tried the control socket; refused");

@@ -10,6 +10,9 @@ use crate::access::AppsError;
 use crate::couch_config::CouchConfigError;
 use crate::key_file::KeyFileError;
 
+/// When a client may come again whose request needs more memory than there is.
+const RETRY_AFTER_S: u64 = 5;
+
 /// Why a request was not done.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HttpError {
@@ -37,6 +40,9 @@ pub(crate) enum HttpError {
     /// A database name that cannot be.
     #[error("{0}")]
     IllegalDatabaseName(String),
+    /// A database name longer than one may be.
+    #[error("{0}")]
+    DatabaseNameTooLong(String),
     /// A database that exists already.
     #[error("The database could not be created, the file already exists.")]
     FileExists,
@@ -94,6 +100,9 @@ pub(crate) enum HttpError {
     /// A request body larger than the limit.
     #[error("the request entity is too large")]
     RequestTooLarge,
+    /// The requests of all clients take all the memory that they may.
+    #[error("The hub is busy with other large requests; try again.")]
+    Overloaded,
     /// A byte range outside the attachment of this length.
     #[error("Requested range not satisfiable")]
     RangeNotSatisfiable(u64),
@@ -140,6 +149,7 @@ impl HttpError {
             Self::DocValidation(_) => (S::BAD_REQUEST, "doc_validation", reason),
             Self::IllegalDocId(_) => (S::BAD_REQUEST, "illegal_docid", reason),
             Self::IllegalDatabaseName(_) => (S::BAD_REQUEST, "illegal_database_name", reason),
+            Self::DatabaseNameTooLong(_) => (S::BAD_REQUEST, "database_name_too_long", reason),
             Self::FileExists => (S::PRECONDITION_FAILED, "file_exists", reason),
             Self::Exists(_) => (S::CONFLICT, "conflict", reason),
             Self::Conflict => (S::CONFLICT, "conflict", reason),
@@ -157,6 +167,7 @@ impl HttpError {
             Self::DocumentTooLarge(_) => (S::PAYLOAD_TOO_LARGE, "document_too_large", reason),
             Self::AttachmentTooLarge(_) => (S::PAYLOAD_TOO_LARGE, "attachment_too_large", reason),
             Self::RequestTooLarge => (S::PAYLOAD_TOO_LARGE, "too_large", reason),
+            Self::Overloaded => (S::SERVICE_UNAVAILABLE, "service unavailable", reason),
             Self::RangeNotSatisfiable(_) => {
                 (S::RANGE_NOT_SATISFIABLE, "requested_range_not_satisfiable", reason)
             }
@@ -180,6 +191,9 @@ impl HttpError {
                 if let Ok(methods) = HeaderValue::from_str(methods) {
                     headers.insert(header::ALLOW, methods);
                 }
+            }
+            Self::Overloaded => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
             }
             Self::TooManyAttempts(seconds) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
@@ -211,7 +225,7 @@ fn store_parts(error: &Error, reason: String) -> (StatusCode, &'static str, Stri
         }
         Error::NoDatabase => (S::NOT_FOUND, "not_found", HttpError::NoDatabase.to_string()),
         Error::Busy | Error::Closing | Error::CompactionRunning => {
-            (S::SERVICE_UNAVAILABLE, "service_unavailable", reason)
+            (S::SERVICE_UNAVAILABLE, "service unavailable", reason)
         }
         Error::AttachmentTooLarge(_) => (S::PAYLOAD_TOO_LARGE, "attachment_too_large", reason),
         Error::NotGzip => (S::BAD_REQUEST, "bad_request", reason),
@@ -270,7 +284,11 @@ impl From<KeyFileError> for HttpError {
 
 impl From<DbNameError> for HttpError {
     fn from(error: DbNameError) -> Self {
-        Self::IllegalDatabaseName(error.to_string())
+        let reason = error.to_string();
+        match error {
+            DbNameError::Characters(_) => Self::IllegalDatabaseName(reason),
+            DbNameError::TooLong(_) => Self::DatabaseNameTooLong(reason),
+        }
     }
 }
 

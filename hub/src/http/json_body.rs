@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::HttpError;
 use super::call::blocking;
+use super::memory::{self, bytes_as_values};
 use super::request;
 
 /// Longest body that is parsed into values, which take several times their text's length in memory;
@@ -49,6 +50,7 @@ pub(crate) async fn value(headers: &HeaderMap, body: Incoming) -> Result<Value, 
 
 async fn parse(text: Vec<u8>) -> Result<Value, HttpError> {
     let at_once = text.len() <= PARSE_AT_ONCE_BYTES;
+    memory::hold(bytes_as_values(&text)).await?;
     let parse = move || serde_json::from_slice(&text).map_err(|_| invalid());
     if at_once { parse() } else { blocking(parse).await }
 }

@@ -1,5 +1,6 @@
 //! Request bodies: bounded, decoded, held in memory or spooled to a file.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Seek as _, Write as _};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tokio::time::timeout;
 
 use super::HttpError;
 use super::call::blocking;
-use super::timing;
+use super::{memory, timing};
 use crate::app::App;
 use crate::clock;
 use crate::config::Limits;
@@ -32,6 +33,9 @@ const SPOOL_PIECE_BYTES: usize = 1 << 20;
 
 /// Compressed bytes that are decoded where they arrive; more goes to a thread that may block.
 const INFLATE_AT_ONCE_BYTES: usize = 4 * 1024;
+
+/// Bytes of text that are decoded at a time, at first.
+const INFLATE_STEP_BYTES: usize = 64 * 1024;
 
 /// How long a client may send nothing in the middle of a body.
 const IDLE_MAX: Duration = Duration::from_secs(60);
@@ -51,6 +55,9 @@ pub(crate) fn document_text_bytes_max(limits: &Limits) -> usize {
     let bytes = DOCUMENT_TEXT_BYTES_MAX.max(limits.document_bytes_max);
     usize::try_from(bytes.min(limits.request_bytes_max)).unwrap_or(usize::MAX)
 }
+
+/// Bytes that are reserved for what was announced and has not come.
+const ROOM_BYTES_MAX: usize = 64 * 1024;
 
 /// How a request body is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +106,7 @@ impl Upload {
     /// The next piece, of at least `bytes` bytes unless the body ends before.
     pub(crate) async fn piece(&mut self, bytes: usize) -> Result<Vec<u8>, HttpError> {
         let declared = self.body.size_hint().exact().unwrap_or(0);
-        let room = usize::try_from(declared).unwrap_or(bytes).min(bytes);
+        let room = usize::try_from(declared).unwrap_or(bytes).min(bytes).min(ROOM_BYTES_MAX);
         let mut piece = Vec::with_capacity(room);
         while piece.len() < bytes {
             let since = clock::instant();
@@ -121,6 +128,10 @@ impl Upload {
                 return Err(HttpError::RequestTooLarge);
             };
             self.bytes_left = left;
+            let needed = piece.len() + data.len();
+            // A vector without room doubles. What is only announced takes no memory yet.
+            let grown = needed.next_power_of_two();
+            memory::hold(if needed <= room { grown.min(room) } else { grown } as u64).await?;
             piece.extend_from_slice(&data);
         }
         Ok(piece)
@@ -137,16 +148,43 @@ pub(crate) async fn read(
     let received = Upload::new(body, bytes_max as u64)?.piece(usize::MAX).await?;
     match coding {
         Coding::Identity => Ok(received),
-        Coding::Gzip if received.len() <= INFLATE_AT_ONCE_BYTES => inflate(&received, bytes_max),
-        Coding::Gzip => blocking(move || inflate(&received, bytes_max)).await,
+        Coding::Gzip => inflate(received, bytes_max).await,
     }
 }
 
-fn inflate(bytes: &[u8], bytes_max: usize) -> Result<Vec<u8>, HttpError> {
-    let mut text = Vec::new();
-    let decoder = MultiGzDecoder::new(bytes);
-    decoder.take(bytes_max as u64 + 1).read_to_end(&mut text).map_err(|_| broken_gzip())?;
-    if text.len() > bytes_max { Err(HttpError::RequestTooLarge) } else { Ok(text) }
+/// Decodes step by step: none more than doubles the text, and is taken before memory is held for it.
+async fn inflate(bytes: Vec<u8>, bytes_max: usize) -> Result<Vec<u8>, HttpError> {
+    let received = bytes.len();
+    let at_once = received <= INFLATE_AT_ONCE_BYTES;
+    let mut inflating = Inflating { decoder: MultiGzDecoder::new(bytes.into()), text: Vec::new() };
+    loop {
+        let length = inflating.text.len();
+        let room = length.clamp(INFLATE_STEP_BYTES, bytes_max.max(INFLATE_STEP_BYTES));
+        memory::hold((received + 2 * (length + room)) as u64).await?;
+        inflating = match at_once {
+            true => inflating.step(room)?,
+            false => blocking(move || inflating.step(room)).await?,
+        };
+        match inflating.text.len() {
+            longer if longer > bytes_max => return Err(HttpError::RequestTooLarge),
+            same if same == length => return Ok(inflating.text),
+            _ => {}
+        }
+    }
+}
+
+struct Inflating {
+    decoder: MultiGzDecoder<VecDeque<u8>>,
+    text: Vec<u8>,
+}
+
+impl Inflating {
+    /// Decodes up to `room` bytes; none only where there are none left.
+    fn step(mut self, room: usize) -> Result<Self, HttpError> {
+        let mut next = (&mut self.decoder).take(room as u64);
+        next.read_to_end(&mut self.text).map_err(|_| broken_gzip())?;
+        Ok(self)
+    }
 }
 
 fn broken_gzip() -> HttpError {
@@ -324,14 +362,24 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    #[test]
-    fn inflates_within_bounds() {
-        let zipped = gzip(&[7; 100_000]);
-        assert_eq!(inflate(&zipped, 100_000).unwrap(), [7; 100_000]);
-        assert!(matches!(inflate(&zipped, 99_999), Err(HttpError::RequestTooLarge)));
-        let cut = &zipped[..zipped.len() - 3];
-        assert!(matches!(inflate(cut, 100_000), Err(HttpError::BadRequest(_))));
-        assert!(matches!(inflate(b"{}", 100), Err(HttpError::BadRequest(_))));
+    #[tokio::test]
+    async fn inflates_within_bounds() {
+        for length in [0, 1, INFLATE_STEP_BYTES, 1_000_000] {
+            let zipped = gzip(&vec![7; length]);
+            assert_eq!(inflate(zipped.clone(), length).await.unwrap(), vec![7; length]);
+            let outcome = inflate(zipped.clone(), length.saturating_sub(1)).await;
+            assert!(length == 0 || matches!(outcome, Err(HttpError::RequestTooLarge)));
+            let cut = zipped[..zipped.len() - 3].to_vec();
+            assert!(matches!(inflate(cut, length).await, Err(HttpError::BadRequest(_))));
+        }
+        assert!(matches!(inflate(b"{}".to_vec(), 100).await, Err(HttpError::BadRequest(_))));
+    }
+
+    #[tokio::test]
+    async fn a_bomb_goes_off_within_the_memory_there_is() {
+        let zipped = gzip(&vec![0; 64 << 20]);
+        let outcome = memory::Memory::new(8 << 20).share(inflate(zipped, 128 << 20)).await;
+        assert!(matches!(outcome, Err(HttpError::RequestTooLarge)));
     }
 
     #[test]

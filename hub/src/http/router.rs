@@ -51,8 +51,9 @@ async fn dispatch(
             let follower = follows(route.path, &query).then(|| app.metrics.follower());
             let method = parts.method;
             let headers = parts.headers;
+            let memory = app.memory.clone();
             let call = Call { app, principal, method, captures, query, headers, body };
-            let reply = (route.handler)(call).await?;
+            let reply = memory.share((route.handler)(call)).await?;
             Ok(match follower {
                 Some(follower) => reply.map(|body| body::with(body, follower)),
                 None => reply,

@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::door::Door;
+use super::guest::Entered;
 use super::stream::ClientStream;
 use crate::app::App;
 
@@ -25,25 +26,41 @@ const HEAD_MAX: Duration = Duration::from_secs(120);
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// Serves a connection until its client or the hub is done with it.
-pub(super) async fn serve<S>(app: Arc<App>, door: Door, stream: S, permit: OwnedSemaphorePermit)
-where
+pub(super) async fn serve<S>(
+    app: Arc<App>,
+    door: Door,
+    stream: S,
+    entered: Entered,
+    permit: OwnedSemaphorePermit,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let shutdown = app.shutdown.clone();
     let respond = |request: Request<Incoming>| {
         let app = Arc::clone(&app);
         let door = door.clone();
-        async move { Ok::<_, Infallible>(door.answer(app, request).await) }
+        let answering = entered.answer();
+        async move {
+            let reply = door.answer(app, request).await;
+            Ok::<_, Infallible>(answering.until_sent(reply))
+        }
     };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_MAX)
         .max_header_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(ClientStream::new(stream)), service_fn(respond));
+        .serve_connection(
+            TokioIo::new(ClientStream::new(stream, Arc::clone(entered.guest()))),
+            service_fn(respond),
+        );
     let mut connection = pin!(connection);
     let outcome = tokio::select! {
         biased;
         outcome = connection.as_mut() => outcome,
+        () = entered.sent_away() => {
+            tracing::debug!("connection ended for another one");
+            return;
+        }
         () = told_to_stop(shutdown) => {
             connection.as_mut().graceful_shutdown();
             connection.await

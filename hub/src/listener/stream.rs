@@ -2,11 +2,14 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
+
+use super::guest::Guest;
 
 /// How long a client may take in nothing of an answer that waits for it.
 const STALL_MAX: Duration = Duration::from_secs(120);
@@ -30,6 +33,7 @@ const LINGER_PIECE_BYTES: usize = 8 * 1024;
 /// request before they read, and would see a broken connection instead of why they were refused.
 pub(super) struct ClientStream<S> {
     stream: S,
+    guest: Arc<Guest>,
     /// Runs while somebody waits; kept for the next one.
     deadline: Option<Pin<Box<Sleep>>>,
     stalled: bool,
@@ -45,8 +49,8 @@ enum Parting {
 
 impl<S> ClientStream<S> {
     /// Wraps a connection that was accepted.
-    pub(super) fn new(stream: S) -> Self {
-        Self { stream, deadline: None, stalled: false, parting: Parting::NotYet }
+    pub(super) fn new(stream: S, guest: Arc<Guest>) -> Self {
+        Self { stream, guest, deadline: None, stalled: false, parting: Parting::NotYet }
     }
 
     /// Passes a write's outcome on, and gives up when writes have waited for too long.
@@ -56,11 +60,15 @@ impl<S> ClientStream<S> {
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.stalled = false;
+            if self.stalled {
+                self.stalled = false;
+                self.guest.set_stalled(false);
+            }
             return written;
         }
         if !self.stalled {
             self.stalled = true;
+            self.guest.set_stalled(true);
             self.set_deadline(STALL_MAX);
         }
         ready!(self.poll_deadline(cx));
@@ -152,10 +160,12 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
     use super::*;
+    use crate::listener::guest::Guests;
 
     fn pair() -> (ClientStream<DuplexStream>, DuplexStream) {
         let (ours, theirs) = duplex(10);
-        (ClientStream::new(ours), theirs)
+        let entered = Arc::new(Guests::default()).enter();
+        (ClientStream::new(ours, Arc::clone(entered.guest())), theirs)
     }
 
     #[tokio::test(start_paused = true)]

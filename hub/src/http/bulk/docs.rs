@@ -14,6 +14,7 @@ use crate::access::{Action, Principal};
 use crate::app::App;
 use crate::http::body;
 use crate::http::call::blocking;
+use crate::http::memory::Share;
 use crate::http::request::{Spooled, document_text_bytes_max, require_json};
 use crate::http::{Call, HttpError, Reply, reply};
 
@@ -28,12 +29,13 @@ pub(crate) async fn bulk_docs(call: Call) -> Result<Reply, HttpError> {
     let Call { app, principal, headers, body, .. } = call;
     let body = Spooled::receive(&app, &headers, body).await?;
     let terms = terms(&app);
-    let request = blocking(move || Request::check(body, terms, design)).await?;
+    let checking = terms.clone();
+    let request = blocking(move || Request::check(body, &checking, design)).await?;
 
     let mut rows = Rows::new(request.new_edits());
     let (sender, mut batches) = mpsc::channel(BATCHES_AHEAD);
     let writing = tokio::task::spawn_blocking(move || {
-        submit_all(request, (&app, &principal), &database, &sender)
+        submit_all(request, &terms, (&app, &principal), &database, &sender)
     });
     if let Some(first) = batches.recv().await {
         let (documents, edited) = first.settle().await;
@@ -49,12 +51,17 @@ pub(crate) async fn bulk_docs(call: Call) -> Result<Reply, HttpError> {
 
 fn terms(app: &App) -> Terms {
     let limits = app.limits();
-    Terms { limits: (&limits).into(), text_bytes_max: document_text_bytes_max(&limits) }
+    Terms {
+        limits: (&limits).into(),
+        text_bytes_max: document_text_bytes_max(&limits),
+        share: Share::current(),
+    }
 }
 
 /// Hands batch after batch to the store, as fast as their outcomes are taken off the channel.
 fn submit_all(
     request: Request,
+    terms: &Terms,
     (app, principal): (&App, &Principal),
     database: &Arc<Database>,
     batches: &mpsc::Sender<Submitted>,
@@ -66,7 +73,7 @@ fn submit_all(
         // A reader that has gone has given up the rest of its request.
         batches.blocking_send(batch.submit(database)).map_err(|_| HttpError::BodyLost)
     };
-    request.for_each(terms(app), |document| {
+    request.for_each(terms, |document| {
         batch.add(document, new_edits, database, (principal, app), &compression)?;
         if batch.is_full() { submit(&mut batch) } else { Ok(()) }
     })?;

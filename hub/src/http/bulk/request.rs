@@ -1,15 +1,21 @@
 //! The body of `_bulk_docs`: checked as a whole before anything is written.
 
+use std::sync::Arc;
+
 use store::json::{ArrayMember, ArraySplitter, JsonError, Rest};
 use store::{Document, DocumentId, DocumentLimits};
 
 use super::parallel;
 use crate::http::HttpError;
 use crate::http::document::replicated;
+use crate::http::memory::{Share, bytes_as_document};
 use crate::http::request::Spooled;
 
 /// Text whose documents are kept from the check to the writing; what is longer is parsed twice.
 const HELD_TEXT_BYTES_MAX: usize = 8 << 20;
+
+/// Bytes that a batch on its way to the store takes in memory, and the text behind it.
+const TEXT_WEIGHT: u64 = 4 * HELD_TEXT_BYTES_MAX as u64;
 
 /// What the body holds, once all of it was seen to be sound.
 #[derive(Debug)]
@@ -27,12 +33,20 @@ enum Documents {
 }
 
 /// How large documents may be.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Terms {
     /// A document and its attachments.
     pub(super) limits: DocumentLimits,
     /// A document's text.
     pub(super) text_bytes_max: usize,
+    /// What the request may hold in memory.
+    pub(super) share: Option<Arc<Share>>,
+}
+
+impl Terms {
+    fn hold(&self, bytes: u64) -> Result<(), HttpError> {
+        self.share.as_ref().map_or(Ok(()), |share| share.try_hold(bytes))
+    }
 }
 
 impl Request {
@@ -40,7 +54,7 @@ impl Request {
     /// where `design` refuses those. On a thread that may block.
     pub(super) fn check(
         mut body: Spooled,
-        terms: Terms,
+        terms: &Terms,
         design: Result<(), HttpError>,
     ) -> Result<Self, HttpError> {
         let mut held = Some(Vec::new());
@@ -51,6 +65,8 @@ impl Request {
             let splitter = ArraySplitter::new("docs", terms.text_bytes_max);
             let (elements, rest) = splitter.split(text).map_err(Fault::from)?;
             let members = members(rest)?;
+            let weight = elements.iter().map(|element| bytes_as_document(element)).sum();
+            terms.hold(weight)?;
             let documents = parallel::parse(&elements, terms.limits)?;
             documents.iter().for_each(|document| traits.note(document));
             held = Some(documents);
@@ -85,7 +101,7 @@ impl Request {
     /// Hands out the documents in order. On a thread that may block.
     pub(super) fn for_each(
         self,
-        terms: Terms,
+        terms: &Terms,
         mut take: impl FnMut(Document) -> Result<(), HttpError>,
     ) -> Result<(), HttpError> {
         match self.documents {
@@ -116,13 +132,19 @@ impl Traits {
 /// members.
 fn split(
     body: &mut Spooled,
-    terms: Terms,
+    terms: &Terms,
     mut take: impl FnMut(Document, usize) -> Result<(), HttpError>,
 ) -> Result<Vec<(String, String)>, HttpError> {
     let mut splitter = ArraySplitter::new("docs", terms.text_bytes_max);
+    let (mut weight, mut text_bytes) = (0, 0);
     body.read_through(|part| {
         splitter
             .push(part, |element| {
+                text_bytes += element.len();
+                // Those before are held only as long as all of them fit.
+                let before = if text_bytes <= HELD_TEXT_BYTES_MAX { weight } else { TEXT_WEIGHT };
+                weight = before + bytes_as_document(element);
+                terms.hold(weight)?;
                 let document = Document::parse(element, terms.limits).map_err(HttpError::from)?;
                 take(document, element.len()).map_err(Fault::from)
             })
@@ -159,7 +181,7 @@ struct Fault(HttpError);
 impl From<JsonError> for Fault {
     fn from(error: JsonError) -> Self {
         Self(match error {
-            JsonError::NotAnObject | JsonError::Syntax { expected: "an object", .. } => {
+            JsonError::NotAnObject => {
                 HttpError::BadRequest("Request body must be a JSON object".into())
             }
             JsonError::ElementTooLarge | JsonError::RestTooLarge => HttpError::RequestTooLarge,
@@ -189,12 +211,13 @@ mod tests {
             let terms = Terms {
                 limits: DocumentLimits { body_bytes_max: 100, attachment_bytes_max: 100 },
                 text_bytes_max: 1000,
+                share: None,
             };
             let mut ids = Vec::new();
-            let checked = Request::check(spooled, terms, Err(HttpError::Forbidden));
+            let checked = Request::check(spooled, &terms, Err(HttpError::Forbidden));
             let outcome = checked.and_then(|request| {
                 let new_edits = request.new_edits();
-                request.for_each(terms, |document| {
+                request.for_each(&terms, |document| {
                     ids.push(document.id.map(|id| id.to_string()).unwrap_or_default());
                     Ok(())
                 })?;

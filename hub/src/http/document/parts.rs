@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::http::HttpError;
 use crate::http::attachment::{Staging, check_md5, intake, too_large};
 use crate::http::call::blocking;
+use crate::http::memory::Share;
 use crate::http::multipart::{Boundary, Event, Parser, PartHeaders};
 use crate::http::request::{Coding, Upload, document_text_bytes_max};
 
@@ -46,8 +47,10 @@ pub(super) async fn receive(
             parser.finish()?;
             return parts.finish();
         }
+        let share = Share::current();
         (parser, parts) = blocking(move || {
             parser.feed(&piece, |event| parts.take(event))?;
+            share.map_or(Ok(()), |share| share.try_hold(parts.bytes()))?;
             Ok((parser, parts))
         })
         .await?;
@@ -132,6 +135,16 @@ impl Parts {
             Open::Attachment(attachment) => Ok(Open::Attachment(Box::new(attachment.take(bytes)?))),
             Open::Nothing => Ok(Open::Nothing),
         }
+    }
+
+    /// Bytes held in memory, where each document waits as text and in parts.
+    fn bytes(&self) -> u64 {
+        let text = match &self.open {
+            Open::Text(text) => 3 * text.len() as u64,
+            Open::Attachment(_) | Open::Nothing => 0,
+        };
+        let document = self.document.as_ref().map_or(0, |document| document.body.len() as u64);
+        text + document + self.small_bytes
     }
 
     /// The attachment whose part begins: the one of that name, or the first that has not come.

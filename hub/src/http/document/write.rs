@@ -16,6 +16,7 @@ use crate::config::Limits;
 use crate::http::call::{blocking, quick};
 use crate::http::etag::ETag;
 use crate::http::location::location;
+use crate::http::memory::{self, bytes_as_document};
 use crate::http::multipart::Boundary;
 use crate::http::{Call, HttpError, Query, Reply, local, reply, request};
 use crate::replicate;
@@ -132,6 +133,7 @@ pub(crate) async fn read_document(
 ) -> Result<Document, HttpError> {
     let text = request::read(headers, body, request::document_text_bytes_max(limits)).await?;
     let limits = DocumentLimits::from(limits);
+    memory::hold(bytes_as_document(&text)).await?;
     if text.len() <= PARSE_AT_ONCE_BYTES {
         return Ok(Document::parse(&text, limits)?);
     }
