@@ -24,6 +24,15 @@ pub(crate) fn rows() -> Vec<Row> {
     rows.extend(ids());
     rows.extend(reads());
     rows.extend(copies());
+    for (endpoint, path) in
+        [("POST /{db}/{doc}", "/db/d"), ("POST /{db}/_design/{design}", "/db/_design/design")]
+    {
+        let form = || row(endpoint, path).body("--b--", "multipart/form-data; boundary=b");
+        rows.push(form().bad("Referer header required."));
+        let foreign = form().header("Referer", "http://evil.test/");
+        rows.push(foreign.bad("Referer header must match host."));
+        rows.push(form().header("Referer", "nowhere").bad("Referer header must match host."));
+    }
     rows
 }
 
