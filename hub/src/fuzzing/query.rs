@@ -9,7 +9,7 @@ use crate::access::{Credentials, Sessions};
 use crate::http::all_docs::{Options as ListOptions, Span};
 use crate::http::attachment::Wanted;
 use crate::http::changes::{Options as FeedOptions, patience};
-use crate::http::document::{ReadOptions, rev_options};
+use crate::http::document::{OpenRevs, ReadOptions, rev_options};
 use crate::http::etag::ETag;
 use crate::http::multipart::Boundary;
 use crate::http::path::Path;
@@ -117,8 +117,10 @@ fn check_query(query: &Query) {
 
 fn check_options(query: &Query, headers: &HeaderMap, body: Map<String, Value>) {
     let _read = patience(query);
-    if let Ok(options) = ReadOptions::parse(query) {
-        let _shown = options.shows_more_than_the_revision();
+    if let Ok(ReadOptions { open_revs: Some(OpenRevs::These(revs)), .. }) =
+        ReadOptions::parse(query)
+    {
+        assert!(!revs.is_empty());
     }
     if let Ok(revs) = rev_options(Vec::new(), query, headers) {
         assert!(revs.len() <= 1);
