@@ -7,6 +7,7 @@ import { failure, freshName, test } from './hubs.mjs';
 import { cloudant } from './cloudant.mjs';
 
 const service = cloudant();
+const plain = cloudant({ gzip: false });
 
 async function database(docs = [], options = {}) {
   const db = freshName('cloudant');
@@ -142,6 +143,23 @@ test('bulk writes and bulk reads', async () => {
   assert.equal(streamed.results.length, 3);
 });
 
+test('bulk reads as multipart', async () => {
+  const db = await database();
+  const data = Buffer.from('some bytes');
+  const put = { db, docId: 'x', attachmentName: 'a', attachment: data, contentType: 'image/png' };
+  await plain.putAttachment(put);
+  const wanted = { db, docs: [{ id: 'x' }, { id: 'no' }], attachments: true };
+  for (const call of ['postBulkGetAsMixed', 'postBulkGetAsRelated']) {
+    const { result, headers } = await service[call](wanted);
+    const parts = await text(result);
+    const kind = call.endsWith('Mixed') ? 'mixed' : 'related';
+    assert.match(headers['content-type'], new RegExp(`^multipart/${kind}; boundary=`));
+    assert.match(parts, /X-Doc-Id: x\r\n/i, call);
+    assert.ok(parts.includes('some bytes'), call);
+    assert.match(parts, /error="true"/, call);
+  }
+});
+
 test('listings with every option', async () => {
   const db = await database(numbered(10));
   const list = async (options) => (await service.postAllDocs({ db, ...options })).result;
@@ -188,7 +206,7 @@ test('attachments', async () => {
   const db = await database();
   const bytes = randomBytes(100_000);
   const at = { db, docId: 'x', attachmentName: 'a.bin' };
-  const { result: { rev } } = await service.putAttachment({
+  const { result: { rev } } = await plain.putAttachment({
     ...at, attachment: bytes, contentType: 'application/octet-stream',
   });
   const read = await service.getAttachment(at);
@@ -209,6 +227,11 @@ test('attachments', async () => {
   );
   const related = await service.getDocumentAsRelated({ db, docId: 'x', attachments: true });
   assert.ok((await buffer(related.result)).includes(bytes));
+
+  // A compressed request is an attachment that is kept compressed.
+  const packed = { db, docId: 'y', attachmentName: 'b.bin' };
+  await service.putAttachment({ ...packed, attachment: bytes, contentType: 'image/png' });
+  assert.ok(bytes.equals(await buffer((await service.getAttachment(packed)).result)));
 
   await service.deleteAttachment({ ...at, rev });
   assert.equal((await failure(() => service.headAttachment(at))).status, 404);

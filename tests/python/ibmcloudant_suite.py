@@ -199,7 +199,8 @@ class Documents(unittest.TestCase):
         db = database()
         content = os.urandom(50_000)
         at = {"db": db, "doc_id": "x", "attachment_name": "a b"}
-        put = service.put_attachment(
+        # A compressed request would be an attachment that is kept compressed.
+        put = client(gzip=False).put_attachment(
             **at, attachment=io.BytesIO(content), content_type="image/png"
         )
         rev = put.get_result()["rev"]
