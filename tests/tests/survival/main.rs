@@ -4,6 +4,7 @@
 
 mod check;
 mod ledger;
+mod moments;
 mod progress;
 mod random;
 mod writer;
