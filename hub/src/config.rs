@@ -75,6 +75,21 @@ pub(crate) struct DatabasesConfig {
     pub(crate) writer_threads: usize,
 }
 
+/// File handles of an open database: three connections to its file and their log, and what they share.
+const HANDLES_OF_A_DATABASE: u64 = 8;
+
+impl Config {
+    /// Has no more open at a time than so many file handles allow: half of them for connections, a
+    /// quarter for databases, the rest for what both need while they work.
+    pub(crate) fn fit_into(&mut self, handles: u64) {
+        let share = |handles: u64| usize::try_from(handles.max(1)).unwrap_or(usize::MAX);
+        let open_max = &mut self.databases.open_max;
+        *open_max = (*open_max).min(share(handles / 4 / HANDLES_OF_A_DATABASE));
+        let connections_max = &mut self.limits.connections_max;
+        *connections_max = (*connections_max).min(share(handles / 2));
+    }
+}
+
 impl Default for LimitsConfig {
     fn default() -> Self {
         Self {
@@ -267,6 +282,20 @@ mod tests {
 
     fn check(text: &str) -> Result<Config, String> {
         Config::parse(text, Path::new("larder.toml")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn few_file_handles_are_shared_out() {
+        let fit = |handles| {
+            let mut config = Config::default();
+            config.fit_into(handles);
+            (config.databases.open_max, config.limits.connections_max)
+        };
+        assert_eq!(fit(u64::MAX), (32, 2048));
+        assert_eq!(fit(4096), (32, 2048));
+        assert_eq!(fit(1024), (32, 512));
+        assert_eq!(fit(256), (8, 128));
+        assert_eq!(fit(16), (1, 8));
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub(crate) async fn status(call: Call) -> Result<Reply, HttpError> {
             "urls": app.urls.get(),
             "data_dir": app.data_dir.path(),
             "bytes_on_disk": bytes_on_disk(app.data_dir.path()),
+            "bytes_free": bytes_free(app.data_dir.path()),
+            "disk_full": app.store.is_full(),
             "databases": app.store.databases().len(),
             "apps": app.access.apps().all().len(),
             "memory_bytes": memory_bytes(),
@@ -127,6 +129,12 @@ fn bytes_on_disk(dir: &Path) -> u64 {
         Err(_) => 0,
     });
     bytes.sum()
+}
+
+/// What may still be written to the disk that a directory lies on, where the system tells.
+fn bytes_free(dir: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(dir).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// Resident memory, where the system tells.

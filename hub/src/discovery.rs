@@ -96,17 +96,26 @@ impl RuntimeDir {
         Ok(listener)
     }
 
-    /// Writes `hub.json`, whole or not at all.
+    /// Writes `hub.json`, whole or not at all. On a full disk there is none: the hub serves who finds it
+    /// otherwise, so that they can make room.
     pub(crate) fn announce(&self, hub: &HubJson) -> Result<(), DiscoveryError> {
         let path = self.dir.join(HUB_JSON);
-        let write = || {
+        // A killed hub's is wrong in any case, and takes room.
+        let _gone = fs::remove_file(&path);
+        let write = || -> io::Result<()> {
             let mut file = tempfile::Builder::new().prefix(".hub-").tempfile_in(&self.dir)?;
             serde_json::to_writer(&mut file, hub)?;
             writeln!(file)?;
             file.persist(&path)?;
             Ok(())
         };
-        write().map_err(io_error("write", &path))
+        match write() {
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                tracing::error!(path = %path.display(), "not written: the disk is full");
+                Ok(())
+            }
+            written => written.map_err(io_error("write", &path)),
+        }
     }
 
     /// Takes away what this module made. What is gone already, or not ours to remove, is passed

@@ -189,6 +189,7 @@ impl Room {
 
 async fn accept(app: Arc<App>, socket: Socket, door: Door, room: Room) {
     let mut shutdown = app.shutdown.clone();
+    let mut refused = false;
     // Accepted first: nobody has to leave before somebody is there.
     let next = async || {
         let accepted = socket.accept().await;
@@ -199,6 +200,9 @@ async fn accept(app: Arc<App>, socket: Socket, door: Door, room: Room) {
             accepted = next() => accepted,
             _ = shutdown.wait_for(|&stop| stop) => return,
         };
+        // Said once, not ten times a second.
+        let failed = matches!(accepted, Some((_, Err(_))));
+        let told = std::mem::replace(&mut refused, failed);
         match accepted {
             None => return,
             Some((permit, Ok(Stream::Tcp(stream)))) => {
@@ -223,7 +227,9 @@ async fn accept(app: Arc<App>, socket: Socket, door: Door, room: Room) {
                 tracing::warn!("another user tried the control socket; refused");
             }
             Some((_, Err(error))) => {
-                tracing::warn!(%error, "could not accept a connection");
+                if !told {
+                    tracing::warn!(%error, "cannot accept connections; they wait");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -1,6 +1,7 @@
 //! Names, uuids and last sequences of all databases, in one small file.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -24,7 +25,16 @@ CREATE TABLE databases (
 
 /// The file that says which databases there are.
 #[derive(Debug)]
-pub(crate) struct Catalog(Mutex<Connection>);
+pub(crate) struct Catalog {
+    connection: Mutex<Connection>,
+    /// A write failed. It was taken back, yet if its bytes reached the disk, a start after a crash
+    /// would find it done; the next write that succeeds takes its place.
+    doubtful: AtomicBool,
+    /// Rows of deleted databases that could not be removed.
+    left: Mutex<Vec<DbUuid>>,
+    #[cfg(test)]
+    pub(crate) faults: Option<std::sync::Arc<crate::engine::Faults>>,
+}
 
 /// What the catalog says of one database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,9 +56,11 @@ impl Catalog {
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let sqlite = Error::sqlite("open the catalog");
         let connection = Connection::open(path).map_err(&sqlite)?;
+        // Exclusive, it needs no shared memory, and with it no room on a full disk, to be read.
         connection
             .execute_batch(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;",
+                "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;
+                 PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;",
             )
             .map_err(&sqlite)?;
         Self::prepare(connection)
@@ -74,7 +86,13 @@ impl Catalog {
             FORMAT => {}
             found => return Err(Error::NewerFormat { found, known: FORMAT }),
         }
-        Ok(Self(Mutex::new(connection)))
+        Ok(Self {
+            connection: Mutex::new(connection),
+            doubtful: AtomicBool::new(false),
+            left: Mutex::default(),
+            #[cfg(test)]
+            faults: None,
+        })
     }
 
     /// All databases in order of their names.
@@ -90,6 +108,7 @@ impl Catalog {
 
     /// Adds a database.
     pub(crate) fn insert(&self, entry: &Entry) -> Result<(), Error> {
+        self.remove_left()?;
         let taken = self
             .connection()
             .query_row("SELECT 1 FROM databases WHERE name = ?1", [entry.name.as_str()], |_| Ok(()))
@@ -117,6 +136,29 @@ impl Catalog {
         self.run("DELETE FROM databases WHERE uuid = ?1", params![&uuid.0[..]])
     }
 
+    /// The database is gone but for this row: it goes before the next one is added.
+    pub(crate) fn leave(&self, uuid: DbUuid) {
+        self.left().push(uuid);
+    }
+
+    fn remove_left(&self) -> Result<(), Error> {
+        loop {
+            let Some(uuid) = self.left().last().copied() else { return Ok(()) };
+            self.remove(uuid)?;
+            self.left().retain(|left| *left != uuid);
+        }
+    }
+
+    /// Makes sure that no write which failed can come back after a crash. To be called before
+    /// anything is acknowledged that such a write would undo.
+    pub(crate) fn confirm(&self) -> Result<(), Error> {
+        if !self.doubtful.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        // It says what it said before; what counts is that it takes the other's place in the log.
+        self.run(&format!("PRAGMA user_version = {FORMAT}"), [])
+    }
+
     /// From now on the database's own file knows its last sequence better.
     pub(crate) fn mark_dirty(&self, uuid: DbUuid) -> Result<(), Error> {
         self.run("UPDATE databases SET clean = 0 WHERE uuid = ?1", params![&uuid.0[..]])
@@ -141,13 +183,23 @@ impl Catalog {
     fn run(&self, sql: &str, params: impl rusqlite::Params) -> Result<(), Error> {
         let sqlite = Error::sqlite("write the catalog");
         let connection = self.connection();
+        #[cfg(test)]
+        if let Some(faults) = &self.faults {
+            faults.strike()?;
+        }
         let mut statement = connection.prepare_cached(sql).map_err(&sqlite)?;
-        statement.execute(params).map_err(&sqlite)?;
+        let written = statement.execute(params);
+        self.doubtful.store(written.is_err(), Ordering::Release);
+        written.map_err(&sqlite)?;
         Ok(())
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn left(&self) -> MutexGuard<'_, Vec<DbUuid>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

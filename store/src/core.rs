@@ -11,7 +11,7 @@ use event_listener::Event;
 use crate::activity::Tally;
 use crate::catalog::Catalog;
 use crate::engine::Backend;
-use crate::{Database, Error, Options};
+use crate::{Database, DbUuid, Error, Options};
 
 /// What all databases of a store share.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub(crate) struct Core {
     open_max: usize,
     uses: AtomicU64,
     closing: AtomicBool,
+    /// The last write found no room on the disk.
+    full: AtomicBool,
 }
 
 impl Core {
@@ -42,6 +44,7 @@ impl Core {
             open_max: options.open_databases_max.max(1),
             uses: AtomicU64::new(0),
             closing: AtomicBool::new(false),
+            full: AtomicBool::new(false),
         }
     }
 
@@ -78,6 +81,46 @@ impl Core {
     /// Databases whose files are open.
     pub(crate) fn open_count(&self) -> usize {
         lock(&self.open).iter().filter(|database| database.strong_count() > 0).count()
+    }
+
+    /// Removes the row of a database that was taken away, and what it took on the disk; `false`, for
+    /// use in filters. Where the disk is too full for that, what the database held makes room first.
+    pub(crate) fn forget(&self, uuid: DbUuid) -> bool {
+        let mut removed = self.catalog.remove(uuid);
+        if removed.is_err() {
+            self.backend.empty(uuid);
+            removed = self.catalog.remove(uuid);
+        }
+        match removed {
+            Ok(()) => self.backend.give_back(uuid),
+            Err(error) => {
+                tracing::warn!(%error, %uuid, "the catalog names a deleted database for now");
+                self.catalog.leave(uuid);
+            }
+        }
+        false
+    }
+
+    /// Remembers whether a write found room on the disk, and says so when that changes.
+    pub(crate) fn noting_room<T>(&self, written: Result<T, Error>) -> Result<T, Error> {
+        match &written {
+            Ok(_) => {
+                if self.is_full() && self.full.swap(false, Ordering::AcqRel) {
+                    tracing::info!("there is room on the disk again: writes go on");
+                }
+            }
+            Err(Error::DiskFull) => {
+                if !self.full.swap(true, Ordering::AcqRel) {
+                    tracing::error!("the disk is full: writes are refused until there is room");
+                }
+            }
+            Err(_) => {}
+        }
+        written
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Acquire)
     }
 
     pub(crate) fn is_closing(&self) -> bool {

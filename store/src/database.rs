@@ -55,6 +55,8 @@ pub struct Database {
     updated: Event,
     deleted: AtomicBool,
     compacting: AtomicBool,
+    /// Damage was met, and the log knows.
+    refused: AtomicBool,
 }
 
 /// What a database says of itself.
@@ -160,6 +162,7 @@ impl Database {
             updated: Event::new(),
             deleted: AtomicBool::new(false),
             compacting: AtomicBool::new(false),
+            refused: AtomicBool::new(false),
         })
     }
 
@@ -227,7 +230,7 @@ impl Database {
     /// # Errors
     /// Any of [`Error`].
     pub fn info(&self) -> Result<Info, Error> {
-        let engine = self.engine()?;
+        let engine = self.reading()?;
         let mut counters = None;
         engine.read(&mut |rows| {
             counters = Some(rows.counters()?);
@@ -263,7 +266,7 @@ impl Database {
         &self,
         f: impl FnOnce(&Snapshot<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let engine = self.engine()?;
+        let engine = self.reading()?;
         let mut look = Some(f);
         let mut outcome = None;
         engine.read(&mut |rows| {
@@ -304,7 +307,7 @@ impl Database {
 
     fn setting(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
         let mut value = None;
-        self.engine()?.read(&mut |rows| {
+        self.reading()?.read(&mut |rows| {
             value = rows.setting(key)?;
             Ok(())
         })?;

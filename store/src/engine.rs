@@ -5,6 +5,8 @@
 
 mod backend;
 mod disk;
+#[cfg(test)]
+mod faulty;
 mod memory;
 mod schema;
 
@@ -14,6 +16,8 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use backend::{ATTACHMENTS, Backend, FIRST_GENERATION, file_name, sync_folder};
 pub(crate) use disk::DiskEngine;
+#[cfg(test)]
+pub(crate) use faulty::{Faults, FaultyEngine};
 
 use crate::attachment::Staged;
 use crate::rev_tree::BodyId;
@@ -190,6 +194,8 @@ pub(crate) trait Engine: Debug + Send + Sync {
     fn settle(&self) -> Result<(), Error>;
     /// The rows live elsewhere now: removes them from the disk once the last user lets go.
     fn retire(&self);
+    /// Whether a page was met that cannot be right: nothing more should be trusted to it.
+    fn is_damaged(&self) -> bool;
     /// Looks for damage below the rows; findings in plain words.
     fn check(&self) -> Result<Vec<String>, Error>;
     /// Writes a consistent copy of the rows into a file of its own.

@@ -28,6 +28,9 @@ pub enum Error {
     /// The disk is full; nothing of the write was kept.
     #[error("the disk is full")]
     DiskFull,
+    /// The process has no more file handles; try again later.
+    #[error("too many files are open")]
+    OutOfHandles,
     /// What is stored cannot be right; this database is refused until it is repaired or restored.
     #[error("stored data is damaged: {0}")]
     Damaged(String),
@@ -91,20 +94,48 @@ pub enum OpenError {
 }
 
 impl Error {
-    pub(crate) fn io(action: &'static str) -> impl Fn(std::io::Error) -> Self {
-        move |source| match source.kind() {
+    /// What the file system's refusal means for whoever wanted this done.
+    #[must_use]
+    pub fn of_io(action: &'static str, source: std::io::Error) -> Self {
+        match source.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::DiskFull,
+            _ if is_for_want_of_handles(&source) => Self::OutOfHandles,
             _ => Self::Io { action, source },
         }
+    }
+
+    pub(crate) fn io(action: &'static str) -> impl Fn(std::io::Error) -> Self {
+        move |source| Self::of_io(action, source)
     }
 
     pub(crate) fn sqlite(action: &'static str) -> impl Fn(rusqlite::Error) -> Self {
         move |source| match source.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => Self::DiskFull,
+            Some(rusqlite::ErrorCode::SystemIoFailure) if is_for_want_of_room(&source) => {
+                Self::DiskFull
+            }
             Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
                 Self::Damaged(source.to_string())
             }
             _ => Self::Sqlite { action, source },
         }
     }
+}
+
+/// The system's and the process's limits of open files, on Unix and Windows alike.
+const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
+
+/// Whether a file could not be opened for there being too many. An error that was given a path has
+/// lost the system's number, so the system is asked again.
+fn is_for_want_of_handles(error: &std::io::Error) -> bool {
+    let says_so = |code| matches!(code, Some(ENFILE | EMFILE));
+    let asked = || std::fs::File::open(".").err().and_then(|error| error.raw_os_error());
+    says_so(error.raw_os_error()) || error.get_ref().is_some() && says_so(asked())
+}
+
+/// Whether shared memory, which lies on the same disk, could not grow.
+fn is_for_want_of_room(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    code == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
 }

@@ -46,9 +46,23 @@ impl Store {
         let failed = |source| OpenError::Store { dir: dir.into(), source };
         let lock = lock(dir)?;
         let backend = Backend::on_disk(dir).map_err(failed)?;
-        let catalog = Catalog::open(&dir.join(CATALOG)).map_err(failed)?;
+        let catalog = Catalog::open(&dir.join(CATALOG)).map_err(of_catalog).map_err(failed)?;
         let core = Arc::new(Core::new(backend, catalog, options));
-        Self::with(core, Some(lock)).map_err(failed)
+        Self::with(core, Some(lock)).map_err(of_catalog).map_err(failed)
+    }
+
+    /// A store whose engines and catalog fail by these faults.
+    #[cfg(test)]
+    pub(crate) fn open_faulty(
+        dir: &Path,
+        options: &Options,
+        faults: &Arc<crate::engine::Faults>,
+    ) -> Result<Arc<Self>, Error> {
+        let mut backend = Backend::on_disk(dir)?;
+        backend.fail_by(faults);
+        let mut catalog = Catalog::open(&dir.join(CATALOG))?;
+        catalog.faults = Some(Arc::clone(faults));
+        Self::with(Arc::new(Core::new(backend, catalog, options)), None)
     }
 
     /// A store that lives in memory only.
@@ -61,7 +75,8 @@ impl Store {
     }
 
     fn with(core: Arc<Core>, lock: Option<File>) -> Result<Arc<Self>, Error> {
-        let entries = core.catalog.entries()?;
+        let mut entries = core.catalog.entries()?;
+        entries.retain(|entry| !core.backend.is_taken_away(entry.uuid) || core.forget(entry.uuid));
         core.backend.tidy(&|uuid| entries.iter().any(|entry| entry.uuid == uuid))?;
         let mut databases = BTreeMap::new();
         for entry in entries {
@@ -81,6 +96,10 @@ impl Store {
     /// # Errors
     /// [`Error::DatabaseExists`], or any other of [`Error`].
     pub fn create(&self, name: &DbName, now: Millis) -> Result<Arc<Database>, Error> {
+        self.core.noting_room(self.try_create(name, now))
+    }
+
+    fn try_create(&self, name: &DbName, now: Millis) -> Result<Arc<Database>, Error> {
         if self.core.is_closing() {
             return Err(Error::Closing);
         }
@@ -98,7 +117,8 @@ impl Store {
         };
         self.core.backend.create(entry.uuid, entry.generation)?;
         if let Err(error) = self.core.catalog.insert(&entry) {
-            self.core.backend.remove(entry.uuid)?;
+            self.core.backend.take_away(entry.uuid)?;
+            self.core.backend.give_back(entry.uuid);
             return Err(error);
         }
         let database = Database::new(Arc::clone(&self.core), entry);
@@ -125,7 +145,8 @@ impl Store {
     /// [`Error::NoDatabase`], or any other of [`Error`].
     pub fn delete(&self, name: &DbName) -> Result<(), Error> {
         let database = self.database(name).ok_or(Error::NoDatabase)?;
-        self.core.catalog.remove(database.uuid())?;
+        let uuid = database.uuid();
+        database.take_away(|| self.core.backend.take_away(uuid))?;
         {
             let mut databases = self.databases_mut();
             // Another caller may have deleted it, and created the next one of that name, meanwhile.
@@ -133,11 +154,15 @@ impl Store {
                 databases.remove(name);
             }
         }
-        if database.let_go() {
-            return Err(Error::NoDatabase);
-        }
         self.changed.notify(usize::MAX);
-        self.core.backend.remove(database.uuid())
+        self.core.forget(uuid);
+        Ok(())
+    }
+
+    /// Whether the last write was refused because the disk is full.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.core.is_full()
     }
 
     /// What has been done since the store was opened.
@@ -183,6 +208,15 @@ impl Store {
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+/// Damage that keeps a store from opening can only be the catalog's: databases are looked at one by
+/// one.
+fn of_catalog(error: Error) -> Error {
+    match error {
+        Error::Damaged(finding) => Error::Damaged(format!("{CATALOG}: {finding}")),
+        other => other,
     }
 }
 

@@ -84,9 +84,18 @@ impl Hub {
         self.folder.path().join("data")
     }
 
-    /// What it has logged so far.
+    /// What it has logged so far, and what the hubs before it in this directory did.
+    ///
+    /// # Panics
+    /// When there is no log.
+    #[track_caller]
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("hub.log")).unwrap_or_default()
+        std::fs::read_to_string(self.folder.path().join("hub.log")).expect("the hub's log")
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
     }
 
     /// The hub's process id.

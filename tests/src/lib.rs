@@ -22,6 +22,8 @@ mod process;
 pub use process::Process;
 mod finished;
 pub use finished::Finished;
+mod disk;
+pub use disk::{SmallDisk, hidden};
 mod eventually;
 pub use eventually::eventually;
 mod hub;

@@ -44,7 +44,7 @@ fn scratch_folder(parent: &Path) -> Result<tempfile::TempDir, Error> {
         fs::create_dir_all(parent)?;
         tempfile::Builder::new().prefix("backup-").tempdir_in(parent)
     };
-    make().map_err(|source| Error::Io { action: "make room for a copy", source })
+    make().map_err(|source| Error::of_io("make room for a copy", source))
 }
 
 fn manifest(databases: &[std::sync::Arc<Database>], now: Millis) -> Manifest {

@@ -32,7 +32,7 @@ pub(super) fn run(data_dir: &Path, arguments: &RunArgs) -> anyhow::Result<Outcom
     share_arenas();
     // Whatever is made from here on is the owner's alone.
     umask(Mode::RWXG | Mode::RWXO);
-    raise_file_limit();
+    let handles = raise_file_limit();
     let data_dir = DataDir::prepare(data_dir)?;
     let mut config = Config::load(arguments.config.as_deref(), data_dir.path())?;
     if let Some(address) = arguments.http {
@@ -42,6 +42,7 @@ pub(super) fn run(data_dir: &Path, arguments: &RunArgs) -> anyhow::Result<Outcom
         config.log.format = format;
     }
     observe::start(&config.log)?;
+    config.fit_into(handles);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build()?;
     let outcome = runtime.block_on(serve(data_dir, &config));
@@ -147,8 +148,8 @@ fn share_arenas() {
 fn share_arenas() {}
 
 /// Takes as many file handles as the system lets us have: each connection is one, each open
-/// database several. With fewer, some connections wait.
-fn raise_file_limit() {
+/// database several. How many those are.
+fn raise_file_limit() -> u64 {
     let mut limit = getrlimit(Resource::Nofile);
     // macOS says "unlimited" and then refuses more than this.
     let most = limit.maximum.unwrap_or(10_240);
@@ -156,4 +157,5 @@ fn raise_file_limit() {
         limit.current = Some(most);
         let _kept_as_it_was = setrlimit(Resource::Nofile, limit);
     }
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }

@@ -28,6 +28,11 @@ pub(super) async fn status(mut hub: Hub, json: bool) -> anyhow::Result<Outcome> 
         ["databases".into(), number("databases").to_string()],
         ["apps".into(), number("apps").to_string()],
     ];
+    if let Some(bytes) = status["bytes_free"].as_u64() {
+        let full = status["disk_full"].as_bool().unwrap_or_default();
+        let full = if full { "; full: writes are refused until there is room" } else { "" };
+        rows.push(["room on the disk".into(), format!("{}{full}", size(bytes))]);
+    }
     if let Some(bytes) = status["memory_bytes"].as_u64() {
         rows.push(["memory".into(), size(bytes)]);
     }

@@ -224,7 +224,7 @@ fn store_parts(error: &Error, reason: String) -> (StatusCode, &'static str, Stri
             (S::PRECONDITION_FAILED, "file_exists", HttpError::FileExists.to_string())
         }
         Error::NoDatabase => (S::NOT_FOUND, "not_found", HttpError::NoDatabase.to_string()),
-        Error::Busy | Error::Closing | Error::CompactionRunning => {
+        Error::Busy | Error::Closing | Error::CompactionRunning | Error::OutOfHandles => {
             (S::SERVICE_UNAVAILABLE, "service unavailable", reason)
         }
         Error::AttachmentTooLarge(_) => (S::PAYLOAD_TOO_LARGE, "attachment_too_large", reason),

@@ -220,11 +220,11 @@ impl Spooled {
             return Ok(Self { received: Received::Memory(piece), coding, bytes_max });
         }
         let folder = app.data_dir.path().to_owned();
-        let opening = move || tempfile::tempfile_in(folder).map_err(|error| spool_error(&error));
+        let opening = move || tempfile::tempfile_in(folder).map_err(spool_error);
         let mut file = blocking(opening).await?;
         while !piece.is_empty() {
             file = blocking(move || {
-                file.write_all(&piece).map_err(|error| spool_error(&error))?;
+                file.write_all(&piece).map_err(spool_error)?;
                 Ok(file)
             })
             .await?;
@@ -255,7 +255,7 @@ impl Spooled {
                 read_parts(decoder, bytes_max, broken_gzip_or, take)
             }
             (Received::File(file), coding) => {
-                file.rewind().map_err(|error| spool_error(&error))?;
+                file.rewind().map_err(spool_error)?;
                 match coding {
                     Coding::Identity => read_parts(file, bytes_max, spool_error, take),
                     Coding::Gzip => {
@@ -271,7 +271,7 @@ impl Spooled {
 fn read_parts(
     mut reader: impl Read,
     bytes_max: u64,
-    explain: impl Fn(&io::Error) -> HttpError,
+    explain: impl Fn(io::Error) -> HttpError,
     mut take: impl FnMut(&[u8]) -> Result<(), HttpError>,
 ) -> Result<(), HttpError> {
     let mut part = vec![0; SPOOL_PIECE_BYTES];
@@ -281,7 +281,7 @@ fn read_parts(
             Ok(0) => return Ok(()),
             Ok(length) => length,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(explain(&error)),
+            Err(error) => return Err(explain(error)),
         };
         bytes_left = bytes_left.checked_sub(length as u64).ok_or(HttpError::RequestTooLarge)?;
         take(&part[..length])?;
@@ -289,7 +289,7 @@ fn read_parts(
 }
 
 /// What a decoder reports may come from the file beneath it.
-fn broken_gzip_or(error: &io::Error) -> HttpError {
+fn broken_gzip_or(error: io::Error) -> HttpError {
     match error.kind() {
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => {
             broken_gzip()
@@ -298,13 +298,8 @@ fn broken_gzip_or(error: &io::Error) -> HttpError {
     }
 }
 
-fn spool_error(error: &io::Error) -> HttpError {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            HttpError::Store(Error::DiskFull)
-        }
-        _ => HttpError::Internal { action: "spool a request", cause: error.to_string() },
-    }
+fn spool_error(error: io::Error) -> HttpError {
+    HttpError::Store(Error::of_io("spool a request", error))
 }
 
 #[cfg(test)]

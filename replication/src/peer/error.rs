@@ -72,6 +72,7 @@ impl PeerError {
             | Self::Answer(_) => true,
             Self::Store(error) => match error {
                 store::Error::Busy
+                | store::Error::OutOfHandles
                 | store::Error::DiskFull
                 | store::Error::Io { .. }
                 | store::Error::Sqlite { .. } => true,

@@ -43,13 +43,20 @@ impl Database {
     pub fn compact(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<(), Error> {
         let _held = self.hold_files()?;
         let source = self.engine()?;
+        // Only then is it certain that the next generation's file is nobody's.
+        self.core.catalog.confirm()?;
         let generation = crate::core::lock(&self.slot).generation + 1;
         let target = self.core.backend.open_next(self.uuid, generation)?;
         let copied = self.copy_live(&source, &target, generation, progress);
-        if copied.is_err() {
+        if copied.is_err() && self.core.catalog.confirm().is_ok() && !self.uses(&target) {
             target.retire();
         }
         copied
+    }
+
+    /// Whether the switch to this file was made.
+    fn uses(&self, engine: &Arc<dyn Engine>) -> bool {
+        crate::core::lock(&self.slot).is_on(engine)
     }
 
     /// Keeps compaction, and thereby the removal of attachment files, from running meanwhile.

@@ -21,6 +21,11 @@ impl Slot {
     pub(super) fn closed(generation: u64, clean: bool) -> Self {
         Self { engine: None, generation, clean }
     }
+
+    /// Whether this is the open file.
+    pub(super) fn is_on(&self, engine: &Arc<dyn Engine>) -> bool {
+        self.engine.as_ref().is_some_and(|open| Arc::ptr_eq(open, engine))
+    }
 }
 
 impl Database {
@@ -33,9 +38,10 @@ impl Database {
                 return Err(Error::NoDatabase);
             }
             if let Some(engine) = &slot.engine {
-                return Ok(Arc::clone(engine));
+                return self.trusted(engine);
             }
             let engine = self.core.backend.open(self.uuid, slot.generation)?;
+            self.compare(&*engine)?;
             slot.engine = Some(Arc::clone(&engine));
             engine
         };
@@ -44,8 +50,55 @@ impl Database {
         Ok(engine)
     }
 
+    /// The file for somebody who only reads: on a full disk, where a file cannot be opened as usual,
+    /// one that is closed again right after.
+    pub(crate) fn reading(&self) -> Result<Arc<dyn Engine>, Error> {
+        match self.engine() {
+            Err(Error::DiskFull) => {
+                let generation = lock(&self.slot).generation;
+                self.core.backend.open_without_room(self.uuid, generation)
+            }
+            opened => opened,
+        }
+    }
+
+    /// The same for somebody who looks for damage.
+    pub(crate) fn suspected(&self) -> Result<Arc<dyn Engine>, Error> {
+        let open = lock(&self.slot).engine.clone();
+        open.map_or_else(|| self.reading(), Ok)
+    }
+
+    /// A file in which damage was met is refused as a whole: who wrote on would make it worse.
+    fn trusted(&self, engine: &Arc<dyn Engine>) -> Result<Arc<dyn Engine>, Error> {
+        if engine.is_damaged() {
+            if !self.refused.swap(true, Ordering::Relaxed) {
+                tracing::error!(database = %self.name, "is damaged, and refused from now on");
+            }
+            return Err(Error::Damaged(format!("a page of {} cannot be right", self.name)));
+        }
+        Ok(Arc::clone(engine))
+    }
+
+    /// A file that knows less than was committed has lost something: half its log, or it is a copy of
+    /// an earlier day.
+    fn compare(&self, engine: &dyn Engine) -> Result<(), Error> {
+        let known = self.update_seq.load(Ordering::Acquire);
+        let mut found = 0;
+        engine.read(&mut |rows| {
+            found = rows.counters()?.update_seq;
+            Ok(())
+        })?;
+        if found < known {
+            return Err(Error::Damaged(format!(
+                "the file ends at {found}, the database at {known}"
+            )));
+        }
+        Ok(())
+    }
+
     /// To be called before a commit: after a crash, the file must be asked for its last sequence.
     pub(super) fn mark_dirty(&self) -> Result<(), Error> {
+        self.core.catalog.confirm()?;
         let mut slot = lock(&self.slot);
         if slot.clean {
             self.core.catalog.mark_dirty(self.uuid)?;
@@ -87,7 +140,7 @@ impl Database {
             return Ok(());
         }
         let mut counters = None;
-        self.engine()?.read(&mut |rows| {
+        self.reading()?.read(&mut |rows| {
             counters = Some(rows.counters()?);
             Ok(())
         })?;
@@ -97,16 +150,22 @@ impl Database {
         Ok(())
     }
 
-    /// Deleted: lets go of the file, and wakes whoever waits for changes; `true` when somebody else
-    /// deleted it before.
-    pub(crate) fn let_go(&self) -> bool {
-        let before = {
+    /// Deletes it: has its files taken away, lets go of them, and wakes whoever waits for changes.
+    ///
+    /// # Errors
+    /// [`Error::NoDatabase`] when somebody else has done so before, and what `files` returns.
+    pub(crate) fn take_away(&self, files: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+        {
             let mut slot = lock(&self.slot);
+            if self.is_deleted() {
+                return Err(Error::NoDatabase);
+            }
+            files()?;
             slot.engine = None;
-            self.deleted.swap(true, Ordering::AcqRel)
-        };
+            self.deleted.store(true, Ordering::Release);
+        }
         self.updated.notify(usize::MAX);
-        before
+        Ok(())
     }
 
     pub(crate) fn last_use(&self) -> u64 {

@@ -34,14 +34,19 @@ impl Database {
     /// Any of [`Error`] that keeps it from looking.
     pub fn verify(&self) -> Result<Vec<String>, Error> {
         let _held = self.hold_files()?;
-        let engine = self.engine()?;
+        let engine = self.suspected()?;
         let mut findings = Findings(engine.check()?);
-        engine.read(&mut |rows| {
+        let looked = engine.read(&mut |rows| {
             let counted = check_documents(rows, &mut findings)?;
             check_changes(rows, &counted, &mut findings)?;
             check_purges(rows, &mut findings)?;
             check_blobs(rows, &mut findings)
-        })?;
+        });
+        match looked {
+            // What was found before says more.
+            Err(error @ Error::Damaged(_)) => findings.check(false, || error.to_string()),
+            looked => looked?,
+        }
         Ok(findings.0)
     }
 }

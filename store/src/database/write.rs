@@ -151,7 +151,7 @@ impl Database {
     }
 
     fn commit(&self, jobs: Vec<Job>) {
-        match self.try_commit(&jobs) {
+        match self.core.noting_room(self.try_commit(&jobs)) {
             Ok(outcomes) => {
                 jobs.into_iter().zip(outcomes).for_each(|(job, outcome)| job.tell(outcome));
             }

@@ -24,21 +24,34 @@ pub(crate) struct DiskBackend {
     databases: PathBuf,
     trash: PathBuf,
     template: Vec<u8>,
+    #[cfg(test)]
+    faults: Option<Arc<super::Faults>>,
 }
 
 impl Backend {
-    /// Below a data directory; empties what earlier deletions left behind.
+    /// Below a data directory.
     pub(crate) fn on_disk(dir: &Path) -> Result<Self, Error> {
         let io = Error::io("prepare the data directory");
         let (databases, trash) = (dir.join("databases"), dir.join("trash"));
         fs::create_dir_all(&databases).map_err(&io)?;
-        if trash.exists() {
-            fs::remove_dir_all(&trash).map_err(&io)?;
-        }
-        fs::create_dir(&trash).map_err(&io)?;
+        fs::create_dir_all(&trash).map_err(&io)?;
         sync_folder(dir).map_err(&io)?;
         let template = schema::template().map_err(Error::sqlite("lay out an empty database"))?;
-        Ok(Self::Disk(DiskBackend { databases, trash, template }))
+        Ok(Self::Disk(DiskBackend {
+            databases,
+            trash,
+            template,
+            #[cfg(test)]
+            faults: None,
+        }))
+    }
+
+    /// From now on the rows of this backend fail on cue.
+    #[cfg(test)]
+    pub(crate) fn fail_by(&mut self, by: &Arc<super::Faults>) {
+        if let Self::Disk(disk) = self {
+            disk.faults = Some(Arc::clone(by));
+        }
     }
 
     pub(crate) fn in_memory() -> Self {
@@ -51,10 +64,13 @@ impl Backend {
         let io = Error::io("create a database");
         let folder = disk.databases.join(uuid.to_string());
         let staging = disk.trash.join(uuid.to_string());
-        fs::create_dir_all(staging.join(ATTACHMENTS)).map_err(&io)?;
-        DiskEngine::create(&staging.join(file_name(generation)), &disk.template)?;
-        sync_folder(&staging).map_err(&io)?;
-        fs::rename(&staging, &folder).map_err(&io)?;
+        let make = || {
+            fs::create_dir_all(staging.join(ATTACHMENTS)).map_err(&io)?;
+            DiskEngine::create(&staging.join(file_name(generation)), &disk.template)?;
+            sync_folder(&staging).map_err(&io)?;
+            fs::rename(&staging, &folder).map_err(&io)
+        };
+        make().inspect_err(|_| self.give_back(uuid))?;
         sync_folder(&disk.databases).map_err(&io)
     }
 
@@ -62,11 +78,9 @@ impl Backend {
     pub(crate) fn open(&self, uuid: DbUuid, generation: u64) -> Result<Arc<dyn Engine>, Error> {
         match self {
             Self::Disk(disk) => {
-                let folder = disk.databases.join(uuid.to_string());
-                remove_other_generations(&folder, generation);
-                let path = folder.join(file_name(generation));
-                let attachments = folder.join(ATTACHMENTS);
-                Ok(Arc::new(DiskEngine::open(&path, &attachments, Durability::EachCommit)?))
+                let (path, attachments) = disk.present(uuid, generation)?;
+                disk.tidy_generations(uuid, generation);
+                disk.watched(DiskEngine::open(&path, &attachments, Durability::EachCommit)?)
             }
             Self::Memory(engines) => {
                 let mut engines = engines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -75,6 +89,18 @@ impl Backend {
                 Ok(engine)
             }
         }
+    }
+
+    /// Opens one generation of a database for somebody who only reads, on a disk without room for
+    /// anything else.
+    pub(crate) fn open_without_room(
+        &self,
+        uuid: DbUuid,
+        generation: u64,
+    ) -> Result<Arc<dyn Engine>, Error> {
+        let Self::Disk(disk) = self else { return self.open(uuid, generation) };
+        let (path, attachments) = disk.present(uuid, generation)?;
+        disk.watched(DiskEngine::open(&path, &attachments, Durability::NothingIsWritten)?)
     }
 
     /// Makes a further generation, to be filled and settled before it takes the other's place.
@@ -86,21 +112,30 @@ impl Backend {
         let Self::Disk(disk) = self else { return self.open(uuid, generation) };
         let folder = disk.databases.join(uuid.to_string());
         let path = folder.join(file_name(generation));
-        DiskEngine::create(&path, &disk.template)?;
-        sync_folder(&folder).map_err(Error::io("create a database file"))?;
+        disk.tidy_generations(uuid, generation - 1);
         let attachments = folder.join(ATTACHMENTS);
-        Ok(Arc::new(DiskEngine::open(&path, &attachments, Durability::WhenSettled)?))
+        let fill = || {
+            DiskEngine::create(&path, &disk.template)?;
+            sync_folder(&folder).map_err(Error::io("create a database file"))?;
+            disk.watched(DiskEngine::open(&path, &attachments, Durability::WhenSettled)?)
+        };
+        fill().inspect_err(|_| disk.tidy_generations(uuid, generation - 1))
     }
 
-    /// Takes a database out of sight, then gives its space back.
-    pub(crate) fn remove(&self, uuid: DbUuid) -> Result<(), Error> {
+    /// Takes a database out of sight: from then on it is deleted, whatever happens.
+    pub(crate) fn take_away(&self, uuid: DbUuid) -> Result<(), Error> {
         match self {
             Self::Disk(disk) => {
                 let io = Error::io("delete a database");
                 let trash = disk.trash.join(uuid.to_string());
-                fs::rename(disk.databases.join(uuid.to_string()), &trash).map_err(&io)?;
-                sync_folder(&disk.databases).map_err(&io)?;
-                fs::remove_dir_all(&trash).map_err(&io)
+                match fs::rename(disk.databases.join(uuid.to_string()), trash) {
+                    // Somebody else has done away with the files.
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+                    renamed => renamed.map_err(&io)?,
+                }
+                // In this order: a folder that is in neither place was lost, not deleted.
+                sync_folder(&disk.trash).map_err(&io)?;
+                sync_folder(&disk.databases).map_err(&io)
             }
             Self::Memory(engines) => {
                 let mut engines = engines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -110,10 +145,48 @@ impl Backend {
         }
     }
 
+    /// Gives the space of a database back that was taken away, its place in the trash last.
+    pub(crate) fn give_back(&self, uuid: DbUuid) {
+        let Self::Disk(disk) = self else { return };
+        let trash = disk.trash.join(uuid.to_string());
+        match fs::remove_dir_all(&trash) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                tracing::warn!(%error, path = %trash.display(), "stays until the next start");
+            }
+            _ => {}
+        }
+    }
+
+    /// The same, but its place in the trash stays and tells the next start that it is deleted.
+    pub(crate) fn empty(&self, uuid: DbUuid) {
+        let Self::Disk(disk) = self else { return };
+        let Ok(entries) = fs::read_dir(disk.trash.join(uuid.to_string())) else { return };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            // What cannot be removed takes room until the next start, and no more.
+            let _removed =
+                if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+        }
+    }
+
+    /// Whether a database was taken away that the catalog still names.
+    pub(crate) fn is_taken_away(&self, uuid: DbUuid) -> bool {
+        let Self::Disk(disk) = self else { return false };
+        let name = uuid.to_string();
+        disk.trash.join(&name).exists() && !disk.databases.join(&name).exists()
+    }
+
     /// After a crash: removes folders of databases that the catalog does not know, for their creation
     /// or deletion was cut short, and attachments that were staged and never used.
     pub(crate) fn tidy(&self, known: &dyn Fn(DbUuid) -> bool) -> Result<(), Error> {
         let Self::Disk(disk) = self else { return Ok(()) };
+        for entry in fs::read_dir(&disk.trash).map_err(Error::io("empty the trash"))?.flatten() {
+            match entry.file_name().to_str().and_then(DbUuid::parse) {
+                // Its row could not be removed.
+                Some(uuid) if known(uuid) && self.is_taken_away(uuid) => self.empty(uuid),
+                Some(uuid) => self.give_back(uuid),
+                None => {}
+            }
+        }
         let io = Error::io("tidy the data directory");
         for entry in fs::read_dir(&disk.databases).map_err(&io)? {
             let entry = entry.map_err(&io)?;
@@ -122,7 +195,10 @@ impl Backend {
                 Some(_) => fs::remove_dir_all(entry.path()),
                 None => Ok(()),
             }
-            .map_err(&io)?;
+            // It takes room, and no more: no reason to refuse the databases.
+            .unwrap_or_else(|error| {
+                tracing::warn!(%error, path = %entry.path().display(), "could not be tidied");
+            });
         }
         Ok(())
     }
@@ -141,6 +217,46 @@ impl Backend {
             Self::Disk(disk) => Some(disk.databases.join(uuid.to_string())),
             Self::Memory(_) => None,
         }
+    }
+}
+
+impl DiskBackend {
+    /// The file of a generation, which is there, and the folder of its attachments.
+    fn present(&self, uuid: DbUuid, generation: u64) -> Result<(PathBuf, PathBuf), Error> {
+        let folder = self.databases.join(uuid.to_string());
+        let path = folder.join(file_name(generation));
+        match path.try_exists() {
+            Ok(true) => Ok((path, folder.join(ATTACHMENTS))),
+            Ok(false) => Err(Error::Damaged(format!("{uuid}/{} is gone", file_name(generation)))),
+            Err(error) => Err(Error::io("find a database file")(error)),
+        }
+    }
+
+    /// A compaction that was cut short leaves its unfinished file; one that was cut short at its very
+    /// end leaves the old one.
+    fn tidy_generations(&self, uuid: DbUuid, kept: u64) {
+        let kept = file_name(kept);
+        let Ok(entries) = fs::read_dir(self.databases.join(uuid.to_string())) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            if name.starts_with("main-")
+                && !name.starts_with(&kept)
+                && let Err(error) = fs::remove_file(entry.path())
+            {
+                tracing::warn!(%error, file = name, "left over from a compaction and stays");
+            }
+        }
+    }
+
+    /// The engine as it is; in tests, one that may fail.
+    fn watched(&self, engine: DiskEngine) -> Result<Arc<dyn Engine>, Error> {
+        #[cfg(test)]
+        if let Some(faults) = &self.faults {
+            faults.strike()?;
+            return Ok(Arc::new(super::FaultyEngine::new(engine, faults)));
+        }
+        Ok(Arc::new(engine))
     }
 }
 
@@ -180,21 +296,4 @@ fn remove_staged(attachments: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// A compaction that was cut short leaves its unfinished file; one that was cut short at its very
-/// end leaves the old one.
-fn remove_other_generations(folder: &Path, generation: u64) {
-    let kept = file_name(generation);
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let Some(name) = name.to_str() else { continue };
-        if name.starts_with("main-")
-            && !name.starts_with(&kept)
-            && let Err(error) = fs::remove_file(entry.path())
-        {
-            tracing::warn!(%error, file = name, "left over from a compaction and stays");
-        }
-    }
 }

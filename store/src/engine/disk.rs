@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use self::rows::SqliteRows;
 use super::{Engine, Rows, RowsMut, schema};
@@ -38,6 +39,8 @@ pub(crate) enum Durability {
     EachCommit,
     /// Nothing before [`Engine::settle`]: for files that are filled before anybody relies on them.
     WhenSettled,
+    /// Nothing, for nothing is written: there is no room, not even for what readers share.
+    NothingIsWritten,
 }
 
 /// One SQLite file.
@@ -47,7 +50,10 @@ pub(crate) struct DiskEngine {
     attachments: PathBuf,
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
+    /// There is no connection but `writer`, and it only reads.
+    without_room: bool,
     retired: AtomicBool,
+    damaged: AtomicBool,
 }
 
 impl DiskEngine {
@@ -59,16 +65,26 @@ impl DiskEngine {
         file.sync_all().map_err(Error::io(action))
     }
 
-    /// Opens a file that [`Self::create`] made, now or in an earlier version, in a folder that holds its attachments too.
+    /// Opens a file that [`Self::create`] made, now or in an earlier version, in a folder that holds its
+    /// attachments too.
     pub(crate) fn open(
         path: &Path,
         attachments: &Path,
         durability: Durability,
     ) -> Result<Self, Error> {
-        let sqlite = Error::sqlite("open a database file");
+        let sqlite = opening("open a database file", path);
         let mut writer = connect(path, WRITER_CACHE_KIB).map_err(&sqlite)?;
+        let without_room = durability == Durability::NothingIsWritten;
+        if without_room {
+            // Before the first look, so that the index of the log is kept in memory.
+            writer.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(&sqlite)?;
+            let no_checkpoint = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+            writer.set_db_config(no_checkpoint, true).map_err(&sqlite)?;
+        }
+        // The first look opens the log.
+        writer.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(&sqlite)?;
         let synchronous = match durability {
-            Durability::EachCommit => "FULL",
+            Durability::EachCommit | Durability::NothingIsWritten => "FULL",
             Durability::WhenSettled => "OFF",
         };
         writer.pragma_update(None, "synchronous", synchronous).map_err(&sqlite)?;
@@ -80,7 +96,9 @@ impl DiskEngine {
             attachments: attachments.into(),
             writer: Mutex::new(writer),
             readers: Mutex::default(),
+            without_room,
             retired: AtomicBool::new(false),
+            damaged: AtomicBool::new(false),
         })
     }
 
@@ -98,10 +116,26 @@ impl DiskEngine {
         if let Some(reader) = lock(&self.readers).pop() {
             return Ok(reader);
         }
-        let sqlite = Error::sqlite("open a database file for reading");
+        let sqlite = opening("open a database file for reading", &self.path);
         let reader = connect(&self.path, READER_CACHE_KIB).map_err(&sqlite)?;
         reader.pragma_update(None, "query_only", true).map_err(&sqlite)?;
         Ok(reader)
+    }
+
+    fn look(
+        &self,
+        reader: &Connection,
+        look: &mut dyn FnMut(&dyn Rows) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let sqlite = opening("read", &self.path);
+        // By statements that are kept: a `Transaction` prepares both anew each time.
+        reader.prepare_cached("BEGIN").and_then(|mut begin| begin.execute([])).map_err(&sqlite)?;
+        look(&SqliteRows::new(reader, &self.attachments, &self.damaged)).inspect_err(|_| {
+            // A reader that failed is mostly closed anyway.
+            let _ended = reader.execute_batch("ROLLBACK");
+        })?;
+        reader.prepare_cached("COMMIT").and_then(|mut end| end.execute([])).map_err(&sqlite)?;
+        Ok(())
     }
 
     fn side_files(&self) -> [PathBuf; 3] {
@@ -116,13 +150,11 @@ impl DiskEngine {
 
 impl Engine for DiskEngine {
     fn read(&self, look: &mut dyn FnMut(&dyn Rows) -> Result<(), Error>) -> Result<(), Error> {
-        let sqlite = Error::sqlite("read");
+        if self.without_room {
+            return self.look(&lock(&self.writer), look);
+        }
         let reader = self.reader()?;
-        // By statements that are kept: a `Transaction` prepares both anew each time.
-        reader.prepare_cached("BEGIN").and_then(|mut begin| begin.execute([])).map_err(&sqlite)?;
-        // A reader that fails is not used again, and closing it ends its transaction.
-        look(&SqliteRows::new(&reader, &self.attachments))?;
-        reader.prepare_cached("COMMIT").and_then(|mut end| end.execute([])).map_err(&sqlite)?;
+        self.look(&reader, look)?;
         let mut readers = lock(&self.readers);
         if readers.len() < IDLE_READERS_MAX {
             readers.push(reader);
@@ -134,11 +166,14 @@ impl Engine for DiskEngine {
         &self,
         change: &mut dyn FnMut(&mut dyn RowsMut) -> Result<(), Error>,
     ) -> Result<(), Error> {
+        if self.without_room {
+            return Err(Error::DiskFull);
+        }
         let mut writer = lock(&self.writer);
         let transaction = writer
             .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(Error::sqlite("begin a write"))?;
-        change(&mut SqliteRows::new(&transaction, &self.attachments))?;
+            .map_err(opening("begin a write", &self.path))?;
+        change(&mut SqliteRows::new(&transaction, &self.attachments, &self.damaged))?;
         transaction.commit().map_err(Error::sqlite("commit a write"))
     }
 
@@ -155,13 +190,22 @@ impl Engine for DiskEngine {
         let sqlite = Error::sqlite("settle a database file");
         let writer = lock(&self.writer);
         writer.pragma_update(None, "synchronous", "FULL").map_err(&sqlite)?;
-        writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(&sqlite)?;
+        let busy: bool = writer
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+            .map_err(&sqlite)?;
+        if busy {
+            return Err(Error::Busy);
+        }
         let action = "settle a database file";
         File::open(&self.path).and_then(|file| file.sync_all()).map_err(Error::io(action))
     }
 
     fn retire(&self) {
         self.retired.store(true, Ordering::Release);
+    }
+
+    fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Acquire)
     }
 
     fn check(&self) -> Result<Vec<String>, Error> {
@@ -176,9 +220,16 @@ impl Engine for DiskEngine {
     fn copy_into(&self, path: &Path) -> Result<(), Error> {
         let action = "copy a database file";
         let target = path.to_str().ok_or_else(|| Error::Damaged("path is not UTF-8".into()))?;
-        let reader = connect(&self.path, READER_CACHE_KIB).map_err(Error::sqlite(action))?;
-        reader.execute("VACUUM INTO ?1", [target]).map_err(Error::sqlite(action))?;
-        File::open(path).and_then(|file| file.sync_all()).map_err(Error::io(action))
+        let copy = || {
+            let sqlite = opening(action, &self.path);
+            let reader = connect(&self.path, READER_CACHE_KIB).map_err(&sqlite)?;
+            reader.execute("VACUUM INTO ?1", [target]).map_err(&sqlite)?;
+            File::open(path).and_then(|file| file.sync_all()).map_err(Error::io(action))
+        };
+        copy().inspect_err(|_| {
+            // Half a copy is none; where there is not even half, there is nothing to remove.
+            let _removed = fs::remove_file(path);
+        })
     }
 }
 
@@ -195,6 +246,16 @@ impl Drop for DiskEngine {
                 _ => {}
             }
         }
+    }
+}
+
+/// SQLite's errors where files are opened. It does not say why it could not; the system does.
+fn opening(action: &'static str, path: &Path) -> impl Fn(rusqlite::Error) -> Error {
+    move |error| match (error.sqlite_error_code(), File::open(path)) {
+        (Some(ErrorCode::CannotOpen), Err(reason)) => Error::io(action)(reason),
+        // It was there a moment ago, and is there now: handles come and go.
+        (Some(ErrorCode::CannotOpen), Ok(_)) => Error::OutOfHandles,
+        _ => Error::sqlite(action)(error),
     }
 }
 

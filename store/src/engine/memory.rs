@@ -72,6 +72,10 @@ impl Engine for MemoryEngine {
 
     fn retire(&self) {}
 
+    fn is_damaged(&self) -> bool {
+        false
+    }
+
     fn check(&self) -> Result<Vec<String>, Error> {
         Ok(Vec::new())
     }
@@ -205,7 +209,7 @@ impl Rows for State {
     }
 
     fn blob(&self, hash: &ContentHash) -> Result<Option<AttachmentReader>, Error> {
-        Ok(self.blobs.get(hash).map(|bytes| AttachmentReader::inline(bytes.to_vec())))
+        Ok(self.blobs.get(hash).map(|bytes| AttachmentReader::inline(hash, bytes.to_vec())))
     }
 
     fn blob_row(&self, hash: &ContentHash) -> Result<Option<BlobRow>, Error> {

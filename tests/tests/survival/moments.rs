@@ -22,6 +22,9 @@ fn json_post(hub: &Hub, path: &str) {
     hub.request("POST", path).header("content-type", "application/json").send("").expect(202);
 }
 
+/// Whether a data directory shows that work is under way.
+type Seen = fn(&Path) -> bool;
+
 /// Kills the hub as soon as its data directory looks like that.
 fn kill_when(hub: Hub, what: &str, mut seen: impl FnMut(&Path) -> bool) -> TempDir {
     let (data, deadline) = (hub.data_dir(), Instant::now() + PATIENCE);
@@ -109,7 +112,7 @@ fn whole(hub: &Hub, revs: &[String], round: usize) {
 #[test]
 fn kill_9_in_the_middle_of_compaction() {
     let (mut hub, mut revs) = filled(4);
-    let moments: [(&str, fn(&Path) -> bool); 3] = [
+    let moments: [(&str, Seen); 3] = [
         ("the next file", |data| !files(data, "main-2.sqlite").is_empty()),
         ("the next file being filled", |data| {
             let log = files(data, "main-2.sqlite-wal");

@@ -249,5 +249,8 @@ fn next_piece(
 }
 
 fn unreadable(source: io::Error) -> HttpError {
+    if source.kind() == io::ErrorKind::InvalidData {
+        return HttpError::Store(Error::Damaged(source.to_string()));
+    }
     HttpError::Store(Error::Io { action: "read an attachment", source })
 }

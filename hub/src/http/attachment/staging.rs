@@ -54,13 +54,10 @@ pub(crate) fn check_md5(staged: &Staged, said: Option<&str>) -> Result<(), HttpE
 fn staging_error(error: io::Error) -> HttpError {
     match error.kind() {
         io::ErrorKind::FileTooLarge => HttpError::RequestTooLarge,
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            HttpError::Store(Error::DiskFull)
-        }
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => {
             HttpError::Store(Error::NotGzip)
         }
-        _ => HttpError::Store(Error::Io { action: "stage an attachment", source: error }),
+        _ => HttpError::Store(Error::of_io("stage an attachment", error)),
     }
 }
 

@@ -3,8 +3,10 @@
 use std::cell::{RefCell, RefMut};
 use std::collections::VecDeque;
 use std::fs::{self, File};
+use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::types::ValueRef;
 use rusqlite::{
@@ -23,6 +25,8 @@ pub(super) struct SqliteRows<'a> {
     connection: &'a Connection,
     attachments: &'a Path,
     hot: Hot<'a>,
+    /// Set when a page is met that cannot be right.
+    damaged: &'a AtomicBool,
 }
 
 /// Statements that a bulk write runs for every document, kept at hand from one to the next: looking
@@ -42,8 +46,23 @@ type Slot<'a> = RefCell<Option<CachedStatement<'a>>>;
 const STALE_AT_ONCE: usize = 1000;
 
 impl<'a> SqliteRows<'a> {
-    pub(super) fn new(connection: &'a Connection, attachments: &'a Path) -> Self {
-        Self { connection, attachments, hot: Hot::default() }
+    pub(super) fn new(
+        connection: &'a Connection,
+        attachments: &'a Path,
+        damaged: &'a AtomicBool,
+    ) -> Self {
+        Self { connection, attachments, hot: Hot::default(), damaged }
+    }
+
+    fn sqlite(&self, action: &'static str) -> impl Fn(rusqlite::Error) -> Error {
+        let damaged = self.damaged;
+        move |source| {
+            let error = Error::sqlite(action)(source);
+            if matches!(error, Error::Damaged(_)) {
+                damaged.store(true, Ordering::Release);
+            }
+            error
+        }
     }
 
     /// The statement of a slot, prepared when it is first used.
@@ -55,7 +74,7 @@ impl<'a> SqliteRows<'a> {
         let mut kept = slot.borrow_mut();
         if kept.is_none() {
             let statement = self.connection.prepare_cached(sql);
-            *kept = Some(statement.map_err(Error::sqlite("prepare a statement"))?);
+            *kept = Some(statement.map_err(self.sqlite("prepare a statement"))?);
         }
         RefMut::filter_map(kept, Option::as_mut)
             .map_err(|_| Error::Damaged("a statement is gone".into()))
@@ -63,7 +82,7 @@ impl<'a> SqliteRows<'a> {
 
     fn run_hot(&self, slot: &Slot<'a>, sql: &str, params: impl Params) -> Result<(), Error> {
         let mut statement = self.hot(slot, sql)?;
-        statement.execute(params).map_err(Error::sqlite("write a row"))?;
+        statement.execute(params).map_err(self.sqlite("write a row"))?;
         Ok(())
     }
 
@@ -73,7 +92,7 @@ impl<'a> SqliteRows<'a> {
         params: impl Params,
         map: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, Error> {
-        let sqlite = Error::sqlite("read a row");
+        let sqlite = self.sqlite("read a row");
         let mut statement = self.connection.prepare_cached(sql).map_err(&sqlite)?;
         statement.query_row(params, map).optional().map_err(&sqlite)
     }
@@ -85,7 +104,7 @@ impl<'a> SqliteRows<'a> {
         map: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
         visit: Visit<'_, T>,
     ) -> Result<(), Error> {
-        let sqlite = Error::sqlite("read rows");
+        let sqlite = self.sqlite("read rows");
         let mut statement = self.connection.prepare_cached(sql).map_err(&sqlite)?;
         let mut rows = statement.query(params).map_err(&sqlite)?;
         while let Some(row) = rows.next().map_err(&sqlite)? {
@@ -97,7 +116,7 @@ impl<'a> SqliteRows<'a> {
     }
 
     fn run(&self, sql: &str, params: impl Params) -> Result<usize, Error> {
-        let sqlite = Error::sqlite("write a row");
+        let sqlite = self.sqlite("write a row");
         let mut statement = self.connection.prepare_cached(sql).map_err(&sqlite)?;
         statement.execute(params).map_err(&sqlite)
     }
@@ -133,11 +152,11 @@ impl Rows for SqliteRows<'_> {
     fn doc(&self, id: &str) -> Result<Option<DocRow>, Error> {
         let sql = "SELECT id, seq, deleted, rev, body, tree FROM docs WHERE id = ?1";
         let mut statement = self.hot(&self.hot.doc, sql)?;
-        statement.query_row([id], doc_row).optional().map_err(Error::sqlite("read a row"))
+        statement.query_row([id], doc_row).optional().map_err(self.sqlite("read a row"))
     }
 
     fn docs_among(&self, sorted: &[&str], found: &mut dyn FnMut(DocRow)) -> Result<(), Error> {
-        let sqlite = Error::sqlite("read rows");
+        let sqlite = self.sqlite("read rows");
         let sql = "SELECT id, seq, deleted, rev, body, tree FROM docs WHERE id >= ?1 \
                    ORDER BY id LIMIT 1";
         let mut statement = self.hot(&self.hot.next_doc, sql)?;
@@ -255,11 +274,14 @@ impl Rows for SqliteRows<'_> {
         let data: Option<Option<Vec<u8>>> = self.one(sql, [&hash.0[..]], |row| row.get(0))?;
         Ok(match data {
             None => None,
-            Some(Some(bytes)) => Some(AttachmentReader::inline(bytes)),
+            Some(Some(bytes)) => Some(AttachmentReader::inline(hash, bytes)),
             Some(None) => {
                 let path = blob_path(self.attachments, hash);
-                let file = File::open(path).map_err(Error::io("open an attachment"))?;
-                Some(AttachmentReader::file(file))
+                let open = || AttachmentReader::file(hash, File::open(path)?);
+                Some(open().map_err(|error| match error.kind() {
+                    io::ErrorKind::NotFound => Error::Damaged(format!("attachment {hash} is gone")),
+                    _ => Error::io("open an attachment")(error),
+                })?)
             }
         })
     }
@@ -436,7 +458,7 @@ fn move_into_place(staged: &Path, path: &Path) -> Result<(), Error> {
 fn read_inline(hash: &ContentHash, from: &dyn Rows) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     let mut reader = from.blob(hash)?.ok_or_else(|| Error::Damaged(format!("blob {hash}")))?;
-    std::io::Read::read_to_end(&mut reader, &mut bytes).map_err(Error::io("read an attachment"))?;
+    io::Read::read_to_end(&mut reader, &mut bytes).map_err(Error::io("read an attachment"))?;
     Ok(bytes)
 }
 
