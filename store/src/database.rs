@@ -4,6 +4,7 @@ mod codec;
 mod commit;
 mod compact;
 mod open;
+mod pending;
 mod purge;
 mod queue;
 mod snapshot;
@@ -17,6 +18,7 @@ use std::sync::{Arc, Mutex, Weak};
 use event_listener::{Event, EventListener};
 
 use self::open::Slot;
+use self::pending::Pending;
 pub use self::purge::Purge;
 use self::queue::Queue;
 pub use self::snapshot::Snapshot;
@@ -52,6 +54,7 @@ pub struct Database {
     last_use: AtomicU64,
     slot: Mutex<Slot>,
     queue: Mutex<Queue>,
+    pending: Pending,
     updated: Event,
     deleted: AtomicBool,
     compacting: AtomicBool,
@@ -159,6 +162,7 @@ impl Database {
             last_use: AtomicU64::new(0),
             slot: Mutex::new(Slot::closed(entry.generation, entry.clean)),
             queue: Mutex::default(),
+            pending: Pending::default(),
             updated: Event::new(),
             deleted: AtomicBool::new(false),
             compacting: AtomicBool::new(false),
@@ -271,7 +275,7 @@ impl Database {
         let mut outcome = None;
         engine.read(&mut |rows| {
             if let Some(look) = look.take() {
-                outcome = Some(look(&Snapshot::new(rows, &self.core.tally)));
+                outcome = Some(look(&Snapshot::new(rows, &self.core.tally, &self.pending)));
             }
             Ok(())
         })?;

@@ -130,7 +130,8 @@ pub(crate) trait Rows {
         direction: Direction,
         visit: Visit<'_, (u64, String, Vec<u8>)>,
     ) -> Result<(), Error>;
-    fn count_changes_after(&self, from: u64) -> Result<u64, Error>;
+    /// Feed rows with sequences above `after` and up to `until`, stale ones left out.
+    fn count_changes(&self, after: u64, until: u64) -> Result<u64, Error>;
     fn body(&self, id: BodyId) -> Result<Option<BodyRow>, Error>;
     fn local(&self, id: &str) -> Result<Option<LocalRow>, Error>;
     fn locals(&self, range: &IdRange, visit: Visit<'_, LocalRow>) -> Result<(), Error>;

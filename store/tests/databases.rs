@@ -341,6 +341,14 @@ fn feeds_skip_superseded_rows() {
                 assert_eq!(forth.len(), DOCS);
                 assert_eq!(forth, back);
                 assert_eq!(snapshot.changes_after(Seq(0))?, DOCS as u64);
+                // From page to page, back again, and from the middle of gaps.
+                let behind = |index: usize| (forth[index].seq, (DOCS - index - 1) as u64);
+                for index in (0..DOCS).step_by(7).chain((0..DOCS).rev().step_by(11)) {
+                    let (Seq(seq), behind) = behind(index);
+                    assert_eq!(snapshot.changes_after(Seq(seq))?, behind, "after {seq}");
+                    assert_eq!(snapshot.changes_after(Seq(seq - 1))?, behind + 1, "from {seq}");
+                }
+                assert_eq!(snapshot.changes_after(Seq(u64::MAX))?, 0);
                 Ok::<_, Error>(())
             })
             .unwrap();

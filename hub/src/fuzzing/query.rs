@@ -125,7 +125,8 @@ fn check_options(query: &Query, headers: &HeaderMap, body: Map<String, Value>) {
     if let Ok(revs) = rev_options(Vec::new(), query, headers) {
         assert!(revs.len() <= 1);
     }
-    let _read = FeedOptions::parse(query, Some(&body), headers);
+    let members = serde_json::from_str(&Value::Object(body.clone()).to_string()).ok();
+    let _read = FeedOptions::parse(query, members.as_ref(), headers);
     let _read = FeedOptions::parse(query, None, headers);
     if let Some(Value::Array(queries)) = body.get("queries") {
         let _read = ListOptions::parse_several(query, queries.clone());

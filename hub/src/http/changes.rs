@@ -8,6 +8,7 @@ mod row;
 
 use std::sync::Arc;
 
+use http::HeaderMap;
 use store::{Database, Direction};
 use tokio::sync::watch;
 
@@ -23,25 +24,29 @@ use crate::access::Action;
 pub(crate) async fn get(call: Call) -> Result<Reply, HttpError> {
     let scope = Scope::of(&call)?;
     let options = Options::parse(&call.query, None, &call.headers)?;
-    if options.feed != Feed::Normal {
-        return scope.feed(options).await;
-    }
-    // Nothing but a commit changes what a normal feed says.
-    let tag = ETag::new(&scope.database.update_seq().to_string())?;
-    if tag.is_known(&call.headers) {
-        return Ok(tag.not_modified());
-    }
-    let mut reply = scope.feed(options).await?;
-    tag.put(&mut reply);
-    Ok(reply)
+    answer(scope, options, &call.headers).await
 }
 
 /// `POST /{db}/_changes`
 pub(crate) async fn post(call: Call) -> Result<Reply, HttpError> {
     let scope = Scope::of(&call)?;
-    let body = json_body::optional_object(&call.headers, call.body).await?;
+    let body = json_body::optional_members(&call.headers, call.body).await?;
     let options = Options::parse(&call.query, body.as_ref(), &call.headers)?;
-    scope.feed(options).await
+    answer(scope, options, &call.headers).await
+}
+
+async fn answer(scope: Scope, options: Options, headers: &HeaderMap) -> Result<Reply, HttpError> {
+    if options.feed != Feed::Normal {
+        return scope.feed(options).await;
+    }
+    // Nothing but a commit changes what a normal feed says.
+    let tag = ETag::new(&scope.database.update_seq().to_string())?;
+    if tag.is_known(headers) {
+        return Ok(tag.not_modified());
+    }
+    let mut reply = scope.feed(options).await?;
+    tag.put(&mut reply);
+    Ok(reply)
 }
 
 /// What a feed needs beside its options.

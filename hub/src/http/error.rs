@@ -1,6 +1,7 @@
 //! The one place where errors become CouchDB's status, error word and reason.
 
 use http::{HeaderValue, StatusCode, header};
+use query::SelectorError;
 use serde_json::json;
 use store::json::JsonError;
 use store::{DbNameError, DocError, DocIdError, EditError, Error, MalformedSeq, ParseRevError};
@@ -273,6 +274,12 @@ impl From<CouchConfigError> for HttpError {
                 Self::Internal { action: "read the settings", cause: error.to_string() }
             }
         }
+    }
+}
+
+impl From<SelectorError> for HttpError {
+    fn from(error: SelectorError) -> Self {
+        Self::BadRequest(error.to_string())
     }
 }
 

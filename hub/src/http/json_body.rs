@@ -1,7 +1,11 @@
 //! Request bodies that are small JSON values: options, keys, lists of revisions.
 
+use std::collections::BTreeMap;
+
 use http::HeaderMap;
 use hyper::body::Incoming;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::HttpError;
@@ -12,6 +16,9 @@ use super::request;
 /// Longest body that is parsed into values, which take several times their text's length in memory;
 /// room for a few hundred thousand keys.
 const BYTES_MAX: usize = 16 << 20;
+
+/// Names and the text of their values.
+pub(crate) type Members = BTreeMap<String, Box<RawValue>>;
 
 /// Text that is parsed where it arrives; longer text goes to a thread that may block.
 const PARSE_AT_ONCE_BYTES: usize = 64 * 1024;
@@ -41,6 +48,28 @@ pub(crate) async fn optional_object(
         Value::Object(members) => Ok(Some(members)),
         _ => Err(HttpError::BadRequest("Request body must be a JSON object".into())),
     }
+}
+
+/// The members of a body that is an object, their values as they were written; of members with the
+/// same name the last. `None` where there is no body.
+pub(crate) async fn optional_members(
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Result<Option<Members>, HttpError> {
+    request::require_json(headers)?;
+    let text = request::read(headers, body, BYTES_MAX).await?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let at_once = text.len() <= PARSE_AT_ONCE_BYTES;
+    let parse = move || match serde_json::from_slice(&text) {
+        Ok(members) => Ok(Some(members)),
+        Err(_) if serde_json::from_slice::<IgnoredAny>(&text).is_ok() => {
+            Err(HttpError::BadRequest("Request body must be a JSON object".into()))
+        }
+        Err(_) => Err(invalid()),
+    };
+    if at_once { parse() } else { blocking(parse).await }
 }
 
 /// The body as a value, whatever its content type.

@@ -24,6 +24,11 @@ impl Query {
             .map(Self)
     }
 
+    /// The same options, their names in small letters: how CouchDB reads those of a changes feed.
+    pub(crate) fn with_small_names(&self) -> Self {
+        Self(self.pairs().map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect())
+    }
+
     /// Every option as given.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))

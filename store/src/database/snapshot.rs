@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use super::codec;
 use super::commit::{decode_attachments, decode_tree};
+use super::pending::Pending;
 use super::purge::{Purge, decode_purge};
 use super::{Body, DocTree, Head, IdRange, Local};
 use crate::activity::Tally;
@@ -16,11 +17,12 @@ use crate::{Attachment, AttachmentReader, Change, Direction, DocId, Error, Local
 pub struct Snapshot<'a> {
     rows: &'a dyn Rows,
     tally: &'a Tally,
+    pending: &'a Pending,
 }
 
 impl<'a> Snapshot<'a> {
-    pub(super) fn new(rows: &'a dyn Rows, tally: &'a Tally) -> Self {
-        Self { rows, tally }
+    pub(super) fn new(rows: &'a dyn Rows, tally: &'a Tally, pending: &'a Pending) -> Self {
+        Self { rows, tally, pending }
     }
 }
 
@@ -115,12 +117,13 @@ impl Snapshot<'_> {
         page.finish()
     }
 
-    /// How many changes come after a position: CouchDB's `pending`.
+    /// How many changes come after a position: CouchDB's `pending`. Cheap for whoever reads on from
+    /// the position that was asked for last.
     ///
     /// # Errors
     /// Any of [`Error`].
     pub fn changes_after(&self, from: Seq) -> Result<u64, Error> {
-        self.rows.count_changes_after(from.0)
+        self.pending.after(self.rows, from.0)
     }
 
     /// A local document.

@@ -189,9 +189,12 @@ impl Rows for State {
         Ok(())
     }
 
-    fn count_changes_after(&self, from: u64) -> Result<u64, Error> {
-        let after = (Bound::Excluded(from), Bound::Unbounded);
-        let (all, stale) = (self.seqs.range(after).count(), self.stale.range(after).count());
+    fn count_changes(&self, after: u64, until: u64) -> Result<u64, Error> {
+        if after >= until {
+            return Ok(0);
+        }
+        let range = (Bound::Excluded(after), Bound::Included(until));
+        let (all, stale) = (self.seqs.range(range).count(), self.stale.range(range).count());
         Ok((all - stale) as u64)
     }
 

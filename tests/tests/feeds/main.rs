@@ -2,6 +2,7 @@
 
 mod live;
 mod normal;
+mod selectors;
 mod socket;
 mod waiting;
 

@@ -101,10 +101,12 @@ fn refuses() {
         ("heartbeat=0", 400, "bad_request", "The heartbeat value should be a positive integer"),
         ("filter=_doc_ids", 400, "bad_request", "`doc_ids` filter parameter is not a list"),
         ("filter=_doc_ids&doc_ids=1", 400, "bad_request", "`doc_ids` filter parameter"),
-        ("filter=_selector", 501, "not_implemented", "The filter `_selector`"),
+        ("filter=_selector", 400, "bad_request", "Selector must be specified in POST payload"),
         ("filter=_view&view=a/b", 501, "not_implemented", "The filter `_view`"),
         ("filter=a/b", 501, "not_implemented", "Filter functions"),
-        ("filter=other", 400, "bad_request", "filter must be of the form"),
+        ("filter=_view", 400, "bad_request", "`view` filter parameter is not provided."),
+        ("filter=other", 400, "bad_request", "`filter` must be of the form"),
+        ("filter=_other", 400, "bad_request", "unknown builtin filter name"),
     ] {
         for feed in ["normal", "continuous"] {
             let feed = if query.starts_with("feed") { "" } else { feed };

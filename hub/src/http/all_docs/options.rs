@@ -112,9 +112,7 @@ impl Options {
     fn checked(self) -> Result<Self, HttpError> {
         let ranged = self.start.is_some() || self.end.is_some();
         if ranged && self.keys.as_ref().is_some_and(|keys| !keys.is_empty()) {
-            return Err(HttpError::Query(
-                "`keys` is incompatible with `key`, `start_key` and `end_key`".into(),
-            ));
+            return Err(refused("`keys` is incompatible with `key`, `start_key` and `end_key`"));
         }
         Ok(self)
     }
@@ -128,7 +126,7 @@ impl Options {
             "keys" => match given.json()? {
                 Value::Array(keys) => self.keys = Some(keys),
                 Value::Null => self.keys = None,
-                _ => return Err(bad("`keys` parameter must be an array.")),
+                _ => return Err(refused("`keys` must be an array of strings.")),
             },
             "startkey" | "start_key" => self.start = Some(given.json()?),
             "endkey" | "end_key" => self.end = Some(given.json()?),
@@ -146,6 +144,15 @@ impl Options {
             "conflicts" => self.conflicts = given.boolean()?,
             "attachments" => self.attachments = given.boolean()?,
             "att_encoding_info" => self.encoding_info = given.boolean()?,
+            "stale" => given.word(name, &["ok", "update_after"])?,
+            "stable" => given.word(name, &["true", "false"])?,
+            "update" => given.word(name, &["true", "false", "lazy"])?,
+            "sorted" => _ = given.boolean()?,
+            "reduce" if given.boolean()? => {
+                return Err(refused("Reduce is invalid for map-only views."));
+            }
+            "group" if given.boolean()? => return Err(grouping()),
+            "group_level" if given.unsigned()? > 0 => return Err(grouping()),
             // Document ids beside keys say nothing here, the rest is for views.
             _ => {}
         }
@@ -228,12 +235,34 @@ impl Given<'_> {
         }
     }
 
+    /// Refuses every word but these; what they say is for views.
+    fn word(self, name: &str, words: &[&str]) -> Result<(), HttpError> {
+        let known = match self {
+            Self::Text(text) => words.contains(&text),
+            Self::Json(Value::String(text)) => words.contains(&text.as_str()),
+            Self::Json(Value::Bool(value)) => words.contains(&value.to_string().as_str()),
+            Self::Json(_) => false,
+        };
+        match known {
+            true => Ok(()),
+            false => Err(refused(&format!("Invalid value for `{name}`."))),
+        }
+    }
+
     fn json(self) -> Result<Value, HttpError> {
         match self {
             Self::Text(text) => query::json(text),
             Self::Json(value) => Ok(value.clone()),
         }
     }
+}
+
+fn grouping() -> HttpError {
+    refused("Invalid use of grouping on a map view.")
+}
+
+fn refused(reason: &str) -> HttpError {
+    HttpError::Query(reason.into())
 }
 
 fn bad(reason: &str) -> HttpError {
@@ -298,6 +327,16 @@ mod tests {
     }
 
     #[test]
+    fn options_for_views_are_passed_over() {
+        for query in [
+            "stale=ok&stable=false&update=lazy&sorted=false&reduce=false&group=false",
+            "group_level=0&startkey_docid=a&end_key_doc_id=b&other=1",
+        ] {
+            assert_eq!(parse(query, r#"{"update":true}"#).unwrap(), Options::default(), "{query}");
+        }
+    }
+
+    #[test]
     fn several_listings_share_the_query() {
         let several = |query: &str, queries: Value| {
             let Value::Array(queries) = queries else { panic!("{queries}") };
@@ -334,7 +373,15 @@ mod tests {
             ("skip=-1", "{}", r#"query_parse_error: Invalid value for positive integer: "-1""#),
             ("include_docs=1", "{}", r#"query_parse_error: Invalid boolean parameter: "1""#),
             ("startkey=a", "{}", "bad_request: invalid UTF-8 JSON"),
-            ("keys=1", "{}", "bad_request: `keys` parameter must be an array."),
+            ("keys=1", "{}", "query_parse_error: `keys` must be an array of strings."),
+            ("stale=no", "{}", "query_parse_error: Invalid value for `stale`."),
+            ("stable=1", "{}", "query_parse_error: Invalid value for `stable`."),
+            ("update=ok", "{}", "query_parse_error: Invalid value for `update`."),
+            ("", r#"{"update":1}"#, "query_parse_error: Invalid value for `update`."),
+            ("sorted=1", "{}", r#"query_parse_error: Invalid boolean parameter: "1""#),
+            ("reduce=true", "{}", "query_parse_error: Reduce is invalid for map-only views."),
+            ("group=true", "{}", "query_parse_error: Invalid use of grouping on a map view."),
+            ("group_level=2", "{}", "query_parse_error: Invalid use of grouping on a map view."),
             ("", r#"{"keys":1}"#, "bad_request: `keys` body member must be an array."),
             ("", r#"{"limit":-1}"#, "query_parse_error: Invalid value for positive integer: -1"),
             ("", r#"{"limit":1.5}"#, "query_parse_error: Invalid value for integer: 1.5"),

@@ -94,6 +94,12 @@ impl Following {
             if !out.is_empty() {
                 self.stream.send(out).await?;
                 spoken = Instant::now();
+            } else if let Patience::Heartbeat(every) = self.patience
+                && spoken.elapsed() >= every
+            {
+                // A filter may let nothing through for long.
+                self.stream.send_text(reader.format().heartbeat()).await?;
+                spoken = Instant::now();
             }
             if reached == Reached::End {
                 reader.go_on();

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use http::HeaderMap;
-use serde_json::{Map, Value};
 use store::{Direction, Show, ShowAttachments};
 
 use super::filter::Filter;
+use crate::http::json_body::Members;
 use crate::http::{HttpError, Query};
 
 /// What a changes feed is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Options {
     pub(super) feed: Feed,
     pub(super) since: Since,
@@ -69,9 +69,10 @@ impl Options {
     /// Reads the query, the body of a `POST`, and the header that a browser's `EventSource` sends.
     pub(crate) fn parse(
         query: &Query,
-        body: Option<&Map<String, Value>>,
+        body: Option<&Members>,
         headers: &HeaderMap,
     ) -> Result<Self, HttpError> {
+        let query = &query.with_small_names();
         let feed = match query.text("feed") {
             None | Some("normal") => Feed::Normal,
             Some("longpoll") => Feed::Longpoll,
@@ -183,6 +184,7 @@ mod tests {
     #[test]
     fn reads_options() {
         assert_eq!(parse("feed=live").unwrap().feed, Feed::Continuous);
+        assert_eq!(parse("Feed=longpoll&LIMIT=3").unwrap().feed, Feed::Longpoll);
         assert_eq!(parse("since=now").unwrap().since, Since::Now);
         assert_eq!(
             parse("since=1&last-event-id=%225-a%22").unwrap().since,

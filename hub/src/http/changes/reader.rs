@@ -39,6 +39,10 @@ pub(super) enum Reached {
     Limit,
 }
 
+/// Bytes of documents that are read for one page, whether or not they are shown; one document more
+/// may exceed it.
+const READ_BYTES_MAX: usize = 4 << 20;
+
 /// CouchDB's limit where none is given; `seq_interval` counts down from it.
 const LIMIT: u64 = 1_000_000_000_000_000;
 
@@ -128,12 +132,13 @@ impl Reader {
         };
         let batch = if self.format.show.is_some() { PAGE_DOCUMENTS_MAX } else { PAGE_ROWS_MAX };
         let mut budget = PAGE_ROWS_MAX;
+        let mut read = 0;
         while budget > 0 {
             if self.remaining == 0 {
                 return Ok(Reached::Limit);
             }
             let mut wanted = batch.min(budget);
-            if self.filter == Filter::All {
+            if matches!(self.filter, Filter::All) {
                 wanted = wanted.min(usize::try_from(self.remaining).unwrap_or(usize::MAX));
             }
             budget -= wanted;
@@ -143,18 +148,22 @@ impl Reader {
                     return Ok(self.reach(end));
                 }
                 self.position = change.seq;
-                if !self.filter.passes(&change.id) {
+                let listed = self.format.listed(change);
+                let Some(leaves) = self.filter.leaves(snapshot, change, listed, &mut read)? else {
+                    if read >= READ_BYTES_MAX {
+                        return Ok(Reached::PageEnd);
+                    }
                     continue;
-                }
+                };
                 let first = self.rows == 0;
                 let told = self.seq_interval.is_none_or(|rows| self.remaining.is_multiple_of(rows));
-                self.format.row(snapshot, change, first, told, out)?;
+                self.format.row(snapshot, change, &leaves, (first, told), out)?;
                 self.rows += 1;
                 self.remaining -= 1;
                 if self.remaining == 0 {
                     return Ok(Reached::Limit);
                 }
-                if out.len() >= PAGE_BYTES {
+                if out.len() >= PAGE_BYTES || read >= READ_BYTES_MAX {
                     return Ok(Reached::PageEnd);
                 }
             }

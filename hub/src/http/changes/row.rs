@@ -3,6 +3,7 @@
 use store::json::write_string;
 use store::{Change, Error, Output, Seq, Show, Snapshot};
 
+use super::filter::Leaf;
 use super::options::Feed;
 use crate::http::row::{write_number, write_rev};
 
@@ -19,13 +20,20 @@ pub(super) struct Format {
 }
 
 impl Format {
-    /// Appends a row; `seq` says whether its sequence is told.
+    /// The leaves that a row lists where no filter chooses among them.
+    pub(super) fn listed<'c>(&self, change: &'c Change) -> &'c [Leaf] {
+        let shown = if self.all_leaves { change.leaves.len() } else { 1 };
+        change.leaves.get(..shown).unwrap_or_default()
+    }
+
+    /// Appends a row that lists these leaves: whether it is the first, and whether its sequence is
+    /// told.
     pub(super) fn row(
         &self,
         snapshot: &Snapshot<'_>,
         change: &Change,
-        first: bool,
-        seq: bool,
+        leaves: &[Leaf],
+        (first, seq): (bool, bool),
         out: &mut Output,
     ) -> Result<(), Error> {
         let text = out.text();
@@ -35,7 +43,7 @@ impl Format {
             Feed::Continuous => {}
             Feed::EventSource => text.extend_from_slice(b"data: "),
         }
-        self.members(change, seq, text);
+        self.members(change, leaves, seq, text);
         if let Some(show) = &self.show {
             text.extend_from_slice(b",\"doc\":");
             match snapshot.head(&change.id)? {
@@ -58,7 +66,7 @@ impl Format {
     }
 
     /// Everything of a row but its document and the closing brace.
-    fn members(&self, change: &Change, seq: bool, text: &mut Vec<u8>) {
+    fn members(&self, change: &Change, leaves: &[Leaf], seq: bool, text: &mut Vec<u8>) {
         text.extend_from_slice(b"{\"seq\":");
         if seq {
             self.seq(change.seq, text);
@@ -68,8 +76,7 @@ impl Format {
         text.extend_from_slice(b",\"id\":");
         write_string(text, change.id.as_str());
         text.extend_from_slice(b",\"changes\":[");
-        let shown = if self.all_leaves { change.leaves.len() } else { 1 };
-        for (position, (rev, _)) in change.leaves.iter().take(shown).enumerate() {
+        for (position, (rev, _)) in leaves.iter().enumerate() {
             text.extend_from_slice(if position == 0 { b"{\"rev\":" } else { b",{\"rev\":" });
             write_rev(text, rev);
             text.push(b'}');
@@ -129,7 +136,8 @@ mod tests {
 
     fn check(change: &Change, all_leaves: bool, seq: bool, expected: &str) {
         let mut text = vec![];
-        format(Feed::Normal, all_leaves).members(change, seq, &mut text);
+        let format = format(Feed::Normal, all_leaves);
+        format.members(change, format.listed(change), seq, &mut text);
         assert_eq!(String::from_utf8(text).unwrap(), expected);
     }
 

@@ -246,10 +246,10 @@ impl Rows for SqliteRows<'_> {
         failed
     }
 
-    fn count_changes_after(&self, from: u64) -> Result<u64, Error> {
-        let sql = "SELECT (SELECT count(*) FROM seqs WHERE seq > ?1)
-                        - (SELECT count(*) FROM stale WHERE seq > ?1)";
-        Ok(self.one(sql, [clamp(from)], |row| row.get(0))?.unwrap_or(0))
+    fn count_changes(&self, after: u64, until: u64) -> Result<u64, Error> {
+        let sql = "SELECT (SELECT count(*) FROM seqs WHERE seq > ?1 AND seq <= ?2)
+                        - (SELECT count(*) FROM stale WHERE seq > ?1 AND seq <= ?2)";
+        Ok(self.one(sql, [clamp(after), clamp(until)], |row| row.get(0))?.unwrap_or(0))
     }
 
     fn body(&self, id: BodyId) -> Result<Option<BodyRow>, Error> {
