@@ -8,8 +8,10 @@ use store::{DbName, Epoch, Millis, OpenError, Options, Store};
 use tokio::sync::watch;
 
 use crate::access::{self, Access};
+use crate::backup::{self, Schedule};
 use crate::clock;
-use crate::config::{Config, Limits};
+use crate::compaction;
+use crate::config::{CompactionConfig, Config, Limits};
 use crate::couch_config::{CouchConfig, CouchConfigError};
 use crate::data_dir::DataDir;
 use crate::http::memory::Memory;
@@ -39,6 +41,10 @@ pub(crate) struct App {
     pub(crate) store: Arc<Store>,
     /// CouchDB's settings, and what follows from them.
     pub(crate) couch_config: Arc<CouchConfig>,
+    /// When databases are compacted unasked.
+    pub(crate) compaction: CompactionConfig,
+    /// Backups that are made unasked.
+    pub(crate) backups: Schedule,
     /// Connections open at a time.
     connections_max: usize,
     /// What has been done, counted.
@@ -136,6 +142,8 @@ impl App {
             store,
             memory: Memory::new(config.limits.request_memory_bytes_max),
             couch_config,
+            compaction: config.compaction.clone(),
+            backups: Schedule::new(config.backup.clone()),
             connections_max: config.limits.connections_max,
             metrics: Metrics::default(),
             logs_requests: config.log.requests,
@@ -176,6 +184,8 @@ impl App {
         let following = tokio::spawn(updates::follow(Arc::clone(&self)));
         let asking = tokio::spawn(replicate::follow(Arc::clone(&self)));
         let scheduling = tokio::spawn(replicate::schedule(Arc::clone(&self)));
+        let compacting = tokio::spawn(compaction::supervise(Arc::clone(&self)));
+        let backing_up = tokio::spawn(backup::keep(Arc::clone(&self)));
         let connections = Connections::new(self.connections_max);
         connections.accept(&self, listeners).await;
         tracing::info!("stopping");
@@ -188,6 +198,8 @@ impl App {
         following.abort();
         asking.abort();
         scheduling.abort();
+        compacting.abort();
+        backing_up.abort();
         let store = Arc::clone(&self.store);
         if tokio::task::spawn_blocking(move || store.close()).await.is_err() {
             tracing::error!("closing the store failed");

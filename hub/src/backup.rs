@@ -4,15 +4,18 @@
 //! A backup is a tar stream compressed with zstd. Its entries, in this order:
 //!
 //! - `manifest.json`: the format's version, the databases that were there;
+//! - `couch-config.json`: CouchDB's settings as clients wrote them, where there are any;
 //! - per database `databases/UUID/main.sqlite`, then its larger attachments as
 //!   `databases/UUID/att-HASH`, each consistent with the main file;
-//! - `end.json`: what was written, with the BLAKE3 hash of each main file. An attachment's name is
-//!   its hash. Without this entry a backup is not whole.
+//! - `end.json`: what was written, with the BLAKE3 hash of each main file and of the settings. An
+//!   attachment's name is its hash. Without this entry a backup is not whole.
 //!
 //! No token and no key of the hub is in it; apps are, as hashes, and keep their tokens when it is
 //! restored.
 
+mod files;
 mod restore;
+mod schedule;
 mod write;
 
 use http::{HeaderValue, header};
@@ -21,7 +24,9 @@ use serde::{Deserialize, Serialize};
 use crate::clock;
 use crate::http::{Call, HttpError, Reply, sink};
 
-pub(crate) use restore::restore;
+pub(crate) use files::Partial;
+pub(crate) use restore::{check, restore};
+pub(crate) use schedule::{Schedule, keep};
 pub(crate) use write::write;
 
 /// Version of the format above.
@@ -29,7 +34,11 @@ const FORMAT: u64 = 1;
 
 const MANIFEST: &str = "manifest.json";
 const END: &str = "end.json";
+const SETTINGS: &str = "couch-config.json";
 const FOLDER: &str = "databases/";
+
+/// Longest entry that is held in memory, in bytes: room for a hundred thousand databases.
+const JSON_BYTES_MAX: u64 = 64 << 20;
 
 /// What a backup begins with.
 #[derive(Debug, Serialize, Deserialize)]
@@ -58,6 +67,9 @@ struct ManifestDatabase {
 struct End {
     /// The databases that were written; one that was deleted meanwhile is not.
     databases: Vec<EndDatabase>,
+    /// BLAKE3 of the settings, in hexadecimal, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    settings: Option<String>,
 }
 
 /// A database that a backup holds.
@@ -83,7 +95,9 @@ pub(crate) struct Summary {
 pub(crate) async fn serve(call: Call) -> Result<Reply, HttpError> {
     let app = call.app;
     let body = sink::stream(move |sink| {
-        write(&app.store, &app.data_dir.scratch(), clock::now(), sink).map(|_summary| ())
+        let data_dir = &app.data_dir;
+        let (settings, scratch) = (data_dir.couch_config(), data_dir.scratch());
+        write(&app.store, &settings, &scratch, clock::now(), sink).map(|_summary| ())
     });
     let mut reply = Reply::new(body);
     let zstd = HeaderValue::from_static("application/zstd");

@@ -60,8 +60,11 @@ enum Verb {
     Verify,
     /// Write all databases to a file, as they are at this moment
     Backup {
-        /// Where to; replaced when the backup is complete
+        /// Where to; replaced when the backup is complete and has been read back
         file: PathBuf,
+        /// Write nothing: read the backup in FILE and say whether it is sound
+        #[arg(long)]
+        verify: bool,
     },
     /// Fill an empty data directory from a backup
     Restore {
@@ -214,7 +217,8 @@ impl Command {
             Verb::Db { verb } => hub::ask(&dir, async |hub| db::execute(hub, verb).await),
             Verb::App { verb } => hub::ask(&dir, async |hub| app::execute(hub, verb).await),
             Verb::Verify => archive::verify(&dir),
-            Verb::Backup { file } => archive::backup(&dir, &file),
+            Verb::Backup { file, verify: false } => archive::backup(&dir, &file),
+            Verb::Backup { file, verify: true } => archive::check(&file),
             Verb::Restore { file } => archive::restore(&data_dir, &file),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -21,6 +22,10 @@ pub(crate) struct Config {
     pub(crate) databases: DatabasesConfig,
     /// What is logged, and how.
     pub(crate) log: LogConfig,
+    /// When databases are compacted unasked.
+    pub(crate) compaction: CompactionConfig,
+    /// Backups that are made unasked.
+    pub(crate) backup: BackupConfig,
 }
 
 /// The listener for this machine's programs.
@@ -87,6 +92,83 @@ impl Config {
         *open_max = (*open_max).min(share(handles / 4 / HANDLES_OF_A_DATABASE));
         let connections_max = &mut self.limits.connections_max;
         *connections_max = (*connections_max).min(share(handles / 2));
+    }
+}
+
+/// When databases are compacted unasked.
+///
+/// Source: the ratio and the slack of CouchDB's `smoosh`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct CompactionConfig {
+    /// Whether they are at all.
+    pub(crate) automatic: bool,
+    /// The least share of superseded revisions, in percent of a database's JSON...
+    pub(crate) superseded_percent: u8,
+    /// ... and the least size of them, in bytes.
+    pub(crate) bytes_min: u64,
+    /// Bytes of superseded revisions that are worth it whatever their share.
+    pub(crate) slack_bytes: u64,
+    /// Bytes that are copied in an hour, on average.
+    pub(crate) bytes_per_hour: NonZeroU64,
+}
+
+/// Backups that are made unasked.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct BackupConfig {
+    /// Where they go; none are made where this is not set. Its parent must be there.
+    pub(crate) folder: Option<AbsolutePath>,
+    /// Hours between two.
+    pub(crate) interval_h: NonZeroU64,
+    /// How many are kept.
+    pub(crate) keep: NonZeroUsize,
+}
+
+/// A path that means the same wherever the hub was started.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "PathBuf")]
+pub(crate) struct AbsolutePath(PathBuf);
+
+impl AbsolutePath {
+    /// The path.
+    pub(crate) fn as_path(&self) -> &Path {
+        &self.0
+    }
+}
+
+/// The path depends on where the hub was started.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` does not begin with /", .0.display())]
+pub(crate) struct RelativePath(PathBuf);
+
+impl TryFrom<PathBuf> for AbsolutePath {
+    type Error = RelativePath;
+
+    fn try_from(path: PathBuf) -> Result<Self, RelativePath> {
+        if path.is_absolute() { Ok(Self(path)) } else { Err(RelativePath(path)) }
+    }
+}
+
+impl Default for CompactionConfig {
+    fn default() -> Self {
+        Self {
+            automatic: true,
+            superseded_percent: 50,
+            bytes_min: 1 << 20,
+            slack_bytes: 512 << 20,
+            bytes_per_hour: NonZeroU64::new(4 << 30).unwrap_or(NonZeroU64::MAX),
+        }
+    }
+}
+
+impl Default for BackupConfig {
+    fn default() -> Self {
+        Self {
+            folder: None,
+            interval_h: NonZeroU64::new(24).unwrap_or(NonZeroU64::MIN),
+            keep: NonZeroUsize::new(7).unwrap_or(NonZeroUsize::MIN),
+        }
     }
 }
 
@@ -311,7 +393,8 @@ mod tests {
     fn reads_every_section() {
         let config = check(
             "[http]\naddress = '127.0.0.1:0'\norigins = ['app://Obsidian.md']\nhosts = ['h:1']\n\
-             [limits]\ndocument_bytes_max = 1_000\n[databases]\nopen_max = 3\n",
+             [limits]\ndocument_bytes_max = 1_000\n[databases]\nopen_max = 3\n\
+             [compaction]\nautomatic = false\n[backup]\nfolder = '/mnt/backups'\nkeep = 3\n",
         )
         .unwrap();
         assert_eq!(config.http.address, HttpAddress::Loopback("127.0.0.1:0".parse().unwrap()));
@@ -320,6 +403,11 @@ mod tests {
         assert_eq!(config.limits.document_bytes_max, Some(1000));
         assert_eq!(config.limits.attachment_bytes_max, None);
         assert_eq!(config.databases, DatabasesConfig { open_max: 3, writer_threads: 2 });
+        assert!(!config.compaction.automatic);
+        assert_eq!(config.compaction.superseded_percent, 50);
+        let folder = config.backup.folder.unwrap();
+        assert_eq!(folder.as_path(), Path::new("/mnt/backups"));
+        assert_eq!((config.backup.interval_h.get(), config.backup.keep.get()), (24, 3));
     }
 
     #[test]
@@ -336,6 +424,10 @@ mod tests {
             ("[http]\norigins = ['null']", "is not an origin"),
             ("[log]\nformat = 'xml'", "line 2, `format = 'xml'`"),
             ("[log]\nlevel = 'notice'", "unknown variant `notice`"),
+            ("[backup]\nfolder = 'backups'", "`backups` does not begin with /"),
+            ("[backup]\nkeep = 0", "line 2, `keep = 0`"),
+            ("[backup]\ninterval_h = 0", "line 2, `interval_h = 0`"),
+            ("[compaction]\nbytes_per_hour = 0", "line 2, `bytes_per_hour = 0`"),
             ("[http", "line 1"),
         ] {
             let message = check(text).unwrap_err();

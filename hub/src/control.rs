@@ -33,6 +33,7 @@ pub(crate) async fn status(call: Call) -> Result<Reply, HttpError> {
             "databases": app.store.databases().len(),
             "apps": app.access.apps().all().len(),
             "memory_bytes": memory_bytes(),
+            "backup": app.backups.describe(),
             "active_tasks": app.tasks.list(|_| true),
         }))
     });

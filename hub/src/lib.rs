@@ -8,6 +8,7 @@ mod app;
 mod backup;
 mod cli;
 mod clock;
+mod compaction;
 mod config;
 mod control;
 mod couch_config;

@@ -3,6 +3,7 @@
 mod codec;
 mod commit;
 mod compact;
+mod files;
 mod open;
 mod pending;
 mod purge;
@@ -17,6 +18,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use event_listener::{Event, EventListener};
 
+use self::files::Files;
 use self::open::Slot;
 use self::pending::Pending;
 pub use self::purge::Purge;
@@ -24,6 +26,7 @@ use self::queue::Queue;
 pub use self::snapshot::Snapshot;
 use crate::catalog::Entry;
 use crate::core::Core;
+use crate::engine::Counters;
 use crate::rev_tree::{BodyId, RevTree};
 use crate::{
     Attachment, AttachmentWriter, DbName, DbUuid, Direction, DocId, Epoch, Error, Intake, LocalId,
@@ -50,6 +53,9 @@ pub struct Database {
     visible_seq: AtomicU64,
     /// Superseded rows of the changes feed as of the last commit.
     stale: AtomicU64,
+    /// JSON bytes of leaves and of superseded revisions as of the last commit.
+    leaf_bytes: AtomicU64,
+    superseded_bytes: AtomicU64,
     /// When it was last used, by [`Core::next_use`].
     last_use: AtomicU64,
     slot: Mutex<Slot>,
@@ -60,6 +66,7 @@ pub struct Database {
     compacting: AtomicBool,
     /// Damage was met, and the log knows.
     refused: AtomicBool,
+    files: Files,
 }
 
 /// What a database says of itself.
@@ -90,6 +97,15 @@ pub struct Sizes {
     pub external: u64,
     /// Of what compaction would keep.
     pub active: u64,
+}
+
+/// What compaction would find in a database's bodies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waste {
+    /// JSON bytes of leaves: what it would copy.
+    pub live_bytes: u64,
+    /// JSON bytes of superseded revisions that are still stored: what it would drop.
+    pub superseded_bytes: u64,
 }
 
 /// A document's winning revision.
@@ -159,6 +175,8 @@ impl Database {
             update_seq: AtomicU64::new(entry.update_seq),
             visible_seq: AtomicU64::new(entry.update_seq),
             stale: AtomicU64::new(0),
+            leaf_bytes: AtomicU64::new(0),
+            superseded_bytes: AtomicU64::new(0),
             last_use: AtomicU64::new(0),
             slot: Mutex::new(Slot::closed(entry.generation, entry.clean)),
             queue: Mutex::default(),
@@ -167,6 +185,7 @@ impl Database {
             deleted: AtomicBool::new(false),
             compacting: AtomicBool::new(false),
             refused: AtomicBool::new(false),
+            files: Files::default(),
         })
     }
 
@@ -227,6 +246,22 @@ impl Database {
     #[must_use]
     pub fn seq(&self, seq: Seq) -> UpdateSeq {
         UpdateSeq { seq, epoch: self.epoch }
+    }
+
+    /// What compaction would find, as of the last commit; opens nothing, and tells of nothing where
+    /// the database has not been used since the store was opened.
+    #[must_use]
+    pub fn waste(&self) -> Waste {
+        Waste {
+            live_bytes: self.leaf_bytes.load(Ordering::Relaxed),
+            superseded_bytes: self.superseded_bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Notes what [`Self::waste`] tells.
+    fn note_waste(&self, counters: &Counters) {
+        self.leaf_bytes.store(counters.leaf_bytes, Ordering::Relaxed);
+        self.superseded_bytes.store(counters.superseded_bytes, Ordering::Relaxed);
     }
 
     /// Counts and sizes.

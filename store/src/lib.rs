@@ -31,7 +31,9 @@ pub use attachment::{
 };
 pub use backup::{CopyFile, Restore};
 pub use changes::{Change, Direction};
-pub use database::{Body, Database, DocTree, Head, IdRange, Info, Local, Purge, Sizes, Snapshot};
+pub use database::{
+    Body, Database, DocTree, Head, IdRange, Info, Local, Purge, Sizes, Snapshot, Waste,
+};
 pub use document::{
     BodyText, DocError, Document, DocumentId, DocumentLimits, Edit, EditError, Following, Lineage,
     NewAttachment, Output, OutputError, ParsedAttachment, ParsedContent, Show, ShowAttachments,

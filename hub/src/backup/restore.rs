@@ -8,11 +8,9 @@ use std::path::Path;
 
 use store::{CopyFile, DbName, DbUuid, Millis, Restore};
 
-use super::{END, End, FOLDER, FORMAT, MANIFEST, Manifest, Summary};
-use crate::data_dir::folder_of;
-
-/// Longest `manifest.json` or `end.json`, in bytes: room for a hundred thousand databases.
-const JSON_BYTES_MAX: u64 = 64 << 20;
+use super::{END, End, FOLDER, FORMAT, JSON_BYTES_MAX, MANIFEST, Manifest, SETTINGS, Summary};
+use crate::couch_config::Settings;
+use crate::data_dir::{DataDir, folder_of};
 
 /// Bytes of a backup that are copied at a time.
 const PIECE_BYTES: usize = 128 * 1024;
@@ -74,7 +72,9 @@ pub(crate) fn restore(dir: &Path, backup: impl Read) -> Result<Summary, RestoreE
         tempfile::Builder::new().prefix(".larder-restore-").tempdir_in(parent)
     };
     let scratch = make().map_err(io)?;
-    let summary = Reader::begin(scratch.path(), backup)?.read()?;
+    let target =
+        Target { restore: Restore::begin(scratch.path())?, dir: DataDir::find(scratch.path()) };
+    let summary = Reader::begin(Some(target), backup)?.read()?;
     let put = || {
         fs::rename(scratch.keep(), dir)?;
         File::open(parent)?.sync_all()
@@ -83,9 +83,21 @@ pub(crate) fn restore(dir: &Path, backup: impl Read) -> Result<Summary, RestoreE
     Ok(summary)
 }
 
+/// Reads a backup to its end and compares everything with what was written. May block.
+pub(crate) fn check(backup: impl Read) -> Result<Summary, RestoreError> {
+    Reader::begin(None, backup)?.read()
+}
+
+/// A data directory that is being filled.
+struct Target {
+    restore: Restore,
+    dir: DataDir,
+}
+
 struct Reader<R: Read> {
     tar: tar::Archive<zstd::Decoder<'static, io::BufReader<R>>>,
-    restore: Restore,
+    /// Where it goes; nowhere where it is only read.
+    target: Option<Target>,
     bytes: u64,
 }
 
@@ -97,15 +109,15 @@ struct Received {
 }
 
 impl<R: Read> Reader<R> {
-    fn begin(dir: &Path, backup: R) -> Result<Self, RestoreError> {
-        let restore = Restore::begin(dir)?;
+    fn begin(target: Option<Target>, backup: R) -> Result<Self, RestoreError> {
         let decoder = zstd::Decoder::new(backup).map_err(RestoreError::io("read the backup"))?;
-        Ok(Self { tar: tar::Archive::new(decoder), restore, bytes: 0 })
+        Ok(Self { tar: tar::Archive::new(decoder), target, bytes: 0 })
     }
 
     fn read(mut self) -> Result<Summary, RestoreError> {
         let mut manifest = None;
         let mut received: BTreeMap<String, Received> = BTreeMap::new();
+        let mut settings = None;
         let mut end = None;
         for entry in self.tar.entries().map_err(broken)? {
             let mut entry = entry.map_err(broken)?;
@@ -122,8 +134,16 @@ impl<R: Read> Reader<R> {
                 manifest = Some(read_manifest(&name, &mut entry)?);
                 continue;
             };
+            if name == SETTINGS && settings.is_none() {
+                settings = Some(read_settings(&mut entry, self.target.as_ref())?);
+                continue;
+            }
             let (uuid, file) = place_of(&name, manifest).ok_or_else(|| unexpected(&name))?;
-            let hash = write(&self.restore, uuid, file, &mut entry)?;
+            let out = match &self.target {
+                Some(target) => Some(create(&target.restore.place(uuid, file)?)?),
+                None => None,
+            };
+            let hash = copy(&mut entry, out)?;
             let database = received.entry(uuid.to_string()).or_default();
             match file {
                 CopyFile::Main => database.main = Some(hash),
@@ -138,6 +158,9 @@ impl<R: Read> Reader<R> {
         let (Some(manifest), Some(end)) = (manifest, end) else {
             return Err(RestoreError::CutShort);
         };
+        if settings != end.settings {
+            return Err(RestoreError::Damaged("the settings".into()));
+        }
         self.adopt(&manifest, &end, &received)
     }
 
@@ -165,7 +188,9 @@ impl<R: Read> Reader<R> {
             let damaged = || RestoreError::Damaged(format!("the name {}", known.name));
             let uuid = DbUuid::parse(&known.uuid).ok_or_else(damaged)?;
             let name: DbName = known.name.parse().map_err(|_| damaged())?;
-            self.restore.adopt(uuid, &name, Millis(known.created))?;
+            if let Some(target) = &self.target {
+                target.restore.adopt(uuid, &name, Millis(known.created))?;
+            }
         }
         Ok(Summary { databases: end.databases.len() as u64, bytes: self.bytes })
     }
@@ -191,16 +216,30 @@ fn place_of(name: &str, manifest: &Manifest) -> Option<(DbUuid, CopyFile)> {
     Some((DbUuid::parse(uuid).filter(|_| known)?, CopyFile::parse(file)?))
 }
 
-fn write(
-    restore: &Restore,
-    uuid: DbUuid,
-    file: CopyFile,
-    entry: &mut impl Read,
-) -> Result<blake3::Hash, RestoreError> {
-    let path = restore.place(uuid, file)?;
+/// Takes CouchDB's settings; the hash of their text.
+fn read_settings(entry: &mut impl Read, target: Option<&Target>) -> Result<String, RestoreError> {
+    let mut text = Vec::new();
+    entry.take(JSON_BYTES_MAX).read_to_end(&mut text).map_err(broken)?;
+    // A hub that could not read them would not start.
+    if serde_json::from_slice::<Settings>(&text).is_err() {
+        return Err(RestoreError::Damaged("the settings".into()));
+    }
+    let out = match target {
+        Some(target) => Some(create(&target.dir.couch_config())?),
+        None => None,
+    };
+    Ok(copy(&mut text.as_slice(), out)?.to_hex().to_string())
+}
+
+/// A new file, its owner's alone.
+fn create(path: &Path) -> Result<File, RestoreError> {
+    let failed = RestoreError::io("write a restored file");
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)
+}
+
+/// Reads to the end, into a file where one is given, durably; the hash of what was read.
+fn copy(entry: &mut impl Read, mut out: Option<File>) -> Result<blake3::Hash, RestoreError> {
     let failed = || RestoreError::io("write a restored file");
-    let mut out = OpenOptions::new();
-    let mut out = out.write(true).create_new(true).mode(0o600).open(path).map_err(failed())?;
     let mut hasher = blake3::Hasher::new();
     let mut piece = vec![0; PIECE_BYTES];
     loop {
@@ -209,9 +248,13 @@ fn write(
             break;
         }
         hasher.update(&piece[..length]);
-        out.write_all(&piece[..length]).map_err(failed())?;
+        if let Some(out) = &mut out {
+            out.write_all(&piece[..length]).map_err(failed())?;
+        }
     }
-    out.sync_all().map_err(failed())?;
+    if let Some(out) = out {
+        out.sync_all().map_err(failed())?;
+    }
     Ok(hasher.finalize())
 }
 

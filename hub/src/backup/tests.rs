@@ -1,12 +1,13 @@
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use store::{Content, DbName, Edit, Intake, Lineage, Millis, NewAttachment, Options, Store};
 
 use super::restore::RestoreError;
-use super::{Summary, restore, write};
+use super::schedule::{Place, ScheduleError, make};
+use super::{Summary, check, files, restore, write};
 
 const OPTIONS: Options = Options { writer_threads: 0, open_databases_max: 4, device: [7; 32] };
 
@@ -40,9 +41,15 @@ fn filled(dir: &Path) -> Arc<Store> {
     store
 }
 
+/// The file with CouchDB's settings, beside the folder for copies.
+fn settings(scratch: &Path) -> PathBuf {
+    scratch.parent().unwrap().join("couch-config.json")
+}
+
 fn backup(store: &Store, scratch: &Path) -> (Vec<u8>, Summary) {
     let mut bytes = Vec::new();
-    let summary = write(store, scratch, Millis(9), &mut bytes).unwrap();
+    let summary = write(store, &settings(scratch), scratch, Millis(9), &mut bytes).unwrap();
+    assert_eq!(check(bytes.as_slice()).unwrap(), summary);
     assert_eq!(fs::read_dir(scratch).unwrap().count(), 0);
     (bytes, summary)
 }
@@ -93,6 +100,7 @@ fn a_cut_or_changed_backup_leaves_nothing() {
     let dir = folder.path().join("b");
     for length in (0..bytes.len()).step_by(bytes.len() / 50) {
         assert!(restore(&dir, &bytes[..length]).is_err(), "{length} bytes");
+        assert!(check(&bytes[..length]).is_err(), "{length} bytes");
         assert!(!dir.exists());
     }
     let plain = zstd::decode_all(bytes.as_slice()).unwrap();
@@ -105,7 +113,11 @@ fn a_cut_or_changed_backup_leaves_nothing() {
     for place in (0..plain.len()).step_by(plain.len() / 60) {
         let mut changed = plain.clone();
         changed[place] ^= 1;
-        match restore(&dir, repack(&changed).as_slice()) {
+        let changed = repack(&changed);
+        let checked = check(changed.as_slice());
+        let restored = restore(&dir, changed.as_slice());
+        assert_eq!(checked.is_ok(), restored.is_ok(), "a change at {place}: {checked:?}");
+        match restored {
             Err(_) => assert!(!dir.exists()),
             Ok(_) => {
                 let restored = Store::open(&dir, &OPTIONS).unwrap();
@@ -149,4 +161,63 @@ fn says_what_is_wrong() {
     let end = ("end.json", r#"{"databases":[]}"#);
     let summary = restore(&dir, tar(&[("manifest.json", manifest), end]).as_slice()).unwrap();
     assert_eq!(summary.databases, 0);
+}
+
+#[test]
+fn the_settings_come_along() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = filled(&folder.path().join("a"));
+    let text = r#"{"cors":{"origins":"app://notes"}}"#;
+    fs::write(folder.path().join("couch-config.json"), text).unwrap();
+    let (bytes, summary) = backup(&store, &folder.path().join("scratch"));
+    let dir = folder.path().join("b");
+    assert_eq!(restore(&dir, bytes.as_slice()).unwrap(), summary);
+    assert_eq!(fs::read_to_string(dir.join("couch-config.json")).unwrap(), text);
+    // Settings that no hub could start with leave nothing behind.
+    fs::write(folder.path().join("couch-config.json"), "{").unwrap();
+    let mut bytes = Vec::new();
+    let scratch = folder.path().join("scratch");
+    write(&store, &settings(&scratch), &scratch, Millis(9), &mut bytes).unwrap();
+    let other = folder.path().join("c");
+    let damaged = restore(&other, bytes.as_slice()).unwrap_err();
+    assert_eq!(damaged.to_string(), "this backup is damaged: the settings");
+    assert!(!other.exists());
+}
+
+const DAY: u64 = 86_400_000;
+
+#[test]
+fn scheduled_backups_are_read_back_before_old_ones_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = filled(&folder.path().join("a"));
+    let backups = folder.path().join("backups");
+    let place = |folder| Place {
+        store: &store,
+        settings: backups.join("no-such-file"),
+        scratch: backups.with_file_name("scratch"),
+        folder,
+    };
+    let names = || {
+        let found = files::backups(&backups, Millis(u64::MAX)).unwrap();
+        found.into_iter().map(|(at, _)| at.0 / DAY).collect::<Vec<_>>()
+    };
+    for day in 1..=4 {
+        let (file, bytes) = make(&place(&backups), 2, Millis(day * DAY), &|| false).unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().len(), bytes);
+        check(fs::File::open(&file).unwrap()).unwrap();
+    }
+    assert_eq!(names(), [4, 3]);
+    // A hub that stops, and a disk that is not there, cost nothing that is there already.
+    let stopped = make(&place(&backups), 1, Millis(5 * DAY), &|| true);
+    assert!(matches!(stopped, Err(ScheduleError::Write(_))), "{stopped:?}");
+    assert_eq!(names(), [4, 3]);
+    let missing = folder.path().join("not/there");
+    let refused = make(&place(&missing), 1, Millis(5 * DAY), &|| false);
+    assert!(matches!(refused, Err(ScheduleError::Folder { action: "make", .. })), "{refused:?}");
+    // What was broken off goes with the next one that is whole.
+    let partial = backups.join(format!("{}.partial", files::file_name(Millis(6 * DAY))));
+    fs::write(&partial, "broken off").unwrap();
+    make(&place(&backups), 1, Millis(7 * DAY), &|| false).unwrap();
+    assert_eq!(names(), [7]);
+    assert!(!partial.exists());
 }

@@ -6,14 +6,18 @@ use std::path::Path;
 
 use store::{CopyFile, Database, Error, Millis, OutputError, Store};
 
-use super::{END, End, EndDatabase, FOLDER, FORMAT, MANIFEST, Manifest, ManifestDatabase, Summary};
+use super::{
+    END, End, EndDatabase, FOLDER, FORMAT, MANIFEST, Manifest, ManifestDatabase, SETTINGS, Summary,
+};
 
 /// How hard zstd tries: fast, and good with JSON.
 const COMPRESSION_LEVEL: i32 = 3;
 
-/// Writes a backup of all databases; `scratch` is a folder for copies, one at a time. May block.
+/// Writes a backup of all databases and of the file with CouchDB's settings; `scratch` is a folder
+/// for copies, one at a time. May block.
 pub(crate) fn write(
     store: &Store,
+    settings: &Path,
     scratch: &Path,
     now: Millis,
     out: impl Write,
@@ -23,7 +27,7 @@ pub(crate) fn write(
     let encoder = zstd::Encoder::new(out, COMPRESSION_LEVEL).map_err(OutputError::Sink)?;
     let mut archive = Archive { tar: tar::Builder::new(encoder), now, bytes: 0 };
     archive.json(MANIFEST, &manifest(&databases, now))?;
-    let mut end = End::default();
+    let mut end = End { settings: archive.settings(settings)?, ..End::default() };
     for database in databases {
         match archive.database(&database, scratch.path()) {
             Ok(written) => end.databases.push(written),
@@ -107,6 +111,22 @@ impl<W: Write> Archive<W> {
             return Err(reading(io::ErrorKind::UnexpectedEof.into()));
         }
         Ok(hashing.hasher.finalize())
+    }
+
+    /// Appends the file with CouchDB's settings, where there is one; the hash of what was written.
+    fn settings(&mut self, path: &Path) -> Result<Option<String>, OutputError> {
+        let text = match fs::read(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => {
+                let action = "read the settings";
+                return Err(OutputError::Store(Error::Io { action, source }));
+            }
+        };
+        let mut header = self.header(text.len() as u64);
+        let appended = self.tar.append_data(&mut header, SETTINGS, text.as_slice());
+        appended.map_err(OutputError::Sink)?;
+        Ok(Some(blake3::hash(&text).to_hex().to_string()))
     }
 
     fn json(&mut self, name: &str, value: &impl serde::Serialize) -> Result<(), OutputError> {

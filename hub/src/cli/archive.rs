@@ -10,15 +10,14 @@ use anyhow::{Context as _, bail};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use store::{Options, Store};
-use tempfile::NamedTempFile;
 
 use super::Outcome;
 use super::hub::{Hub, runtime};
 use super::show::{self, plural, size};
-use crate::backup;
+use crate::backup::{self, Partial};
 use crate::clock;
 use crate::config::DatabasesConfig;
-use crate::data_dir::{DataDir, folder_of};
+use crate::data_dir::DataDir;
 use crate::verify::{self, Verdict};
 
 /// Reads everything and reports what is damaged.
@@ -45,22 +44,34 @@ pub(super) fn verify(data_dir: &DataDir) -> anyhow::Result<Outcome> {
 /// Writes all databases to a file.
 pub(super) fn backup(data_dir: &DataDir, file: &Path) -> anyhow::Result<Outcome> {
     let cannot = || format!("could not write {}", file.display());
-    let folder = folder_of(file);
-    let mut partial = begin(file, folder).with_context(cannot)?;
+    let mut partial = Partial::begin(file).with_context(cannot)?;
     let asked = runtime()?.block_on(async {
         let Some(mut hub) = Hub::connect(data_dir).await? else { return anyhow::Ok(false) };
         let answer = hub.stream("POST", "/_hub/backup", None).await?;
-        each_chunk(answer.into_body(), |bytes| partial.write_all(bytes)).await?;
+        each_chunk(answer.into_body(), |bytes| partial.file().write_all(bytes)).await?;
         Ok(true)
     })?;
     if !asked {
         let store = open(data_dir)?;
-        let out = BufWriter::new(partial.as_file_mut());
-        backup::write(&store, &data_dir.scratch(), clock::now(), out)?;
+        let out = BufWriter::new(partial.file());
+        let (settings, scratch) = (data_dir.couch_config(), data_dir.scratch());
+        backup::write(&store, &settings, &scratch, clock::now(), out)?;
         store.close();
     }
-    let bytes = keep(partial, file, folder).with_context(cannot)?;
+    let written = partial.read_back().with_context(cannot)?;
+    backup::check(BufReader::new(written)).with_context(cannot)?;
+    let bytes = partial.keep().with_context(cannot)?;
     show::line(format_args!("{} written, {}", file.display(), size(bytes)))?;
+    Ok(Outcome::Done)
+}
+
+/// Reads a backup and says whether it is what was written.
+pub(super) fn check(file: &Path) -> anyhow::Result<Outcome> {
+    let backup = File::open(file).with_context(|| format!("could not read {}", file.display()))?;
+    let summary = backup::check(BufReader::new(backup))
+        .with_context(|| format!("{} is of no use", file.display()))?;
+    let databases = plural(summary.databases, "database");
+    show::line(format_args!("{databases} read, {}, all sound", size(summary.bytes)))?;
     Ok(Outcome::Done)
 }
 
@@ -72,26 +83,6 @@ pub(super) fn restore(data_dir: &Path, file: &Path) -> anyhow::Result<Outcome> {
     show::line(format_args!("{databases} restored, {}", size(summary.bytes)))?;
     show::remark("Apps keep their tokens; the owner gets a new one at the next start.");
     Ok(Outcome::Done)
-}
-
-/// The file under another name until it is whole, its owner's alone.
-fn begin(file: &Path, folder: &Path) -> io::Result<NamedTempFile> {
-    let name = file.file_name().ok_or(io::ErrorKind::IsADirectory)?;
-    let mut partial = name.to_owned();
-    partial.push(".partial");
-    // One that was broken off may lie there.
-    match std::fs::remove_file(folder.join(&partial)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => tempfile::Builder::new().prefix(&partial).rand_bytes(0).tempfile_in(folder),
-    }
-}
-
-/// Durable under its own name; how long it is.
-fn keep(partial: NamedTempFile, file: &Path, folder: &Path) -> io::Result<u64> {
-    partial.as_file().sync_all()?;
-    let kept = partial.persist(file)?;
-    File::open(folder)?.sync_all()?;
-    Ok(kept.metadata()?.len())
 }
 
 /// Opens the store of a directory on which no hub runs.

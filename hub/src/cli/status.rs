@@ -2,11 +2,13 @@
 
 use anyhow::Context as _;
 use serde_json::Value;
+use store::Millis;
 
 use super::Outcome;
 use super::hub::Hub;
 use super::show::{self, duration, size, table};
 use crate::access::OWNER;
+use crate::clock;
 use crate::key_file;
 
 /// How the hub is.
@@ -35,6 +37,9 @@ pub(super) async fn status(mut hub: Hub, json: bool) -> anyhow::Result<Outcome> 
     }
     if let Some(bytes) = status["memory_bytes"].as_u64() {
         rows.push(["memory".into(), size(bytes)]);
+    }
+    if !status["backup"].is_null() {
+        rows.push(["backup".into(), describe_backup(&status["backup"], clock::now())]);
     }
     for task in status["active_tasks"].as_array().into_iter().flatten() {
         rows.push(["task".into(), describe(task)]);
@@ -68,6 +73,24 @@ fn urls(status: &Value) -> Vec<&str> {
     status["urls"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
+/// How backups go: a failure before everything else.
+fn describe_backup(backup: &Value, now: Millis) -> String {
+    let ago = |at: &Value| {
+        let at = at.as_u64().unwrap_or_default();
+        format!("{} ago", duration(now.0.saturating_sub(at) / 1000))
+    };
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (last, failed) = (&backup["last"], &backup["failed"]);
+    let made = match last["bytes"].as_u64() {
+        Some(bytes) => format!("{} ({}, {})", text(&last["file"]), size(bytes), ago(&last["at"])),
+        None => format!("none yet in {}", text(&backup["folder"])),
+    };
+    match failed.is_null() {
+        true => made,
+        false => format!("FAILED {}: {}; {made}", ago(&failed["at"]), text(&failed["reason"])),
+    }
+}
+
 fn describe(task: &Value) -> String {
     let text = |name: &str| task[name].as_str().unwrap_or_default();
     if text("type") == "replication" {
@@ -95,6 +118,21 @@ mod tests {
         let url = with_credentials(&status, "notes", "a-_b/@:c").unwrap();
         assert_eq!(url, "http://notes:a-_b%2F%40%3Ac@127.0.0.1:5984/");
         assert!(with_credentials(&json!({}), "notes", "t").is_err());
+    }
+
+    #[test]
+    fn backups_in_one_line() {
+        let now = Millis(10_800_000);
+        let mut backup = json!({"folder": "/b", "last": null, "failed": null});
+        assert_eq!(describe_backup(&backup, now), "none yet in /b");
+        backup["failed"] = json!({"at": 7_200_000, "reason": "could not make /b"});
+        let failed = describe_backup(&backup, now);
+        assert!(failed.starts_with("FAILED "), "{failed}");
+        assert!(failed.ends_with(" ago: could not make /b; none yet in /b"), "{failed}");
+        backup["failed"] = Value::Null;
+        backup["last"] = json!({"at": 0, "file": "/b/x.backup", "bytes": 5});
+        let made = describe_backup(&backup, now);
+        assert!(made.starts_with("/b/x.backup (5"), "{made}");
     }
 
     #[test]

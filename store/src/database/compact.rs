@@ -41,7 +41,23 @@ impl Database {
     /// # Errors
     /// [`Error::CompactionRunning`], or any other of [`Error`].
     pub fn compact(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<(), Error> {
-        let _held = self.hold_files()?;
+        self.compact_while(&mut |done, total| {
+            progress(done, total);
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// [`Self::compact`], which `progress` may end. It is called between slices, when no snapshot is
+    /// held, and may take its time.
+    ///
+    /// # Errors
+    /// [`Error::Closing`] where `progress` broke off, or as [`Self::compact`].
+    pub fn compact_while(
+        &self,
+        progress: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let _held = self.try_hold_files()?;
+        let _running = Running::begin(&self.compacting);
         let source = self.engine()?;
         // Only then is it certain that the next generation's file is nobody's.
         self.core.catalog.confirm()?;
@@ -59,20 +75,12 @@ impl Database {
         crate::core::lock(&self.slot).is_on(engine)
     }
 
-    /// Keeps compaction, and thereby the removal of attachment files, from running meanwhile.
-    pub(crate) fn hold_files(&self) -> Result<FilesHeld<'_>, Error> {
-        if self.compacting.swap(true, Ordering::AcqRel) {
-            return Err(Error::CompactionRunning);
-        }
-        Ok(FilesHeld(&self.compacting))
-    }
-
     fn copy_live(
         &self,
         source: &Arc<dyn Engine>,
         target: &Arc<dyn Engine>,
         generation: u64,
-        progress: &mut dyn FnMut(u64, u64),
+        progress: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let purged_before = last_purge(&**source)?;
         let mut copied = 0;
@@ -88,7 +96,9 @@ impl Database {
                 let Some((last, docs)) = slice else { break };
                 copied = last;
                 done += docs;
-                progress(done, done + changes_after(&**source, copied)?);
+                if progress(done, done + changes_after(&**source, copied)?).is_break() {
+                    return Err(Error::Closing);
+                }
             }
         }
         let (me, old, new) = (self.me.clone(), Arc::clone(source), Arc::clone(target));
@@ -103,18 +113,26 @@ impl Database {
             me.switch(generation, Arc::clone(&new))?;
             old.retire();
             me.stale.store(0, Ordering::Relaxed);
+            me.superseded_bytes.store(0, Ordering::Relaxed);
             sweep(&*new)
         })?;
-        progress(done, done);
+        // It is done, whatever is said to it.
+        let _done = progress(done, done);
         Ok(())
     }
 }
 
-/// While it lives, no compaction begins.
-#[derive(Debug)]
-pub(crate) struct FilesHeld<'a>(&'a AtomicBool);
+/// Shows that a compaction is running.
+struct Running<'a>(&'a AtomicBool);
 
-impl Drop for FilesHeld<'_> {
+impl<'a> Running<'a> {
+    fn begin(running: &'a AtomicBool) -> Self {
+        running.store(true, Ordering::Release);
+        Self(running)
+    }
+}
+
+impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Release);
     }

@@ -47,6 +47,11 @@ impl Database {
         };
         self.core.tally.opened();
         self.core.opened(&self.me)?;
+        // What is wrong with the file shows where it is used.
+        let _shown_there = engine.read(&mut |rows| {
+            self.note_waste(&rows.counters()?);
+            Ok(())
+        });
         Ok(engine)
     }
 

@@ -188,6 +188,7 @@ impl Database {
             self.core.written.notify(usize::MAX);
         }
         self.stale.store(counters.stale, Ordering::Relaxed);
+        self.note_waste(&counters);
         self.core.tally.committed(count(jobs, &outcomes));
         Ok(outcomes)
     }
