@@ -55,7 +55,7 @@ fn copies_documents() {
     hub.delete(&format!("/db/a?rev={second}")).expect(200);
     check_copy(&hub, "/db/a", "y", &error(404, "not_found", "deleted"));
     let allowed = hub.request("copy", "/db/a").send("").expect(405);
-    assert_eq!(allowed.header("allow"), "DELETE,GET,HEAD,PUT,COPY");
+    assert_eq!(allowed.header("allow"), "DELETE,GET,HEAD,POST,PUT,COPY");
 }
 
 #[test]

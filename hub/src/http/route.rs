@@ -209,7 +209,7 @@ fn unknown(db: String, id: &str, method: &str) -> Destination {
     let error = match (method, id.parse::<store::DocId>()) {
         ("PUT", Err(error)) => error.into(),
         ("GET" | "HEAD" | "DELETE" | "COPY", _) | ("PUT", Ok(_)) => HttpError::NotFound("missing"),
-        _ => HttpError::MethodNotAllowed("DELETE,GET,HEAD,PUT,COPY".into()),
+        _ => HttpError::MethodNotAllowed("DELETE,GET,HEAD,POST,PUT,COPY".into()),
     };
     Destination::Nowhere(Some(db), error)
 }
@@ -284,7 +284,7 @@ mod tests {
         check_refused("POST /", 405, "Only GET,HEAD allowed");
         check_refused("get /db", 405, "Only DELETE,GET,HEAD,POST,PUT allowed");
         check_refused("PATCH /db", 405, "Only DELETE,GET,HEAD,POST,PUT allowed");
-        check_refused("copy /db/doc", 405, "Only DELETE,GET,HEAD,PUT,COPY allowed");
+        check_refused("copy /db/doc", 405, "Only DELETE,GET,HEAD,POST,PUT,COPY allowed");
         check_refused("PUT /db/_all_docs", 405, "Only GET,HEAD,POST allowed");
         check_refused("GET /db/_bulk_docs", 405, "Only POST allowed");
         check_refused("HEAD /db/_bulk_docs", 405, "Only POST allowed");
@@ -305,7 +305,7 @@ mod tests {
             400,
             "Only reserved document ids may start with underscore.",
         );
-        check_refused("POST /db/_other", 405, "Only DELETE,GET,HEAD,PUT,COPY allowed");
+        check_refused("POST /db/_other", 405, "Only DELETE,GET,HEAD,POST,PUT,COPY allowed");
         check_refused("GET /db/_local", 400, "Invalid _local document id.");
         check_refused("GET /db/_local%2F", 400, "Invalid _local document id.");
         check_refused("PUT /db/_local/x/att", 400, "_local documents do not accept attachments.");
