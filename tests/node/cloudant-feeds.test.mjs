@@ -96,6 +96,10 @@ test('a follower reads to the end, or follows from now', async () => {
   const some = await collected(documents.startOneOff());
   assert.deepEqual([some.length, some[29].doc.n], [30, 29]);
 
+  const narrow = { db, filter: '_selector', selector: { n: { $lt: 3 } }, fields: ['n'] };
+  const narrowed = await collected(new ChangesFollower(service, narrow).startOneOff());
+  assert.deepEqual(narrowed.map(({ id }) => id), ['doc-0', 'doc-1', 'doc-2']);
+
   const { lastSeq: since } = (await service.postChanges({ db })).result;
   const follower = new ChangesFollower(service, { db, since, includeDocs: true });
   const stream = follower.start();

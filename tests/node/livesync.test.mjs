@@ -174,6 +174,22 @@ test('a vault, its milestone and its parameters', async () => {
   assert.deepEqual(await hub.allDocs({ include_docs: true }), before);
 });
 
+test('chunks and notes are followed by a selector', async () => {
+  const [vault, hub] = [memory(), remote()];
+  await fill(hub, 4);
+  const notes = { type: { $ne: 'leaf' } };
+  await vault.replicate.from(hub, { selector: notes, batch_size: 50 });
+  assert.deepEqual(Object.keys(await leaves(vault)), ['f:0000', 'f:0001', 'f:0002', 'f:0003']);
+  // From now on, with heartbeats, until one comes.
+  const { last_seq: since } = await hub.changes({ since: 'now' });
+  const path = `/${hub.name.split('/').at(-1)}/_changes`;
+  const query = `feed=longpoll&heartbeat=5000&style=all_docs&filter=_selector&since=${since}`;
+  const heard = told('POST', `${path}?${query}`, { body: { selector: notes } });
+  await hub.put(chunk());
+  await hub.put(note('f:9999', []));
+  assert.deepEqual((await heard).results.map(({ id }) => id), ['f:9999']);
+});
+
 test('two devices in live sync over one vault', async () => {
   const [desk, phone, hub] = [memory(), memory(), remote()];
   await fill(desk, 5);

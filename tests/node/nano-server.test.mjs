@@ -132,6 +132,13 @@ test('a changes reader follows, fetches and spools', async () => {
   db.changesReader.stop();
   await ended;
 
+  const chosen = [];
+  const selector = { n: { $gte: 20, $lt: 100 } };
+  const narrowed = db.changesReader.get({ since: '0', selector, timeout: 1 });
+  narrowed.on('change', ({ id }) => chosen.push(id));
+  await event(narrowed, 'end');
+  assert.deepEqual(chosen, [20, 21, 22, 23, 24].map((n) => `doc-${n}`));
+
   const spooled = [];
   const spool = db.changesReader.spool({ since: '0', batchSize: 7, includeDocs: true });
   spool.on('batch', (batch) => spooled.push(...batch));

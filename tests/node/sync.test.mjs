@@ -170,6 +170,17 @@ test('chosen documents only, by id', async () => {
   await assertAttachments(disk, 'hub-files');
 });
 
+test('chosen documents only, by a selector', async () => {
+  const [disk, hub] = [onDisk(), onHub()];
+  await half(hub, 'hub');
+  const selector = { from: 'hub', n: { $gt: 55 } };
+  await disk.replicate.from(hub, { selector });
+  const ids = [56, 57, 58, 59].map((n) => `hub-${n}`);
+  assert.deepEqual(Object.keys(await winners(disk)), ids);
+  const found = await hub.changes({ filter: '_selector', selector });
+  assert.deepEqual(found.results.map(({ id }) => id), ids);
+});
+
 test('by cookie, by Basic, and not at all', async () => {
   const { origin, username, password } = address();
   const name = freshName('pouchdb');

@@ -194,6 +194,8 @@ class Changes(unittest.TestCase):
         self.assertEqual(len(rest["results"]), 6)
         chosen = db.changes(doc_ids=["doc-001", "doc-002"])
         self.assertEqual([row["id"] for row in chosen["results"]], ["doc-001", "doc-002"])
+        narrowed = db.changes(selector={"n": {"$gt": 7}})
+        self.assertEqual([row["id"] for row in narrowed["results"]], ["doc-008", "doc-009"])
         self.assertEqual(db.changes(descending=True, limit=1)["results"][0]["id"], "doc-009")
         with self.assertRaises(BadRequestError):
             db.changes(since="bogus")

@@ -251,6 +251,8 @@ class Changes(unittest.TestCase):
         self.assertEqual(len(changes(since=page["last_seq"])["results"]), 6)
         chosen = changes(doc_ids=["doc-003"], filter="_doc_ids")
         self.assertEqual([row["id"] for row in chosen["results"]], ["doc-003"])
+        narrowed = changes(selector={"n": {"$gt": 7}}, filter="_selector")
+        self.assertEqual([row["id"] for row in narrowed["results"]], ["doc-008", "doc-009"])
         self.assertEqual(changes(descending=True)["results"][0]["id"], "doc-009")
         stream = service.post_changes_as_stream(db=db, feed="continuous", since="0", timeout=1)
         lines = [json.loads(line) for line in stream.get_result().iter_lines() if line]
