@@ -19,6 +19,7 @@ mod location;
 pub(crate) mod memory;
 pub(crate) mod multipart;
 mod pages;
+mod partition;
 pub(crate) mod path;
 mod pieces;
 mod query;

@@ -5,6 +5,7 @@ mod commit;
 mod compact;
 mod files;
 mod open;
+mod partition;
 mod pending;
 mod purge;
 mod queue;
@@ -14,12 +15,13 @@ mod write;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use event_listener::{Event, EventListener};
 
 use self::files::Files;
 use self::open::Slot;
+pub use self::partition::PartitionInfo;
 use self::pending::Pending;
 pub use self::purge::Purge;
 use self::queue::Queue;
@@ -56,6 +58,8 @@ pub struct Database {
     /// JSON bytes of leaves and of superseded revisions as of the last commit.
     leaf_bytes: AtomicU64,
     superseded_bytes: AtomicU64,
+    /// Whether it is partitioned, once the file was asked.
+    partitioned: OnceLock<bool>,
     /// When it was last used, by [`Core::next_use`].
     last_use: AtomicU64,
     slot: Mutex<Slot>,
@@ -86,6 +90,8 @@ pub struct Info {
     pub created: Millis,
     /// Whether a compaction is running.
     pub compact_running: bool,
+    /// Whether documents are kept in partitions.
+    pub partitioned: bool,
 }
 
 /// Sizes of a database in bytes, as CouchDB counts them.
@@ -177,6 +183,7 @@ impl Database {
             stale: AtomicU64::new(0),
             leaf_bytes: AtomicU64::new(0),
             superseded_bytes: AtomicU64::new(0),
+            partitioned: OnceLock::new(),
             last_use: AtomicU64::new(0),
             slot: Mutex::new(Slot::closed(entry.generation, entry.clean)),
             queue: Mutex::default(),
@@ -294,6 +301,7 @@ impl Database {
             },
             created: self.created,
             compact_running: self.compacting.load(Ordering::Acquire),
+            partitioned: self.is_partitioned()?,
         })
     }
 
@@ -356,12 +364,14 @@ impl Database {
 
 /// Keys of the table `meta`.
 mod setting {
+    pub(super) use crate::engine::PARTITIONED;
+
     pub(super) const SECURITY: &str = "security";
     pub(super) const REVS_LIMIT: &str = "revs_limit";
     pub(super) const PURGES_LIMIT: &str = "purged_infos_limit";
 
     /// Those that compaction carries over as they are.
-    pub(super) const KEPT: [&str; 3] = [SECURITY, REVS_LIMIT, PURGES_LIMIT];
+    pub(super) const KEPT: [&str; 4] = [SECURITY, REVS_LIMIT, PURGES_LIMIT, PARTITIONED];
 }
 
 fn decode_number(stored: Option<Vec<u8>>) -> Option<u64> {

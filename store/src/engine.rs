@@ -18,6 +18,7 @@ pub(crate) use backend::{ATTACHMENTS, Backend, FIRST_GENERATION, file_name, sync
 pub(crate) use disk::DiskEngine;
 #[cfg(test)]
 pub(crate) use faulty::{Faults, FaultyEngine};
+pub(crate) use schema::PARTITIONED;
 
 use crate::attachment::Staged;
 use crate::rev_tree::BodyId;

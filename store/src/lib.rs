@@ -17,6 +17,7 @@ mod error;
 pub mod fuzzing;
 pub mod json;
 mod name;
+mod partition;
 mod rev;
 pub mod rev_tree;
 mod seq;
@@ -32,7 +33,8 @@ pub use attachment::{
 pub use backup::{CopyFile, Restore};
 pub use changes::{Change, Direction};
 pub use database::{
-    Body, Database, DocTree, Head, IdRange, Info, Local, Purge, Sizes, Snapshot, Waste,
+    Body, Database, DocTree, Head, IdRange, Info, Local, PartitionInfo, Purge, Sizes, Snapshot,
+    Waste,
 };
 pub use document::{
     BodyText, DocError, Document, DocumentId, DocumentLimits, Edit, EditError, Following, Lineage,
@@ -40,6 +42,7 @@ pub use document::{
 };
 pub use error::{Error, OpenError};
 pub use name::{DOC_ID_BYTES_MAX, DbName, DbNameError, DocId, DocIdError, LocalId};
+pub use partition::{Partition, PartitionError, PartitionedIdError};
 pub use rev::{ParseRevError, RevId, SIGNATURE_BYTES_MAX, Signature};
 pub use seq::{DbUuid, Epoch, MalformedSeq, Seq, UpdateSeq};
 pub use stamp::Millis;

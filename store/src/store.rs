@@ -96,10 +96,19 @@ impl Store {
     /// # Errors
     /// [`Error::DatabaseExists`], or any other of [`Error`].
     pub fn create(&self, name: &DbName, now: Millis) -> Result<Arc<Database>, Error> {
-        self.core.noting_room(self.try_create(name, now))
+        self.core.noting_room(self.make(name, now, false))
     }
 
-    fn try_create(&self, name: &DbName, now: Millis) -> Result<Arc<Database>, Error> {
+    /// Creates an empty database whose documents are kept in partitions: their ids must pass
+    /// [`Partition::check_id`](crate::Partition::check_id).
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn create_partitioned(&self, name: &DbName, now: Millis) -> Result<Arc<Database>, Error> {
+        self.core.noting_room(self.make(name, now, true))
+    }
+
+    fn make(&self, name: &DbName, now: Millis, partitioned: bool) -> Result<Arc<Database>, Error> {
         if self.core.is_closing() {
             return Err(Error::Closing);
         }
@@ -115,7 +124,7 @@ impl Store {
             update_seq: 0,
             clean: true,
         };
-        self.core.backend.create(entry.uuid, entry.generation)?;
+        self.core.backend.create(entry.uuid, entry.generation, partitioned)?;
         if let Err(error) = self.core.catalog.insert(&entry) {
             self.core.backend.take_away(entry.uuid)?;
             self.core.backend.give_back(entry.uuid);

@@ -33,8 +33,10 @@ fn creates_and_deletes() {
     for (query, reason) in [
         ("q=0", "The `q` value should be a positive integer."),
         ("n=x", "The `n` value should be a positive integer."),
-        ("partitioned=true", "Partitioned feature is not enabled."),
         ("partitioned=1", "Invalid `partitioned` parameter"),
+        ("placement=a", "The `placement` value should be in a format `zone:n`."),
+        ("placement=a:0", "The `placement` value should be in a format `zone:n`."),
+        ("engine=other", "invalid_engine_extension"),
     ] {
         check(&hub, &format!("PUT /other?{query}"), "", &error(400, "bad_request", reason));
     }

@@ -59,13 +59,13 @@ pub(crate) enum Action {
     UseServer,
     /// Read documents, attachments, changes and database information.
     Read,
-    /// Write documents and attachments, local ones included; purge what is superseded.
+    /// Write documents and attachments, local ones included; compact what is superseded away.
     Write,
     /// Write design documents.
     WriteDesign,
     /// Create the database.
     Create,
-    /// Delete the database, or change its security object or its limits.
+    /// Delete the database, purge documents of it, or change its security object or its limits.
     Administer,
     /// Manage the hub itself: apps, backups, verification.
     AdministerServer,

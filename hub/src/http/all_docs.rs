@@ -5,11 +5,15 @@ mod options;
 mod queries;
 mod rows;
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
+use store::{Database, Partition};
 
 use self::listing::{Listing, Namespace};
 pub(crate) use self::options::{Options, Span};
 use self::queries::{QUERIES_MAX, Queries};
+use super::call::blocking;
 use super::pages::Gate;
 use super::{Call, HttpError, Reply, json_body, pages};
 use crate::access::Action;
@@ -59,11 +63,55 @@ pub(crate) async fn queries_local(call: Call) -> Result<Reply, HttpError> {
     list_several(call, Namespace::Local).await
 }
 
+/// `GET /{db}/_partition/{partition}/_all_docs`
+pub(crate) async fn list_of(call: Call, partition: Partition) -> Result<Reply, HttpError> {
+    let database = call.database()?;
+    let options = Options::parse(&call.query, Map::new())?.within(partition);
+    let gate = Gate::of(&call, Action::Read);
+    answer(gate, database, Namespace::Documents, options).await
+}
+
+/// `POST /{db}/_partition/{partition}/_all_docs`
+pub(crate) async fn list_posted_of(call: Call, partition: Partition) -> Result<Reply, HttpError> {
+    let database = call.database()?;
+    let gate = Gate::of(&call, Action::Read);
+    let body = json_body::object(&call.headers, call.body).await?;
+    let options = Options::parse(&call.query, body)?.within(partition);
+    answer(gate, database, Namespace::Documents, options).await
+}
+
 async fn list(call: Call, namespace: Namespace) -> Result<Reply, HttpError> {
     let database = call.database()?;
     let options = Options::parse(&call.query, Map::new())?;
     let gate = Gate::of(&call, Action::Read);
+    answer(gate, database, namespace, options).await
+}
+
+async fn answer(
+    gate: Gate,
+    database: Arc<Database>,
+    namespace: Namespace,
+    options: Options,
+) -> Result<Reply, HttpError> {
+    let options = checked(&database, vec![options]).await?.pop().unwrap_or_default();
     pages::answer(gate, database, Listing::new(namespace, options)).await
+}
+
+/// Refuses partitions where there are none, and limits that are too large for one.
+async fn checked(
+    database: &Arc<Database>,
+    options: Vec<Options>,
+) -> Result<Vec<Options>, HttpError> {
+    if options.iter().all(|options| options.partition.is_none()) {
+        return Ok(options);
+    }
+    let database = Arc::clone(database);
+    if !blocking(move || Ok(database.is_partitioned()?)).await? {
+        let reason = "`partition` parameter is not supported on this db";
+        return Err(HttpError::Query(reason.into()));
+    }
+    options.iter().try_for_each(Options::check_limit)?;
+    Ok(options)
 }
 
 async fn list_posted(call: Call, namespace: Namespace) -> Result<Reply, HttpError> {
@@ -71,7 +119,7 @@ async fn list_posted(call: Call, namespace: Namespace) -> Result<Reply, HttpErro
     let gate = Gate::of(&call, Action::Read);
     let body = json_body::object(&call.headers, call.body).await?;
     let options = Options::parse(&call.query, body)?;
-    pages::answer(gate, database, Listing::new(namespace, options)).await
+    answer(gate, database, namespace, options).await
 }
 
 async fn list_several(call: Call, namespace: Namespace) -> Result<Reply, HttpError> {
@@ -87,7 +135,7 @@ async fn list_several(call: Call, namespace: Namespace) -> Result<Reply, HttpErr
         Some(_) => return bad("`queries` member must be an array.".into()),
         None => return bad("POST body must include `queries` parameter.".into()),
     };
-    let options = Options::parse_several(&call.query, queries)?;
+    let options = checked(&database, Options::parse_several(&call.query, queries)?).await?;
     let listings = options.into_iter().map(|options| Listing::new(namespace, options));
     pages::answer(gate, database, Queries::new(listings.collect())).await
 }

@@ -40,6 +40,8 @@ pub(crate) struct Captures {
     pub(crate) doc: String,
     /// `{att}`: the attachment's name, slashes included; `{rest}` of a path likewise.
     pub(crate) att: String,
+    /// `{partition}`: a partition's name, not yet checked to be a legal one.
+    pub(crate) partition: String,
     /// `{node}`: a node of the cluster.
     pub(crate) node: String,
     /// `{section}` of the settings.

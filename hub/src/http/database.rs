@@ -1,15 +1,17 @@
 //! One database: what it is, its making and its end, its settings.
 
 mod compaction;
+mod purge;
 mod security;
 mod shards;
 
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
-use store::{Database, Epoch, Error, Seq, UpdateSeq};
+use store::{Database, DbName, Error};
 
 pub(crate) use self::compaction::{clean_up_views, compact, compact_views};
+pub(crate) use self::purge::{purge, purged_infos, purged_infos_limit, set_purged_infos_limit};
 pub(crate) use self::security::{security, set_security};
 pub(crate) use self::shards::{shard_of, shards, sync_shards};
 use super::call::blocking;
@@ -41,7 +43,10 @@ struct Sizes {
 }
 
 #[derive(Serialize)]
-struct Props {}
+struct Props {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partitioned: Option<bool>,
+}
 
 #[derive(Serialize)]
 struct Cluster {
@@ -61,18 +66,17 @@ impl Info {
     /// Asks the database. May block.
     pub(super) fn of(database: &Database) -> Result<Self, Error> {
         let info = database.info()?;
-        let epoch: Epoch = info.update_seq.epoch;
         Ok(Self {
             instance_start_time: instance_start_time(database),
             db_name: database.name().to_string(),
-            purge_seq: UpdateSeq { seq: Seq(0), epoch }.to_string(),
+            purge_seq: info.purge_seq.to_string(),
             update_seq: info.update_seq.to_string(),
             sizes: Sizes {
                 file: info.sizes.file,
                 external: info.sizes.external,
                 active: info.sizes.active,
             },
-            props: Props {},
+            props: Props { partitioned: info.partitioned.then_some(true) },
             doc_del_count: info.doc_del_count,
             doc_count: info.doc_count,
             disk_format_version: DISK_FORMAT_VERSION,
@@ -103,19 +107,51 @@ pub(crate) async fn create(call: Call) -> Result<Reply, HttpError> {
             return Err(HttpError::BadRequest(reason));
         }
     }
-    match call.query.text("partitioned") {
-        None | Some("false") => {}
-        Some("true") => {
-            return Err(HttpError::BadRequest("Partitioned feature is not enabled.".into()));
-        }
-        Some(_) => return Err(HttpError::BadRequest("Invalid `partitioned` parameter".into())),
+    let bad = |reason: &str| Err(HttpError::BadRequest(reason.into()));
+    if call.query.text("placement").is_some_and(|rules| !places(rules)) {
+        return bad("The `placement` value should be in a format `zone:n`.");
     }
+    if call.query.text("engine").is_some_and(|engine| engine != "couch") {
+        return bad("invalid_engine_extension");
+    }
+    let partitioned = match call.query.text("partitioned") {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return bad("Invalid `partitioned` parameter"),
+    };
     let name = call.db_name()?;
+    if partitioned && !may_be_partitioned(&name) {
+        return bad("Cannot partition a system database");
+    }
     let store = call.app.store.clone();
-    blocking(move || Ok(store.create(&name, clock::now())?)).await?;
+    blocking(move || {
+        let now = clock::now();
+        let made = if partitioned {
+            store.create_partitioned(&name, now)
+        } else {
+            store.create(&name, now)
+        };
+        Ok(made?)
+    })
+    .await?;
     let mut reply = reply::ok(StatusCode::CREATED);
     location(&mut reply, &call.headers, &[&call.captures.db]);
     Ok(reply)
+}
+
+/// Whether this is a list of zones with numbers of copies in each, `zone:n,…`.
+fn places(rules: &str) -> bool {
+    let rule = |rule: &str| {
+        let copies = rule.split_once(':').and_then(|(_, copies)| copies.parse::<u32>().ok());
+        copies.is_some_and(|copies| copies > 0)
+    };
+    !rules.is_empty() && rules.split(',').all(rule)
+}
+
+/// System databases, and those that are like them in a folder, have ids of their own form.
+fn may_be_partitioned(name: &DbName) -> bool {
+    let last = name.as_str().rsplit('/').next();
+    !name.is_system() && !last.is_some_and(|last| ["_replicator", "_users"].contains(&last))
 }
 
 /// `DELETE /{db}`

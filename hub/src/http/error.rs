@@ -4,7 +4,10 @@ use http::{HeaderValue, StatusCode, header};
 use query::SelectorError;
 use serde_json::json;
 use store::json::JsonError;
-use store::{DbNameError, DocError, DocIdError, EditError, Error, MalformedSeq, ParseRevError};
+use store::{
+    DbNameError, DocError, DocIdError, EditError, Error, MalformedSeq, ParseRevError,
+    PartitionError, PartitionedIdError,
+};
 
 use super::reply::{self, Reply};
 use crate::access::AppsError;
@@ -44,6 +47,9 @@ pub(crate) enum HttpError {
     /// A database name longer than one may be.
     #[error("{0}")]
     DatabaseNameTooLong(String),
+    /// A partition's name that cannot be.
+    #[error("{0}")]
+    IllegalPartition(String),
     /// A database that exists already.
     #[error("The database could not be created, the file already exists.")]
     FileExists,
@@ -151,6 +157,7 @@ impl HttpError {
             Self::IllegalDocId(_) => (S::BAD_REQUEST, "illegal_docid", reason),
             Self::IllegalDatabaseName(_) => (S::BAD_REQUEST, "illegal_database_name", reason),
             Self::DatabaseNameTooLong(_) => (S::BAD_REQUEST, "database_name_too_long", reason),
+            Self::IllegalPartition(_) => (S::BAD_REQUEST, "illegal_partition", reason),
             Self::FileExists => (S::PRECONDITION_FAILED, "file_exists", reason),
             Self::Exists(_) => (S::CONFLICT, "conflict", reason),
             Self::Conflict => (S::CONFLICT, "conflict", reason),
@@ -299,6 +306,22 @@ impl From<DbNameError> for HttpError {
     }
 }
 
+impl From<PartitionError> for HttpError {
+    fn from(error: PartitionError) -> Self {
+        Self::IllegalPartition(error.to_string())
+    }
+}
+
+impl From<PartitionedIdError> for HttpError {
+    fn from(error: PartitionedIdError) -> Self {
+        match error {
+            PartitionedIdError::Form => Self::IllegalDocId(error.to_string()),
+            PartitionedIdError::Partition(error) => error.into(),
+            PartitionedIdError::Rest(error) => error.into(),
+        }
+    }
+}
+
 impl From<DocIdError> for HttpError {
     fn from(error: DocIdError) -> Self {
         Self::IllegalDocId(error.to_string())
@@ -351,6 +374,7 @@ impl From<EditError> for HttpError {
             EditError::Conflict => Self::Conflict,
             EditError::MissingStub { .. } => Self::MissingStub(reason),
             EditError::InvalidPath => Self::BadRequest(reason),
+            EditError::Partition(error) => error.into(),
         }
     }
 }

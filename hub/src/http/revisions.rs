@@ -8,7 +8,7 @@ use store::json::write_string;
 use store::{Database, DocId, RevId, Snapshot};
 
 use super::call::blocking;
-use super::row::write_rev;
+use super::row::write_revs;
 use super::{Call, HttpError, Reply, json_body, reply};
 
 /// Documents looked at in one snapshot.
@@ -104,29 +104,18 @@ impl Lack {
         write_string(text, id);
         text.push(b':');
         match form {
-            Form::MissingRevs => write_revs(&self.missing, text),
+            Form::MissingRevs => write_revs(text, &self.missing),
             Form::RevsDiff => {
                 text.extend_from_slice(b"{\"missing\":");
-                write_revs(&self.missing, text);
+                write_revs(text, &self.missing);
                 if !self.possible_ancestors.is_empty() {
                     text.extend_from_slice(b",\"possible_ancestors\":");
-                    write_revs(&self.possible_ancestors, text);
+                    write_revs(text, &self.possible_ancestors);
                 }
                 text.push(b'}');
             }
         }
     }
-}
-
-fn write_revs(revs: &[RevId], text: &mut Vec<u8>) {
-    text.push(b'[');
-    for (position, rev) in revs.iter().enumerate() {
-        if position > 0 {
-            text.push(b',');
-        }
-        write_rev(text, rev);
-    }
-    text.push(b']');
 }
 
 #[cfg(test)]

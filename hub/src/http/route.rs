@@ -43,6 +43,7 @@ enum Part {
     Doc,
     Design,
     Local,
+    Partition,
     Node,
     Section,
     Key,
@@ -108,6 +109,10 @@ impl Index {
             return match (&**second, behind) {
                 ("_local", [] | [_, _, ..]) => bad_local(captures.db, behind),
                 ("_design", []) => unknown(captures.db, second, method),
+                ("_partition", []) => {
+                    let error = HttpError::BadRequest("invalid_partition_req".into());
+                    Destination::Nowhere(Some(captures.db), error)
+                }
                 _ => choose(patterns, behind, method, captures),
             };
         }
@@ -144,7 +149,7 @@ impl Pattern {
         fits && self.rest.iter().zip(rest).all(|(part, segment)| match part {
             Part::Literal(literal) => literal == segment,
             Part::Doc | Part::Design | Part::Local | Part::Att => true,
-            Part::Node | Part::Section | Part::Key => true,
+            Part::Partition | Part::Node | Part::Section | Part::Key => true,
         })
     }
 
@@ -155,6 +160,7 @@ impl Pattern {
                 Part::Doc => captures.doc = segment.clone().into_owned(),
                 Part::Design => captures.doc = format!("_design/{segment}"),
                 Part::Local => captures.doc = format!("_local/{segment}"),
+                Part::Partition => captures.partition = segment.clone().into_owned(),
                 Part::Node => captures.node = segment.clone().into_owned(),
                 Part::Section => captures.section = segment.clone().into_owned(),
                 Part::Key => captures.key = segment.clone().into_owned(),
@@ -181,6 +187,7 @@ impl Part {
             "{doc}" | "{job}" | "{replicator}" => Self::Doc,
             "{design}" => Self::Design,
             "{local}" => Self::Local,
+            "{partition}" => Self::Partition,
             "{node}" => Self::Node,
             "{section}" => Self::Section,
             "{key}" => Self::Key,
@@ -306,6 +313,9 @@ mod tests {
             "Only reserved document ids may start with underscore.",
         );
         check_refused("POST /db/_other", 405, "Only DELETE,GET,HEAD,POST,PUT,COPY allowed");
+        check_refused("GET /db/_partition", 400, "invalid_partition_req");
+        check_refused("GET /db/_partition/p/_find", 404, "missing");
+        check_refused("POST /db/_partition/p", 405, "Only GET,HEAD allowed");
         check_refused("GET /db/_local", 400, "Invalid _local document id.");
         check_refused("GET /db/_local%2F", 400, "Invalid _local document id.");
         check_refused("PUT /db/_local/x/att", 400, "_local documents do not accept attachments.");

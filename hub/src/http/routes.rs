@@ -5,7 +5,8 @@ use std::pin::Pin;
 
 use super::{Call, HttpError, Reply};
 use super::{
-    all_docs, attachment, bulk, changes, database, document, local, revisions, server, session,
+    all_docs, attachment, bulk, changes, database, document, local, partition, revisions, server,
+    session,
 };
 use crate::access::Action;
 use crate::replicate::scheduler;
@@ -18,8 +19,9 @@ pub(crate) type Handler =
 pub(crate) struct Route {
     /// Methods are case-sensitive; `HEAD` is answered by the `GET` row without the body.
     pub(crate) method: &'static str,
-    /// Literal segments, and `{db}`, `{doc}`, `{design}`, `{local}`, `{att}`, `{node}`, `{section}`,
-    /// `{key}`, `{job}`, `{replicator}`, `{rest}`. The resource is the database where the pattern begins with `{db}`, else the server.
+    /// Literal segments, and `{db}`, `{doc}`, `{design}`, `{local}`, `{att}`, `{partition}`, `{node}`,
+    /// `{section}`, `{key}`, `{job}`, `{replicator}`, `{rest}`. The resource is the database where the
+    /// pattern begins with `{db}`, else the server.
     pub(crate) path: &'static str,
     /// What is done to the resource.
     pub(crate) action: Action,
@@ -109,6 +111,13 @@ pub(crate) static ROUTES: &[Route] = &[
     route!(GET "/{db}/_shards" Read database::shards),
     route!(GET "/{db}/_shards/{doc}" Read database::shard_of),
     route!(POST "/{db}/_sync_shards" Administer database::sync_shards),
+    route!(POST "/{db}/_purge" Administer database::purge),
+    route!(GET "/{db}/_purged_infos" Administer database::purged_infos),
+    route!(GET "/{db}/_purged_infos_limit" Read database::purged_infos_limit),
+    route!(PUT "/{db}/_purged_infos_limit" Administer database::set_purged_infos_limit),
+    route!(GET "/{db}/_partition/{partition}" Read partition::info),
+    route!(GET "/{db}/_partition/{partition}/_all_docs" Read partition::all_docs),
+    route!(POST "/{db}/_partition/{partition}/_all_docs" Read partition::all_docs_posted),
     route!(GET "/{db}/_security" Read database::security),
     route!(PUT "/{db}/_security" Administer database::set_security),
     route!(GET "/{db}/_local/{local}" Read local::get),

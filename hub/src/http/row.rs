@@ -36,6 +36,18 @@ pub(crate) fn write_rev(out: &mut Vec<u8>, rev: &RevId) {
     }
 }
 
+/// Appends an array of revision ids.
+pub(crate) fn write_revs(out: &mut Vec<u8>, revs: &[RevId]) {
+    out.push(b'[');
+    for (position, rev) in revs.iter().enumerate() {
+        if position > 0 {
+            out.push(b',');
+        }
+        write_rev(out, rev);
+    }
+    out.push(b']');
+}
+
 static HEX_PAIRS: [[u8; 2]; 256] = {
     let digits = b"0123456789abcdef";
     let mut pairs = [[0; 2]; 256];

@@ -61,9 +61,9 @@ struct Before {
 
 /// JSON bytes of a document's bodies.
 #[derive(Clone, Copy, Default)]
-struct Weight {
-    leaves: u64,
-    superseded: u64,
+pub(super) struct Weight {
+    pub(super) leaves: u64,
+    pub(super) superseded: u64,
 }
 
 impl<'a> Commit<'a> {
@@ -399,7 +399,7 @@ fn default_type() -> String {
     "application/octet-stream".into()
 }
 
-fn weigh(tree: &RevTree) -> Weight {
+pub(super) fn weigh(tree: &RevTree) -> Weight {
     let all: u64 = tree.stored_bodies().iter().map(|stored| stored.bytes).sum();
     let leaves = tree.leaves();
     let leaves = leaves.iter().filter_map(|at| tree.node(*at).stored).map(|stored| stored.bytes);

@@ -15,7 +15,7 @@ use crate::{Attachment, AttachmentReader, Change, Direction, DocId, Error, Local
 
 /// A database as it was at one moment.
 pub struct Snapshot<'a> {
-    rows: &'a dyn Rows,
+    pub(super) rows: &'a dyn Rows,
     tally: &'a Tally,
     pending: &'a Pending,
 }

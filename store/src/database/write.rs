@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
 
 use super::commit::Commit;
+use super::partition::refusal;
 use super::queue::{Edited, Job, LocalWrite, Next};
 use super::{Database, REVS_LIMIT, decode_number, setting};
 use crate::activity::Committed;
@@ -167,6 +168,7 @@ impl Database {
 
     fn try_commit(&self, jobs: &[Job]) -> Result<Vec<Outcome>, Error> {
         let engine = self.engine()?;
+        let partitioned = self.is_partitioned()?;
         self.mark_dirty()?;
         let mut outcomes = Vec::with_capacity(jobs.len());
         let mut counters = Counters::default();
@@ -176,7 +178,7 @@ impl Database {
             let mut commit = Commit::begin(rows, limit, &self.core.device)?;
             commit.expect(jobs.iter().flat_map(Job::edits).map(|edit| &edit.id))?;
             for job in jobs {
-                outcomes.push(job.decide(&mut commit)?);
+                outcomes.push(job.decide(&mut commit, partitioned)?);
             }
             counters = commit.finish()?;
             self.visible_seq.fetch_max(counters.update_seq, Ordering::AcqRel);
@@ -231,10 +233,13 @@ fn count(jobs: &[Job], outcomes: &[Outcome]) -> Committed {
 }
 
 impl Job {
-    fn decide(&self, commit: &mut Commit<'_>) -> Result<Outcome, Error> {
+    fn decide(&self, commit: &mut Commit<'_>, partitioned: bool) -> Result<Outcome, Error> {
         match self {
             Self::Edits { edits, now, .. } => {
-                let outcomes = edits.iter().map(|edit| commit.edit(edit, *now));
+                let outcomes = edits.iter().map(|edit| match refusal(partitioned, &edit.id) {
+                    Some(refusal) => Ok(Err(refusal)),
+                    None => commit.edit(edit, *now),
+                });
                 Ok(Outcome::Edits(outcomes.collect::<Result<_, _>>()?))
             }
             Self::Local { write, .. } => Ok(Outcome::Local(commit.local(write)?)),

@@ -1,7 +1,7 @@
 //! What is written: edits of documents.
 
 use super::BodyText;
-use crate::{Content, DocId, RevId};
+use crate::{Content, DocId, PartitionedIdError, RevId};
 
 /// One revision to write.
 #[derive(Clone, Debug)]
@@ -70,4 +70,7 @@ pub enum EditError {
     /// The revision path is not one: empty, generations that do not descend by one, or too long.
     #[error("Invalid revision path")]
     InvalidPath,
+    /// The database is partitioned, and keeps no documents of such ids.
+    #[error(transparent)]
+    Partition(PartitionedIdError),
 }

@@ -36,7 +36,7 @@ impl Backend {
         fs::create_dir_all(&databases).map_err(&io)?;
         fs::create_dir_all(&trash).map_err(&io)?;
         sync_folder(dir).map_err(&io)?;
-        let template = schema::template().map_err(Error::sqlite("lay out an empty database"))?;
+        let template = lay_out(false)?;
         Ok(Self::Disk(DiskBackend {
             databases,
             trash,
@@ -59,14 +59,27 @@ impl Backend {
     }
 
     /// Makes a database's folder with its first, empty generation.
-    pub(crate) fn create(&self, uuid: DbUuid, generation: u64) -> Result<(), Error> {
-        let Self::Disk(disk) = self else { return Ok(()) };
+    pub(crate) fn create(
+        &self,
+        uuid: DbUuid,
+        generation: u64,
+        partitioned: bool,
+    ) -> Result<(), Error> {
+        let Self::Disk(disk) = self else {
+            let engine = self.open(uuid, generation)?;
+            return match partitioned {
+                true => engine.write(&mut |rows| rows.set_setting(schema::PARTITIONED, &[1])),
+                false => Ok(()),
+            };
+        };
         let io = Error::io("create a database");
         let folder = disk.databases.join(uuid.to_string());
         let staging = disk.trash.join(uuid.to_string());
+        let partitioned = partitioned.then(|| lay_out(true)).transpose()?;
+        let image = partitioned.as_deref().unwrap_or(&disk.template);
         let make = || {
             fs::create_dir_all(staging.join(ATTACHMENTS)).map_err(&io)?;
-            DiskEngine::create(&staging.join(file_name(generation)), &disk.template)?;
+            DiskEngine::create(&staging.join(file_name(generation)), image)?;
             sync_folder(&staging).map_err(&io)?;
             fs::rename(&staging, &folder).map_err(&io)
         };
@@ -258,6 +271,10 @@ impl DiskBackend {
         }
         Ok(Arc::new(engine))
     }
+}
+
+fn lay_out(partitioned: bool) -> Result<Vec<u8>, Error> {
+    schema::template(partitioned).map_err(Error::sqlite("lay out an empty database"))
 }
 
 /// The number of a database's first file.

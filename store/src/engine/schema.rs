@@ -96,12 +96,19 @@ pub(super) fn bring_up_to_date(connection: &mut Connection) -> Result<(), Error>
     transaction.commit().map_err(&sqlite)
 }
 
+/// The key in `meta` that a partitioned database has from its making on.
+pub(crate) const PARTITIONED: &str = "partitioned";
+
 /// The bytes of an empty database file, so that making one costs no statements.
-pub(super) fn template() -> rusqlite::Result<Vec<u8>> {
+pub(super) fn template(partitioned: bool) -> rusqlite::Result<Vec<u8>> {
     let connection = Connection::open_in_memory()?;
     connection.execute_batch("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;")?;
     connection.execute_batch(TABLES)?;
     connection.execute_batch(PURGES)?;
+    if partitioned {
+        let sql = "INSERT INTO meta (key, value) VALUES (?1, X'01')";
+        connection.execute(sql, [PARTITIONED])?;
+    }
     connection.pragma_update(None, "user_version", FORMAT)?;
     let mut image = connection.serialize(rusqlite::MAIN_DB)?.to_vec();
     // Bytes 18 and 19 of SQLite's header are the read and write versions; 2 is write-ahead logging,

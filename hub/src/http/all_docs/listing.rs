@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 use store::json::write_string;
-use store::{Database, Direction, DocId, Head, IdRange, LocalId, Output, Show, Snapshot};
+use store::{
+    Database, Direction, DocId, Head, IdRange, LocalId, Output, Partition, Show, Snapshot,
+};
 
 use super::options::{Options, Span};
 use super::rows;
@@ -44,6 +46,8 @@ pub(crate) struct Listing {
     limit: u64,
     show: Option<Show>,
     update_seq: bool,
+    /// The only partition whose documents are shown.
+    partition: Option<Partition>,
     rows: u64,
     begun: bool,
 }
@@ -59,7 +63,11 @@ enum Rest {
 impl Listing {
     /// A listing that begins.
     pub(crate) fn new(namespace: Namespace, mut options: Options) -> Self {
-        let rest = match (options.keys.take(), options.span(namespace.bounds())) {
+        let partition = options.partition.take();
+        let bounds = partition.as_ref().map(Partition::bounds);
+        let bounds = bounds.as_ref().map(|(least, behind)| (least.as_str(), behind.as_str()));
+        let bounds = namespace.bounds().or(bounds);
+        let rest = match (options.keys.take(), options.span(bounds)) {
             (Some(keys), _) => Rest::Keys(cut(keys, &options).into_iter()),
             (None, Span::Empty) => Rest::Nothing,
             (None, Span::Range(range)) => Rest::Range(range),
@@ -71,6 +79,7 @@ impl Listing {
             limit: options.limit,
             show: options.show(),
             update_seq: options.update_seq,
+            partition,
             rows: 0,
             begun: false,
         }
@@ -225,7 +234,12 @@ impl Listing {
         for key in keys.by_ref().take(batch) {
             separate(&mut self.rows, out);
             let show = self.show.as_ref();
-            match find(snapshot, &key)? {
+            let within = |partition: &Partition| key.as_str().is_some_and(|id| partition.holds(id));
+            let found = match self.partition.as_ref().is_none_or(within) {
+                true => find(snapshot, &key)?,
+                false => Found::Nothing,
+            };
+            match found {
                 Found::Head(head) => rows::write_head(snapshot, &head, show, out)?,
                 Found::Local(local) => rows::write_local(&local, show.is_some(), out.text()),
                 Found::Nothing => rows::write_not_found(&key, out.text()),

@@ -1,7 +1,7 @@
 //! Options of `_all_docs` and its kin, in the query or in the body of a `POST`.
 
 use serde_json::{Map, Value};
-use store::{Direction, IdRange, Show, ShowAttachments};
+use store::{Direction, IdRange, Partition, Show, ShowAttachments};
 
 use crate::http::HttpError;
 use crate::http::query::{self, Query};
@@ -23,11 +23,16 @@ pub(crate) struct Options {
     pub(crate) limit: u64,
     /// Whether the update sequence is told.
     pub(crate) update_seq: bool,
+    /// The one partition that is listed.
+    pub(crate) partition: Option<Partition>,
     include_docs: bool,
     conflicts: bool,
     attachments: bool,
     encoding_info: bool,
 }
+
+/// CouchDB's `query_server_config/partition_query_limit`.
+const PARTITION_LIMIT_MAX: u64 = 1 << 28;
 
 /// The ids that a listing shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +54,7 @@ impl Default for Options {
             skip: 0,
             limit: u64::MAX,
             update_seq: false,
+            partition: None,
             include_docs: false,
             conflicts: false,
             attachments: false,
@@ -153,10 +159,29 @@ impl Options {
             }
             "group" if given.boolean()? => return Err(grouping()),
             "group_level" if given.unsigned()? > 0 => return Err(grouping()),
+            "partition" => self.partition = Some(given.partition()?),
             // Document ids beside keys say nothing here, the rest is for views.
             _ => {}
         }
         Ok(())
+    }
+
+    /// The same of one partition alone.
+    pub(crate) fn within(mut self, partition: Partition) -> Self {
+        self.partition = Some(partition);
+        self
+    }
+
+    /// Refuses a limit that is too large for a partition.
+    pub(crate) fn check_limit(&self) -> Result<(), HttpError> {
+        match self.limit {
+            // None was given.
+            u64::MAX => Ok(()),
+            limit if limit > PARTITION_LIMIT_MAX => Err(HttpError::Query(format!(
+                "Limit is too large, must not exceed {PARTITION_LIMIT_MAX}"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// What is shown of each document, where documents are asked for.
@@ -246,6 +271,14 @@ impl Given<'_> {
         match known {
             true => Ok(()),
             false => Err(refused(&format!("Invalid value for `{name}`."))),
+        }
+    }
+
+    fn partition(self) -> Result<Partition, HttpError> {
+        match self {
+            Self::Text(text) => Ok(text.parse::<Partition>()?),
+            Self::Json(Value::String(text)) => Ok(text.parse::<Partition>()?),
+            Self::Json(_) => Err(HttpError::IllegalPartition("Partition must be a string".into())),
         }
     }
 
@@ -382,6 +415,12 @@ mod tests {
             ("reduce=true", "{}", "query_parse_error: Reduce is invalid for map-only views."),
             ("group=true", "{}", "query_parse_error: Invalid use of grouping on a map view."),
             ("group_level=2", "{}", "query_parse_error: Invalid use of grouping on a map view."),
+            (
+                "partition=_a",
+                "{}",
+                "illegal_partition: Partition must not start with an underscore",
+            ),
+            ("", r#"{"partition":1}"#, "illegal_partition: Partition must be a string"),
             ("", r#"{"keys":1}"#, "bad_request: `keys` body member must be an array."),
             ("", r#"{"limit":-1}"#, "query_parse_error: Invalid value for positive integer: -1"),
             ("", r#"{"limit":1.5}"#, "query_parse_error: Invalid value for integer: 1.5"),

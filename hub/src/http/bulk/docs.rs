@@ -13,7 +13,7 @@ use super::rows::Rows;
 use crate::access::{Action, Principal};
 use crate::app::App;
 use crate::http::body;
-use crate::http::call::blocking;
+use crate::http::call::{blocking, quick};
 use crate::http::memory::Share;
 use crate::http::request::{Spooled, document_text_bytes_max, require_json};
 use crate::http::{Call, HttpError, Reply, reply};
@@ -28,7 +28,9 @@ pub(crate) async fn bulk_docs(call: Call) -> Result<Reply, HttpError> {
     let design = call.require(Action::WriteDesign);
     let Call { app, principal, headers, body, .. } = call;
     let body = Spooled::receive(&app, &headers, body).await?;
-    let terms = terms(&app);
+    let asked = Arc::clone(&database);
+    let partitioned = quick(move || Ok(asked.is_partitioned()?)).await?;
+    let terms = terms(&app, partitioned);
     let checking = terms.clone();
     let request = blocking(move || Request::check(body, &checking, design)).await?;
 
@@ -49,12 +51,13 @@ pub(crate) async fn bulk_docs(call: Call) -> Result<Reply, HttpError> {
     Ok(reply::json_text(StatusCode::CREATED, rows.finish()))
 }
 
-fn terms(app: &App) -> Terms {
+fn terms(app: &App, partitioned: bool) -> Terms {
     let limits = app.limits();
     Terms {
         limits: (&limits).into(),
         text_bytes_max: document_text_bytes_max(&limits),
         share: Share::current(),
+        partitioned,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use store::json::{ArrayMember, ArraySplitter, JsonError, Rest};
-use store::{Document, DocumentId, DocumentLimits};
+use store::{Document, DocumentId, DocumentLimits, Partition, PartitionedIdError};
 
 use super::parallel;
 use crate::http::HttpError;
@@ -41,11 +41,23 @@ pub(super) struct Terms {
     pub(super) text_bytes_max: usize,
     /// What the request may hold in memory.
     pub(super) share: Option<Arc<Share>>,
+    /// Whether ids must name a partition.
+    pub(super) partitioned: bool,
 }
 
 impl Terms {
     fn hold(&self, bytes: u64) -> Result<(), HttpError> {
         self.share.as_ref().map_or(Ok(()), |share| share.try_hold(bytes))
+    }
+
+    /// An id that the hub would make names no partition.
+    fn check_partition(&self, document: &Document) -> Result<(), PartitionedIdError> {
+        match &document.id {
+            _ if !self.partitioned => Ok(()),
+            Some(DocumentId::Local(_)) => Ok(()),
+            Some(DocumentId::Replicated(id)) => Partition::check_id(id),
+            None => Err(PartitionedIdError::Form),
+        }
     }
 }
 
@@ -68,12 +80,16 @@ impl Request {
             let weight = elements.iter().map(|element| bytes_as_document(element)).sum();
             terms.hold(weight)?;
             let documents = parallel::parse(&elements, terms.limits)?;
-            documents.iter().for_each(|document| traits.note(document));
+            documents.iter().try_for_each(|document| {
+                traits.note(document);
+                terms.check_partition(document)
+            })?;
             held = Some(documents);
             members
         } else {
             split(&mut body, terms, |document, text_bytes| {
                 traits.note(&document);
+                terms.check_partition(&document)?;
                 held_bytes += text_bytes;
                 held = held.take().filter(|_| held_bytes <= HELD_TEXT_BYTES_MAX);
                 if let Some(held) = &mut held {
@@ -212,6 +228,7 @@ mod tests {
                 limits: DocumentLimits { body_bytes_max: 100, attachment_bytes_max: 100 },
                 text_bytes_max: 1000,
                 share: None,
+                partitioned: false,
             };
             let mut ids = Vec::new();
             let checked = Request::check(spooled, &terms, Err(HttpError::Forbidden));

@@ -18,7 +18,7 @@ use crate::http::etag::ETag;
 use crate::http::location::location;
 use crate::http::memory::{self, bytes_as_document};
 use crate::http::multipart::Boundary;
-use crate::http::{Call, HttpError, Query, Reply, local, reply, request};
+use crate::http::{Call, HttpError, Query, Reply, local, partition, reply, request};
 use crate::replicate;
 
 /// Text that is parsed where it arrives; longer text goes to a thread that may block.
@@ -51,6 +51,7 @@ pub(crate) async fn put(call: Call) -> Result<Reply, HttpError> {
     let compression = app.compression();
     let edit = into_edit(document, id.clone(), lineage, &database, compression, followed).await?;
     if is_batch(&query) {
+        check_id(&database, &id).await?;
         submit_unawaited(&database, edit);
         return Ok(accepted(id.as_str()));
     }
@@ -90,6 +91,7 @@ pub(crate) async fn post(mut call: Call) -> Result<Reply, HttpError> {
     let compression = app.compression();
     let edit = into_edit(document, id.clone(), lineage, &database, compression, Vec::new()).await?;
     if is_batch(&query) {
+        check_id(&database, &id).await?;
         submit_unawaited(&database, edit);
         return Ok(accepted(id.as_str()));
     }
@@ -168,6 +170,12 @@ pub(crate) fn write_row(text: &mut Vec<u8>, id: &str, rev: &str) {
 /// What `batch=ok` answers: the write is under way.
 fn accepted(id: &str) -> Reply {
     reply::json(StatusCode::ACCEPTED, &json!({"ok": true, "id": id}))
+}
+
+/// Refuses what the store would refuse when nobody waits for its word.
+async fn check_id(database: &std::sync::Arc<Database>, id: &DocId) -> Result<(), HttpError> {
+    let (database, id) = (database.clone(), id.clone());
+    quick(move || partition::check_id(&database, &id)).await
 }
 
 fn is_batch(query: &Query) -> bool {

@@ -345,6 +345,8 @@ fn edit(revision: Revision, staged: Vec<Option<Staged>>) -> Edit {
 fn reason(error: &EditError) -> RefusalReason {
     match error {
         EditError::MissingStub { .. } => RefusalReason::MissingStub,
-        EditError::Conflict | EditError::InvalidPath => RefusalReason::Final(error.to_string()),
+        EditError::Conflict | EditError::InvalidPath | EditError::Partition(_) => {
+            RefusalReason::Final(error.to_string())
+        }
     }
 }
