@@ -204,8 +204,10 @@ pub(super) fn make(
     }
     let file = place.folder.join(files::file_name(now));
     let mut partial = Partial::begin(&file).map_err(failed("write", &file))?;
-    let out = BufWriter::new(Stoppable { out: partial.file(), stopping });
-    let written = write(place.store, &place.settings, &place.scratch, now, out)?;
+    let mut out = BufWriter::new(Stoppable { out: partial.file(), stopping });
+    let written = write(place.store, &place.settings, &place.scratch, now, &mut out)?;
+    out.flush().map_err(OutputError::Sink)?;
+    drop(out);
     let read_back = partial.read_back().map_err(failed("read back", &file))?;
     let found = check(BufReader::new(Stoppable { out: read_back, stopping }))?;
     if found != written {

@@ -53,9 +53,10 @@ pub(super) fn backup(data_dir: &DataDir, file: &Path) -> anyhow::Result<Outcome>
     })?;
     if !asked {
         let store = open(data_dir)?;
-        let out = BufWriter::new(partial.file());
+        let mut out = BufWriter::new(partial.file());
         let (settings, scratch) = (data_dir.couch_config(), data_dir.scratch());
-        backup::write(&store, &settings, &scratch, clock::now(), out)?;
+        backup::write(&store, &settings, &scratch, clock::now(), &mut out)?;
+        out.flush()?;
         store.close();
     }
     let written = partial.read_back().with_context(cannot)?;
