@@ -152,7 +152,7 @@ impl App {
             tasks: Arc::default(),
             uuids: Uuids::default(),
             updates,
-            replications: Replications::default(),
+            replications: Replications::new(config.replication.ca_file.clone()),
             server_uuid: server_uuid(device.bytes()),
             started: now,
             shutdown,

@@ -26,6 +26,16 @@ pub(crate) struct Config {
     pub(crate) compaction: CompactionConfig,
     /// Backups that are made unasked.
     pub(crate) backup: BackupConfig,
+    /// How other servers are reached.
+    pub(crate) replication: ReplicationConfig,
+}
+
+/// How other servers are reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ReplicationConfig {
+    /// Certificates, as PEM, of authorities that are trusted beside the platform's.
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 /// The listener for this machine's programs.
@@ -394,7 +404,8 @@ mod tests {
         let config = check(
             "[http]\naddress = '127.0.0.1:0'\norigins = ['app://Obsidian.md']\nhosts = ['h:1']\n\
              [limits]\ndocument_bytes_max = 1_000\n[databases]\nopen_max = 3\n\
-             [compaction]\nautomatic = false\n[backup]\nfolder = '/mnt/backups'\nkeep = 3\n",
+             [compaction]\nautomatic = false\n[backup]\nfolder = '/mnt/backups'\nkeep = 3\n\
+             [replication]\nca_file = '/ca.pem'\n",
         )
         .unwrap();
         assert_eq!(config.http.address, HttpAddress::Loopback("127.0.0.1:0".parse().unwrap()));
@@ -408,6 +419,7 @@ mod tests {
         let folder = config.backup.folder.unwrap();
         assert_eq!(folder.as_path(), Path::new("/mnt/backups"));
         assert_eq!((config.backup.interval_h.get(), config.backup.keep.get()), (24, 3));
+        assert_eq!(config.replication.ca_file, Some("/ca.pem".into()));
     }
 
     #[test]

@@ -32,6 +32,8 @@ use std::process::ExitCode;
 /// Does what the command line says.
 #[must_use]
 pub fn main() -> ExitCode {
+    // The one TLS stack, with ring; a second installation would be somebody else's.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
     match cli::Command::parse().execute() {
         Ok(outcome) => outcome.into(),
         Err(error) => {

@@ -18,6 +18,12 @@ pub enum Filter {
     Selector(Arc<str>),
 }
 
+/// What a selector means: whoever makes a [`crate::LocalPeer`] knows.
+pub trait Select: Send + Sync {
+    /// Whether it matches a document: its JSON with `_id`, `_rev` and `_deleted`.
+    fn matches(&self, document: &str) -> bool;
+}
+
 /// Which leaf revisions of a document are replicated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Leaves {

@@ -219,6 +219,35 @@ fn only_the_documents_asked_for_move() {
     });
 }
 
+#[tokio::test]
+async fn only_what_a_selector_matches_moves() {
+    struct OfOneId;
+    impl replication::Select for OfOneId {
+        fn matches(&self, document: &str) -> bool {
+            document.starts_with(r#"{"_id":"a","_rev":""#)
+        }
+    }
+    let mut random = Random::new(7);
+    let sites = sites(2);
+    for _ in 0..20 {
+        sites[0].edit_some(&mut random);
+    }
+    sites[0].add_leaves("a", 3);
+    let filter = replication::Filter::Selector("{}".into());
+    let spec = Spec { filter, batch_changes_max: 1, ..Spec::new(sites[0].id_to(&sites[1])) };
+    let source = std::sync::Arc::new(sites[0].selecting(std::sync::Arc::new(OfOneId)));
+    let surroundings = replication::Surroundings {
+        clock: std::sync::Arc::new(|| store::Millis(1_000_000)),
+        random: 1,
+    };
+    let job = replication::Job::start(spec, source, sites[1].peer(), surroundings);
+    let outcome = job.outcome().await;
+    assert!(matches!(outcome, Outcome::Completed(_)), "{outcome:?}");
+    let (all, moved) = (sites[0].documents(), sites[1].documents());
+    assert_eq!(moved.keys().collect::<Vec<_>>(), ["a"]);
+    assert_eq!(moved["a"], all["a"]);
+}
+
 #[test]
 fn winners_alone_move_when_they_alone_are_asked_for() {
     each_seed(20, |random| {

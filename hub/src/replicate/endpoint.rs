@@ -46,24 +46,10 @@ impl Endpoint {
             Some(_) => return Err(invalid(&"neither a string nor an object")),
             None => return Err(HttpError::BadRequest(format!("Missing `{side}`"))),
         };
-        let Some((scheme, rest)) = text.split_once("://") else {
+        if !text.contains("://") {
             return Ok(Self::Local(text.parse()?));
-        };
-        if !scheme.eq_ignore_ascii_case("http") {
-            return Err(HttpError::NotImplemented(
-                "replication over anything but http is not in this release",
-            ));
         }
-        let authority = rest.split('/').next().unwrap_or_default();
-        let host = authority.rsplit('@').next().unwrap_or_default();
-        let host = host.rsplit_once(':').map_or(host, |(host, _port)| host).trim_end_matches('.');
-        if host.to_ascii_lowercase().ends_with(".onion") {
-            // Never looked up: the name would go to a name server.
-            return Err(HttpError::NotImplemented(
-                "replication with onion services is not in this release",
-            ));
-        }
-        Ok(Self::Remote(text.parse().map_err(|error| invalid(&error))?, headers))
+        Ok(Self::Remote(parse_url(text, side)?, headers))
     }
 
     /// The database, if it is one here.
@@ -101,6 +87,28 @@ impl fmt::Display for Endpoint {
             Self::Remote(url, _) => url.fmt(f),
         }
     }
+}
+
+/// Reads the URL of a database elsewhere, which the request calls `side`.
+pub(crate) fn parse_url(text: &str, side: &str) -> Result<PeerUrl, HttpError> {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        return Err(HttpError::NotImplemented(
+            "replication over anything but http and https is not in this release",
+        ));
+    }
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let host = host.rsplit_once(':').map_or(host, |(host, _port)| host).trim_end_matches('.');
+    if host.to_ascii_lowercase().ends_with(".onion") {
+        // Never looked up: the name would go to a name server.
+        return Err(HttpError::NotImplemented(
+            "replication with onion services is not in this release",
+        ));
+    }
+    text.parse().map_err(|error: replication::ParseUrlError| {
+        HttpError::BadRequest(format!("Invalid `{side}`: {error}"))
+    })
 }
 
 /// The members `headers` and `auth` of a source or target.

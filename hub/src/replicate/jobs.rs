@@ -1,6 +1,7 @@
 //! The jobs: begun when the plan says so, watched while they run.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use store::Millis;
 use tokio::sync::{Notify, watch};
 
 use super::check_rights;
-use super::connect::Tcp;
+use super::connect::Network;
 use super::document::write_end;
 use super::endpoint::Endpoint;
 use super::outcome::{Ended, info};
@@ -47,14 +48,6 @@ impl fmt::Debug for Replications {
     }
 }
 
-impl Default for Replications {
-    fn default() -> Self {
-        let client = HttpClient::new(Arc::new(Tcp), Timeouts::default());
-        let live = watch::Sender::new(0);
-        Self { client, table: Mutex::default(), wake: Notify::new(), live }
-    }
-}
-
 /// A job that somebody waits for.
 pub(super) struct Waiting {
     /// Its id.
@@ -74,6 +67,13 @@ impl Waiting {
 }
 
 impl Replications {
+    /// None yet; those to come trust the certificate authorities of a file beside the platform's.
+    pub(crate) fn new(ca_file: Option<PathBuf>) -> Self {
+        let client = HttpClient::new(Arc::new(Network::new(ca_file)), Timeouts::default());
+        let live = watch::Sender::new(0);
+        Self { client, table: Mutex::default(), wake: Notify::new(), live }
+    }
+
     /// Ends the job of that id, if there is one that whoever asks may know of.
     pub(super) fn cancel(&self, id: &str, principal: &Principal) -> Option<Waiting> {
         let mut table = self.table();

@@ -93,6 +93,17 @@ impl HttpPeer {
         self
     }
 
+    /// Reads something small below the database, `/_security` for instance; nothing is what the
+    /// database says of itself.
+    ///
+    /// # Errors
+    /// Any of [`PeerError`].
+    pub async fn read_text(&self, what: &'static str, path: &str) -> Result<String, PeerError> {
+        let reply = self.get(what, path).await.map_err(no_database)?;
+        let text = reply.read(ANSWER_BYTES_MAX).await?;
+        std::str::from_utf8(&text).map(ToOwned::to_owned).map_err(nonsense)
+    }
+
     /// Asks for something below the database.
     async fn get(&self, what: &'static str, path: &str) -> Result<Reply, PeerError> {
         self.send(what, Method::GET, path, None).await

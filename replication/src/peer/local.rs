@@ -1,6 +1,7 @@
 //! A database of this hub as a peer.
 
 mod database;
+mod selected;
 
 use std::future::ready;
 use std::io::{self, Read, Write};
@@ -22,7 +23,7 @@ use super::{
 };
 use crate::{
     Change, ChangesBatch, ChangesQuery, Clock, Feed, Filter, Refusal, Revision, RevisionAttachment,
-    Transfer, Wanted,
+    Select, Transfer, Wanted,
 };
 
 /// How long a longpoll waits before it answers that nothing changed.
@@ -42,13 +43,22 @@ pub struct LocalPeer {
     clock: Clock,
     /// The database as it was found last: one that was deleted and made anew is another.
     found: Mutex<Option<LocalDatabase>>,
+    /// What the selector means that documents are filtered by.
+    select: Option<Arc<dyn Select>>,
 }
 
 impl LocalPeer {
     /// The database of that name, whether it exists yet or not; it takes documents within `limits`.
     #[must_use]
     pub fn new(store: Arc<Store>, name: DbName, limits: DocumentLimits, clock: Clock) -> Self {
-        Self { store, name, limits, clock, found: Mutex::new(None) }
+        Self { store, name, limits, clock, found: Mutex::new(None), select: None }
+    }
+
+    /// The same, as a source whose documents are filtered by a selector.
+    #[must_use]
+    pub fn selecting(mut self, select: Arc<dyn Select>) -> Self {
+        self.select = Some(select);
+        self
     }
 
     fn database(&self) -> Result<LocalDatabase, PeerError> {
@@ -79,9 +89,13 @@ impl LocalPeer {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(LONGPOLL_S);
         loop {
             let updated = database.updated();
-            let asked = query.clone();
-            let batch = self.blocking(move |database| database.changes(&asked)).await?;
-            if !batch.changes.is_empty() || query.feed == Feed::Normal {
+            let (asked, select) = (query.clone(), self.select.clone());
+            let ask = move |database: &LocalDatabase| match (&asked.filter, select) {
+                (Filter::Selector(_), Some(select)) => database.selected_changes(&asked, &*select),
+                (_, _) => database.changes(&asked),
+            };
+            let batch = self.blocking(ask).await?;
+            if !batch.changes.is_empty() || batch.more || query.feed == Feed::Normal {
                 return Ok(batch);
             }
             if tokio::time::timeout_at(deadline, updated).await.is_err() {
@@ -244,9 +258,6 @@ impl Peer for LocalPeer {
     }
 
     fn changes(&self, query: ChangesQuery) -> Answering<'_, ChangesBatch> {
-        if matches!(query.filter, Filter::Selector(_)) {
-            return Box::pin(ready(Err(PeerError::Unsupported("a selector on a local source"))));
-        }
         Box::pin(self.wait_for_changes(query))
     }
 

@@ -60,6 +60,14 @@ impl Site {
         Arc::new(LocalPeer::new(Arc::clone(&self.store), db_name(), limits, clock))
     }
 
+    /// The site as a source that is filtered.
+    #[allow(dead_code, reason = "not every test filters")]
+    pub(crate) fn selecting(&self, select: Arc<dyn replication::Select>) -> LocalPeer {
+        let limits = DocumentLimits::default();
+        let clock: Clock = Arc::new(|| Millis(1_000_000));
+        LocalPeer::new(Arc::clone(&self.store), db_name(), limits, clock).selecting(select)
+    }
+
     #[allow(dead_code, reason = "not every test needs it")]
     pub(crate) fn id_to(&self, target: &Self) -> ReplicationId {
         ReplicationId::new(b"pair", &self.name, &target.name, &Filter::All, Leaves::All)

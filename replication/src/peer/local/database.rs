@@ -104,11 +104,7 @@ impl LocalDatabase {
     /// # Errors
     /// Any of [`PeerError`].
     pub fn changes(&self, query: &ChangesQuery) -> Result<ChangesBatch, PeerError> {
-        if self.database.is_deleted() {
-            return Err(PeerError::NoDatabase);
-        }
-        let unknown = |error: store::MalformedSeq| PeerError::UnknownSeq(error.to_string());
-        let since = self.database.parse_since(&query.since.as_since()).map_err(unknown)?;
+        let since = self.since(query)?;
         let mut batch = self.database.read(|snapshot| match &query.filter {
             Filter::All => self.all_changes(snapshot, since, query.limit),
             Filter::DocIds(ids) => self.changes_of(snapshot, ids, since, query.limit),
@@ -118,6 +114,15 @@ impl LocalDatabase {
             batch.changes.iter_mut().for_each(|change| change.leaves.truncate(1));
         }
         Ok(batch)
+    }
+
+    /// Behind which position changes are asked for.
+    pub(super) fn since(&self, query: &ChangesQuery) -> Result<Seq, PeerError> {
+        if self.database.is_deleted() {
+            return Err(PeerError::NoDatabase);
+        }
+        let unknown = |error: store::MalformedSeq| PeerError::UnknownSeq(error.to_string());
+        self.database.parse_since(&query.since.as_since()).map_err(unknown)
     }
 
     fn all_changes(
