@@ -4,6 +4,7 @@ mod app;
 mod archive;
 mod db;
 mod hub;
+mod import;
 mod run;
 mod show;
 mod status;
@@ -56,6 +57,8 @@ enum Verb {
         #[command(subcommand)]
         verb: AppVerb,
     },
+    /// Bring the databases of a CouchDB, another hub or a pouchdb-server here
+    Import(import::ImportArgs),
     /// Read everything and report what is damaged
     Verify,
     /// Write all databases to a file, as they are at this moment
@@ -216,6 +219,9 @@ impl Command {
             Verb::Url => hub::ask(&dir, status::url),
             Verb::Db { verb } => hub::ask(&dir, async |hub| db::execute(hub, verb).await),
             Verb::App { verb } => hub::ask(&dir, async |hub| app::execute(hub, verb).await),
+            Verb::Import(arguments) => {
+                hub::ask(&dir, async |hub| import::import(hub, arguments).await)
+            }
             Verb::Verify => archive::verify(&dir),
             Verb::Backup { file, verify: false } => archive::backup(&dir, &file),
             Verb::Backup { file, verify: true } => archive::check(&file),
@@ -265,6 +271,7 @@ mod tests {
             "app add a",
             "app list",
             "app remove a",
+            "import http://h:1 --db a --db b --exclude c --into-existing",
             "verify",
             "backup f",
             "restore f",

@@ -17,6 +17,7 @@ mod discovery;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod http;
+mod import;
 mod key_file;
 mod listener;
 mod metrics;

@@ -23,18 +23,22 @@ pub(crate) mod scheduler;
 mod settings;
 mod table;
 
-use http::StatusCode;
-use replication::Spec;
+use http::{HeaderMap, StatusCode};
+use replication::{Filter, Leaves, PeerUrl, ReplicationId, Spec};
 use serde::Serialize;
+use store::DbName;
 
 pub(crate) use self::document::admit;
 pub(crate) use self::documents::follow;
 use self::endpoint::Endpoint;
-pub(crate) use self::jobs::{Replications, schedule};
-use self::outcome::Ended;
-use self::request::Wanted;
+pub(crate) use self::endpoint::parse_url;
+pub(crate) use self::jobs::{Replications, Waiting, schedule};
+use self::options::Means;
+pub(crate) use self::outcome::{Ended, failure};
+use self::request::{Replicate, Wanted};
 use self::settings::Settings;
 use crate::access::{Action, Principal, decide};
+use crate::app::App;
 use crate::http::{Call, HttpError, Reply, json_body, reply};
 
 /// The answer to what goes on in the background.
@@ -74,10 +78,26 @@ pub(crate) async fn replicate(call: Call) -> Result<Reply, HttpError> {
     answer(job.ended().await)
 }
 
+/// Begins to bring everything that a database elsewhere has into one here, once, for the owner.
+pub(crate) fn pull(app: &App, url: PeerUrl, into: DbName) -> Result<Waiting, HttpError> {
+    let hub = app.server_uuid.as_bytes();
+    let id = ReplicationId::new(hub, url.endpoint(), into.as_str(), &Filter::All, Leaves::All);
+    let settings = Settings::of(&app.couch_config);
+    let request = Replicate {
+        source: Endpoint::Remote(url, HeaderMap::new()),
+        target: Endpoint::Local(into),
+        spec: Spec { checkpoint_interval_ms: settings.checkpoint_interval_ms, ..Spec::new(id) },
+        means: Means { answer_s: 60, bulk_get: settings.use_bulk_get, create: Vec::new() },
+    };
+    app.replications.start(app, Principal::Owner, request)
+}
+
 /// Says what came of it.
 fn answer(ended: Ended) -> Result<Reply, HttpError> {
     match ended {
-        Ended::Completed(report) => Ok(reply::json_text(StatusCode::OK, report.into_bytes())),
+        Ended::Completed { answer, .. } => {
+            Ok(reply::json_text(StatusCode::OK, answer.into_bytes()))
+        }
         Ended::Cancelled => Err(HttpError::Replication {
             status: StatusCode::SERVICE_UNAVAILABLE,
             word: "cancelled".into(),

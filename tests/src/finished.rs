@@ -44,6 +44,17 @@ impl Finished {
         self.stdout
     }
 
+    /// Its standard output, where it did what it was asked and found something wrong.
+    ///
+    /// # Panics
+    /// When it ended with 0, was killed, or printed nothing.
+    #[track_caller]
+    pub fn expect_finding(self) -> String {
+        let found = self.code.is_some_and(|code| code != 0) && !self.stdout.trim().is_empty();
+        assert!(found, "expected a finding: {self}");
+        self.stdout
+    }
+
     /// Its standard error.
     ///
     /// # Panics

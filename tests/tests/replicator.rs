@@ -365,6 +365,21 @@ fn a_job_has_the_rights_of_whoever_it_runs_for() {
 }
 
 #[test]
+fn a_selector_chooses_documents_of_a_database_here() {
+    let hub = with_databases();
+    hub.put("/a/two", json!({"n": 2})).expect(201);
+    let asked = json!({"source": "a", "target": "b", "selector": {"n": {"$gt": 1}}});
+    hub.put("/_replicator/some", asked.clone()).expect(201);
+    let status = in_state(&hub, "some", "completed");
+    assert_eq!(status["info"]["docs_written"], 1);
+    hub.get("/b/two").expect(200);
+    hub.get("/b/one").expect(404);
+    hub.put("/a/three", json!({"n": 3})).expect(201);
+    assert_eq!(hub.post("/_replicate", asked).expect(200).json()["ok"], true);
+    hub.get("/b/three").expect(200);
+}
+
+#[test]
 fn other_replicator_databases_work_too() {
     let hub = with_databases();
     hub.put("/mine%2F_replicator", "").expect(201);

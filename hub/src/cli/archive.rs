@@ -98,7 +98,7 @@ fn open(data_dir: &DataDir) -> anyhow::Result<Arc<Store>> {
 }
 
 /// Takes an answer as it comes; an answer that breaks off is an error.
-async fn each_chunk(
+pub(super) async fn each_chunk(
     mut body: Incoming,
     mut take: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> anyhow::Result<()> {
@@ -112,10 +112,12 @@ async fn each_chunk(
 }
 
 /// Cuts chunks into lines.
-struct Lines(Vec<u8>);
+#[derive(Default)]
+pub(super) struct Lines(Vec<u8>);
 
 impl Lines {
-    fn take(
+    /// Tells of every line that has ended.
+    pub(super) fn take(
         &mut self,
         bytes: &[u8],
         mut told: impl FnMut(&[u8]) -> io::Result<()>,

@@ -82,6 +82,7 @@ pub(crate) static ROUTES: &[Route] = &[
     route!(POST "/_hub/apps" AdministerServer crate::control::add_app),
     route!(DELETE "/_hub/apps/{doc}" AdministerServer crate::control::remove_app),
     route!(POST "/_hub/backup" AdministerServer crate::control::backup),
+    route!(POST "/_hub/import" AdministerServer crate::import::serve),
     route!(POST "/_hub/verify" AdministerServer crate::control::verify),
     route!(GET "/{db}" Read database::info),
     route!(PUT "/{db}" Create database::create),

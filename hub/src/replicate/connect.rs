@@ -56,8 +56,7 @@ impl Connect for Network {
 async fn connector(ca_file: Option<PathBuf>) -> io::Result<TlsConnector> {
     let roots = tokio::task::spawn_blocking(move || roots(ca_file.as_deref()));
     let roots = roots.await.map_err(io::Error::other)??;
-    let mut config =
-        ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config).into())
 }

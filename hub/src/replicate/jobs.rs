@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use replication::{HttpClient, HttpPeer, Job, LocalPeer, Peer, Progress, Surroundings, Timeouts};
+use replication::{
+    Filter, HttpClient, HttpPeer, Job, LocalPeer, Peer, Progress, Surroundings, Timeouts,
+};
 use serde_json::json;
 use store::Millis;
 use tokio::sync::{Notify, watch};
@@ -14,6 +16,7 @@ use super::check_rights;
 use super::connect::Network;
 use super::document::write_end;
 use super::endpoint::Endpoint;
+use super::options::Selected;
 use super::outcome::{Ended, info};
 use super::plan::{Plan, Round, next_due, plan};
 use super::request::Replicate;
@@ -49,15 +52,15 @@ impl fmt::Debug for Replications {
 }
 
 /// A job that somebody waits for.
-pub(super) struct Waiting {
+pub(crate) struct Waiting {
     /// Its id.
-    pub(super) id: String,
+    pub(crate) id: String,
     ended: watch::Receiver<Option<Ended>>,
 }
 
 impl Waiting {
     /// Waits for its end.
-    pub(super) async fn ended(mut self) -> Ended {
+    pub(crate) async fn ended(mut self) -> Ended {
         match self.ended.wait_for(Option::is_some).await.map(|ended| ended.clone()) {
             Ok(Some(ended)) => ended,
             // Whoever would have told is gone: the hub stops.
@@ -75,7 +78,7 @@ impl Replications {
     }
 
     /// Ends the job of that id, if there is one that whoever asks may know of.
-    pub(super) fn cancel(&self, id: &str, principal: &Principal) -> Option<Waiting> {
+    pub(crate) fn cancel(&self, id: &str, principal: &Principal) -> Option<Waiting> {
         let mut table = self.table();
         let entry = table.jobs.get(id)?;
         let own = entry.runs_as.name() == principal.name();
@@ -118,6 +121,18 @@ impl Replications {
         Ok(Waiting { id, ended })
     }
 
+    /// Revisions that a running job has written, and how many changes are to come.
+    pub(crate) fn counted(&self, id: &str) -> Option<(u64, Option<u64>)> {
+        let table = self.table();
+        let progress = table.jobs.get(id)?.run.as_ref()?.progress.borrow();
+        Some((progress.stats.docs_written, progress.changes_pending))
+    }
+
+    /// What sends requests to other servers.
+    pub(crate) fn client(&self) -> HttpClient {
+        self.client.clone()
+    }
+
     /// Every job and document.
     pub(super) fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
@@ -148,7 +163,15 @@ impl Replications {
             Endpoint::Local(name) => {
                 let limits = (&app.limits()).into();
                 let clock = Arc::new(clock::now);
-                Arc::new(LocalPeer::new(Arc::clone(&app.store), name.clone(), limits, clock))
+                let peer = LocalPeer::new(Arc::clone(&app.store), name.clone(), limits, clock);
+                match &request.spec.filter {
+                    Filter::Selector(selector) => match Selected::parse(selector) {
+                        Ok(selected) => Arc::new(peer.selecting(Arc::new(selected))),
+                        // A database elsewhere understands it, and filters.
+                        Err(_) => Arc::new(peer),
+                    },
+                    Filter::All | Filter::DocIds(_) => Arc::new(peer),
+                }
             }
             Endpoint::Remote(url, headers) => {
                 let answer_s = means.answer_s;

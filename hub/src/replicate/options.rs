@@ -2,7 +2,7 @@
 //!
 //! Source: `couch_replicator_parse`, whose words the complaints have.
 
-use replication::{Filter, Leaves, PeerSeq, ReplicationId, Spec};
+use replication::{Filter, Leaves, PeerSeq, ReplicationId, Select, Spec};
 use serde_json::{Map, Value};
 use store::DocId;
 
@@ -37,6 +37,23 @@ pub(super) struct Means {
     pub(super) create: Vec<(String, String)>,
 }
 
+/// A selector for documents of a database here.
+pub(super) struct Selected(query::Selector);
+
+impl Selected {
+    /// Reads a selector, a JSON object.
+    pub(super) fn parse(selector: &str) -> Result<Self, HttpError> {
+        let parsed = query::Selector::parse(selector);
+        parsed.map(Self).map_err(|error| bad(&format!("parameter `selector`: {error}")))
+    }
+}
+
+impl Select for Selected {
+    fn matches(&self, document: &str) -> bool {
+        query::Document::parse(document).is_ok_and(|document| self.0.matches(&document))
+    }
+}
+
 /// Reads the options of a replication from `source` to `target` that the hub of this uuid runs.
 pub(super) fn parse(
     body: &Map<String, Value>,
@@ -45,6 +62,9 @@ pub(super) fn parse(
     settings: &Settings,
 ) -> Result<(Spec, Means), HttpError> {
     let filter = filter(body)?;
+    if let (Filter::Selector(selector), Some(_)) = (&filter, source.local()) {
+        Selected::parse(selector)?;
+    }
     refuse_what_is_not_yet(body)?;
     let leaves = if flag(body, "winning_revs_only")? { Leaves::Winner } else { Leaves::All };
     let id =

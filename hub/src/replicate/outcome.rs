@@ -6,9 +6,14 @@ use serde_json::{Map, Value, json};
 
 /// What came of a replication, for everybody who waits for it.
 #[derive(Clone, Debug)]
-pub(super) enum Ended {
-    /// CouchDB's answer, as JSON text.
-    Completed(String),
+pub(crate) enum Ended {
+    /// It has replicated everything.
+    Completed {
+        /// CouchDB's answer, as JSON text.
+        answer: String,
+        /// Revisions that could not be read or written.
+        failures: u64,
+    },
     /// Somebody cancelled it, or the hub stops.
     Cancelled,
     /// It cannot go on.
@@ -26,7 +31,10 @@ impl Ended {
     /// Says what came of a replication between sides that may be shown under these names.
     pub(super) fn of(outcome: Outcome, (source, target): &(String, String)) -> Self {
         match outcome {
-            Outcome::Completed(report) => Self::Completed(report.to_json()),
+            Outcome::Completed(report) => Self::Completed {
+                answer: report.to_json(),
+                failures: report.stats.doc_write_failures,
+            },
             Outcome::Cancelled => Self::Cancelled,
             Outcome::Failed(failure) => failed(&failure, (source, target)),
         }
@@ -43,6 +51,13 @@ fn failed(Failure { side, error }: &Failure, (source, target): (&String, &String
         Side::Source => source,
         Side::Target => target,
     };
+    let (status, word, reason) = failure(error, name);
+    Ended::Failed { status, word, reason }
+}
+
+/// Status, CouchDB's error word and a reason without credentials, for what went wrong with the
+/// database that may be shown under this name.
+pub(crate) fn failure(error: &PeerError, name: &str) -> (StatusCode, &'static str, String) {
     // CouchDB's words where it has them.
     let (status, word, reason) = match error {
         PeerError::NoDatabase => {
@@ -83,7 +98,7 @@ fn failed(Failure { side, error }: &Failure, (source, target): (&String, &String
     if status == StatusCode::INTERNAL_SERVER_ERROR {
         tracing::error!(error = %error.chain(), "replication failed at this hub");
     }
-    Ended::Failed { status, word, reason }
+    (status, word, reason)
 }
 
 /// How far a replication is, as `_active_tasks` and `_scheduler` show it.

@@ -167,6 +167,7 @@ mod tests {
             ("doc_ids", json!("x"), "parameter `doc_ids` must be an array"),
             ("doc_ids", json!([1]), "parameter `doc_ids` must be an array"),
             ("doc_ids", json!([""]), "400 illegal_docid"),
+            ("selector", json!({"a": {"$odd": 1}}), "400 bad_request: parameter `selector`"),
             ("selector", json!([]), "parameter `selector` must be a JSON object"),
             ("query_params", json!("x"), "parameter `query_params` must be an object"),
             ("create_target_params", json!([]), "must be a JSON object"),

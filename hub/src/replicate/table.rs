@@ -362,9 +362,9 @@ impl Table {
         let stopped = std::mem::take(&mut entry.stopping);
         entry.progress = Some(progress);
         match (ended, entry.place.clone()) {
-            (Ended::Completed(answer), Some(place)) => {
+            (ended @ Ended::Completed { .. }, Some(place)) => {
                 let stats = entry.stats();
-                self.finish(id, Ended::Completed(answer));
+                self.finish(id, ended);
                 self.write(place, End::Completed { id: id.into(), stats }, now)
             }
             (Ended::Failed { word, reason, .. }, Some(_)) => {
