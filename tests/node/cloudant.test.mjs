@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { buffer, json, text } from 'node:stream/consumers';
+import { Pagination, PagerType } from '@ibm-cloud/cloudant';
 import { failure, freshName, test } from './hubs.mjs';
 import { cloudant } from './cloudant.mjs';
 
@@ -235,6 +236,20 @@ test('attachments', async () => {
 
   await service.deleteAttachment({ ...at, rev });
   assert.equal((await failure(() => service.headAttachment(at))).status, 404);
+});
+
+test('partitions', async () => {
+  const db = await database(['a:1', 'a:2', 'b:1'].map((_id) => ({ _id })), { partitioned: true });
+  const { result } = await service.getPartitionInformation({ db, partitionKey: 'a' });
+  assert.deepEqual([result.dbName, result.partition, result.docCount], [db, 'a', 2]);
+  assert.deepEqual(Object.keys(result.sizes).sort(), ['active', 'external']);
+  const listed = await service.postPartitionAllDocs({ db, partitionKey: 'a', includeDocs: true });
+  assert.deepEqual(ids(listed.result), ['a:1', 'a:2']);
+  const streamed = await service.postPartitionAllDocsAsStream({ db, partitionKey: 'b' });
+  assert.deepEqual(ids(await json(streamed.result)), ['b:1']);
+  const options = { db, partitionKey: 'a', limit: 1 };
+  const paging = Pagination.newPagination(service, PagerType.POST_PARTITION_ALL_DOCS, options);
+  assert.equal((await paging.pager().getAll()).length, 2);
 });
 
 test('local documents', async () => {

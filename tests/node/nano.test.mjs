@@ -272,6 +272,22 @@ test('a document and its attachments are sent and fetched as multipart', async (
   assert.deepEqual(Object.keys(after).sort(), ['one.txt', 'three', 'two.png']);
 });
 
+test('partitions are described and listed', async () => {
+  const name = freshName('nano');
+  await server.db.create(name, { partitioned: true });
+  const db = server.use(name);
+  assert.equal((await db.info()).props.partitioned, true);
+  const docs = ['a:1', 'a:2', 'b:1'].map((_id) => ({ _id }));
+  await db.bulk({ docs });
+  const info = await db.partitionInfo('a');
+  assert.deepEqual([info.db_name, info.partition, info.doc_count], [name, 'a', 2]);
+  const listed = await db.partitionedList('a', { include_docs: true });
+  assert.deepEqual(ids(listed), ['a:1', 'a:2']);
+  assert.deepEqual(JSON.parse(await buffer(db.partitionedListAsStream('b'))).rows.length, 1);
+  const none = await failure(() => db.insert({}, 'whole'));
+  assert.deepEqual([none.statusCode, none.error], [400, 'illegal_docid']);
+});
+
 test('what nano has no words for: bulk reads, differences, security, purge', async () => {
   const db = await database(numbered(2));
   const on = (method, path, body) =>
@@ -298,6 +314,11 @@ test('what nano has no words for: bulk reads, differences, security, purge', asy
   assert.equal(await on('get', '_revs_limit'), 7);
   assert.equal((await on('post', '_ensure_full_commit')).ok, true);
   assert.deepEqual(await on('post', '_view_cleanup'), { ok: true });
+  const purged = await on('post', '_purge', { 'doc-0': [_rev] });
+  assert.deepEqual(purged.purged, { 'doc-0': [_rev] });
+  assert.equal((await failure(() => db.get('doc-0'))).reason, 'missing');
+  assert.deepEqual(await on('put', '_purged_infos_limit', 500), { ok: true });
+  assert.equal(await on('get', '_purged_infos_limit'), 500);
   assert.equal(Object.keys((await on('get', '_shards')).shards).length, 1);
   assert.deepEqual(await on('post', '_sync_shards'), { ok: true });
 });

@@ -131,6 +131,13 @@ class Documents(unittest.TestCase):
         self.assertEqual(read[0]["docs"][0]["ok"]["_revisions"], foreign["_revisions"])
         self.assertEqual(read[1]["docs"][0]["error"]["error"], "not_found")
 
+    def test_a_revision_is_purged(self):
+        db = database()
+        _, _, rev = db.save({"_id": "a"})
+        self.assertEqual(db.purge({"a": [rev]})["purged"], {"a": [rev]})
+        self.assertNotIn("a", db)
+        self.assertEqual(db.info()["doc_del_count"], 0)
+
     def test_conflicts_are_told(self):
         db = database()
         branches = [{"_id": "x", "_rev": f"1-{digit * 32}", "by": digit} for digit in "ab"]
@@ -181,6 +188,19 @@ class Documents(unittest.TestCase):
         members = {"names": [], "roles": ["reader"]}
         self.assertTrue(db.update_security(admins=admins, members=members))
         self.assertEqual(db.security(), {"admins": admins, "members": members})
+
+
+class Partitions(unittest.TestCase):
+    def test_documents_of_one_partition(self):
+        db = server.create(fresh_name("couchdb3"), partitioned=True)
+        partition = db.get_partition("a")
+        partition.save({"_id": "1", "n": 1})
+        partition.save({"_id": "2", "n": 2})
+        db.save({"_id": "b:1"})
+        self.assertIn("1", partition)
+        self.assertEqual(partition["1"]["n"], 1)
+        self.assertEqual([row.id for row in db.all_docs(partition="a").rows], ["a:1", "a:2"])
+        self.assertEqual(db.info(partition="a")["doc_count"], 2)
 
 
 class Changes(unittest.TestCase):

@@ -242,6 +242,22 @@ class Documents(unittest.TestCase):
         self.assertEqual(diff.get_result()["no"], {"missing": ["1-a"]})
 
 
+class Partitions(unittest.TestCase):
+    def test_documents_of_one_partition(self):
+        db = fresh_name("ibmcloudant")
+        service.put_database(db=db, partitioned=True)
+        docs = [{"_id": docid} for docid in ("a:1", "a:2", "b:1")]
+        service.post_bulk_docs(db=db, bulk_docs={"docs": docs})
+        at = {"db": db, "partition_key": "a"}
+        self.assertEqual(service.get_partition_information(**at).get_result()["doc_count"], 2)
+        listed = service.post_partition_all_docs(**at, include_docs=True).get_result()
+        self.assertEqual([row["id"] for row in listed["rows"]], ["a:1", "a:2"])
+        paging = Pagination.new_pagination(
+            service, PagerType.POST_PARTITION_ALL_DOCS, **at, limit=1
+        )
+        self.assertEqual(len(paging.pager().get_all()), 2)
+
+
 class Changes(unittest.TestCase):
     def test_every_option(self):
         db = database(numbered(10))

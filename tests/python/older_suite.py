@@ -47,6 +47,8 @@ class CouchDBPython(unittest.TestCase):
         self.assertEqual([doc.rev for doc in revisions], [rev])
         del db["d"]
         self.assertNotIn("d", db)
+        self.assertEqual(db.purge([db["a/b"]])["purged"], {"a/b": [rev]})
+        self.assertNotIn("a/b", db)
         self.assertEqual([row.id for row in db.iterview("_all_docs", 2)], list(db))
         self.assertTrue(db.commit()["ok"] and db.compact() and db.cleanup())
         db.security = {"admins": {"names": ["x"], "roles": []}}
