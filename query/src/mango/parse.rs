@@ -12,6 +12,9 @@ use crate::value::{Number, Value};
 /// Conditions in a selector, those within others included.
 const CONDITIONS_MAX: usize = 10_000;
 
+/// Bytes of all their paths together: each condition holds its own, however few are written.
+const PATHS_BYTES_MAX: usize = 4 << 20;
+
 /// Patterns in a selector, and bytes that each may take once compiled, and while it is used.
 const PATTERNS_MAX: usize = 32;
 const PATTERN_BYTES_MAX: usize = 512 << 10;
@@ -20,6 +23,7 @@ const PATTERN_BYTES_MAX: usize = 512 << 10;
 #[derive(Debug, Default)]
 pub(super) struct Parser {
     conditions: usize,
+    paths_bytes: usize,
     patterns: usize,
 }
 
@@ -48,7 +52,8 @@ impl Parser {
         sense: Sense,
     ) -> Result<Condition, SelectorError> {
         self.conditions += 1;
-        if self.conditions > CONDITIONS_MAX {
+        self.paths_bytes += path.len();
+        if self.conditions > CONDITIONS_MAX || self.paths_bytes > PATHS_BYTES_MAX {
             return Err(SelectorError::TooLarge);
         }
         let Value::Object(mut members) = value else { return equal(value, path, sense) };

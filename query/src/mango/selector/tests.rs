@@ -262,6 +262,11 @@ fn what_a_selector_may_hold_is_bounded() {
     };
     check_refused(&many(10_001, r#"{"a":1}"#), too_large);
     check_refused(&many(33, r#"{"a":{"$regex":"a"}}"#), too_large);
+    // A name that is written once, and held by each of the conditions under it.
+    let long =
+        |count| format!(r#"{{"{}":{}}}"#, "n".repeat(1_000_000), many(count, r#"{"$gt":1}"#));
+    check_refused(&long(10), too_large);
+    Selector::parse(&long(2)).unwrap();
     Selector::parse(&many(32, r#"{"a":{"$regex":"a"}}"#)).unwrap();
     let large = r#"{"a":{"$regex":"(\\w{200}){200}"}}"#;
     assert!(matches!(Selector::parse(large), Err(SelectorError::BadArgument { .. })));
