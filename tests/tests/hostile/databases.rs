@@ -59,6 +59,14 @@ pub(crate) fn rows() -> Vec<Row> {
         let endpoint = format!("POST /{{db}}/{path}");
         rows.extend(no_json_type(&endpoint, &format!("/db/{path}")));
     }
+    rows.extend(no_json("POST /{db}/_purge", "/db/_purge"));
+    rows.extend(no_json_type("POST /{db}/_purge", "/db/_purge"));
+    rows.extend(no_json("PUT /{db}/_purged_infos_limit", "/db/_purged_infos_limit"));
+    rows.push(
+        row("POST /{db}/_partition/{partition}/_all_docs", "/db/_partition/p/_all_docs")
+            .json("{}")
+            .bad("database is not partitioned"),
+    );
     rows.extend(limits());
     rows.extend(security());
     rows
