@@ -46,7 +46,12 @@ pub(crate) fn rows() -> Vec<Row> {
         ),
         put("/db/d/a?rev=1-a")
             .header("Content-Encoding", "gzip")
-            .bad("the request body is not valid gzip"),
+            .bad("the attachment is not valid gzip"),
+        put("/db/d/a?rev=1-a").header("Content-MD5", "AAAAAAAAAAAAAAAAAAAAAA==").gets(
+            400,
+            "content_md5_mismatch",
+            "Possible message corruption.",
+        ),
         put("/db/d/a?rev=1-a").framed(Framing::Short(10)).bad("the request body could not be read"),
         put("/db/d/a?rev=1-a")
             .framed(Framing::BrokenChunk)

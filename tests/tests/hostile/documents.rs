@@ -210,7 +210,7 @@ fn ids() -> Vec<Row> {
         row("GET /{db}/{doc}", "/db/d").method("PATCH").gets(
             405,
             "method_not_allowed",
-            "Only DELETE,GET,HEAD,PUT,COPY allowed",
+            "Only DELETE,GET,HEAD,POST,PUT,COPY allowed",
         ),
     ]
 }

@@ -138,7 +138,7 @@ fn common(endpoint: &str) -> Vec<Row> {
 /// What the rows meet.
 fn prepare(hub: &Hub) {
     hub.put("/db", "").expect(201);
-    let text = json!({"content_type": "text/plain", "data": "aGVsbG8="});
+    let text = json!({"content_type": "image/x", "data": "aGVsbG8="});
     let first = json!({
         "_id": "d", "_rev": "1-a", "n": 1, "_attachments": {"a.txt": text},
         "_revisions": {"start": 1, "ids": ["a"]},
