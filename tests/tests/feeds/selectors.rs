@@ -3,7 +3,7 @@
 use std::thread;
 
 use serde_json::{Value, json};
-use tests::Hub;
+use tests::{Body, Hub};
 
 use crate::{put, row, shown, with};
 
@@ -113,5 +113,5 @@ fn refuses() {
         }
     }
     hub.post("/db/_changes?filter=_selector", "{\"selector\":{}").expect(400);
-    hub.post("/db/_changes?filter=_selector", "").expect(400);
+    hub.post("/db/_changes?filter=_selector", Body::json_text("")).expect(400);
 }
