@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use http::HeaderMap;
 use hyper::body::Incoming;
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -62,12 +61,12 @@ pub(crate) async fn optional_members(
         return Ok(None);
     }
     let at_once = text.len() <= PARSE_AT_ONCE_BYTES;
-    let parse = move || match serde_json::from_slice(&text) {
-        Ok(members) => Ok(Some(members)),
-        Err(_) if serde_json::from_slice::<IgnoredAny>(&text).is_ok() => {
-            Err(HttpError::BadRequest("Request body must be a JSON object".into()))
-        }
-        Err(_) => Err(invalid()),
+    let parse = move || {
+        // Text that stays text is checked as the rest is.
+        let Value::Object(_) = serde_json::from_slice(&text).map_err(|_| invalid())? else {
+            return Err(HttpError::BadRequest("Request body must be a JSON object".into()));
+        };
+        serde_json::from_slice(&text).map(Some).map_err(|_| invalid())
     };
     if at_once { parse() } else { blocking(parse).await }
 }

@@ -34,7 +34,9 @@ pub(crate) fn rows() -> Vec<Row> {
     }
     let positive = "Invalid value for positive integer: \"-1\"";
     rows.push(get("limit=-1").gets(400, "query_parse_error", positive));
-    rows.push(get("filter=nothing").bad("filter must be of the form `designname/filtername`"));
+    rows.push(get("filter=nothing").bad("`filter` must be of the form `designname/filtername`"));
+    rows.push(get("filter=_nothing").bad("unknown builtin filter name"));
+    rows.push(get("filter=_selector").bad("Selector must be specified in POST payload"));
     rows.push(row(GET, "/none/_changes").gets(404, "not_found", "Database does not exist."));
     rows
 }

@@ -49,7 +49,7 @@ fn options(endpoint: &str, path: &str) -> Vec<Row> {
         rows.push(parse(get(&format!("{option}=-1")), reason));
     }
     for keys in ["5", "{}", "%22a%22", "true"] {
-        rows.push(get(&format!("keys={keys}")).bad("`keys` parameter must be an array."));
+        rows.push(parse(get(&format!("keys={keys}")), "`keys` must be an array of strings."));
     }
     let incompatible = "`keys` is incompatible with `key`, `start_key` and `end_key`";
     rows.push(parse(get("keys=[%22a%22]&key=%22a%22"), incompatible));
