@@ -5,10 +5,11 @@
 //! answered.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::HttpError;
@@ -37,36 +38,36 @@ tokio::task_local! {
 
 /// The stock.
 #[derive(Clone, Debug)]
-pub(crate) struct Memory {
-    units: Arc<Semaphore>,
-    units_max: u32,
+pub(crate) struct Memory(Arc<Stock>);
+
+#[derive(Debug)]
+struct Stock {
+    units_max: u64,
+    /// Nobody takes a part of what it waits for: whoever holds some already, and wants more, could
+    /// otherwise wait for somebody who waits for it.
+    units_left: Mutex<u64>,
+    returned: Notify,
 }
 
 /// What one request has of it.
 #[derive(Debug)]
 pub(crate) struct Share {
-    memory: Memory,
-    held: Mutex<Option<OwnedSemaphorePermit>>,
+    stock: Arc<Stock>,
+    held: Mutex<u64>,
 }
 
 impl Memory {
     /// So many bytes for all.
     pub(crate) fn new(bytes: u64) -> Self {
-        let units_max = u32::try_from(bytes / UNIT_BYTES).unwrap_or(u32::MAX);
-        let units_max = units_max.min((Semaphore::MAX_PERMITS >> 1) as u32).max(1);
-        Self { units: Arc::new(Semaphore::new(units_max as usize)), units_max }
+        let units_max = (bytes / UNIT_BYTES).max(1);
+        let units_left = Mutex::new(units_max);
+        Self(Arc::new(Stock { units_max, units_left, returned: Notify::new() }))
     }
 
     /// Runs the work of one request, which gives back what it held when it ends.
     pub(crate) async fn share<T>(&self, work: impl Future<Output = T>) -> T {
-        let share = Arc::new(Share { memory: self.clone(), held: Mutex::default() });
+        let share = Arc::new(Share { stock: Arc::clone(&self.0), held: Mutex::default() });
         SHARE.scope(share, work).await
-    }
-
-    /// How many units that many bytes are, what is free aside; an error for more than there are.
-    fn units(&self, bytes: u64) -> Result<u32, HttpError> {
-        let units = u32::try_from(bytes.saturating_sub(FREE_BYTES).div_ceil(UNIT_BYTES));
-        units.ok().filter(|units| *units <= self.units_max).ok_or(HttpError::RequestTooLarge)
     }
 }
 
@@ -79,38 +80,48 @@ impl Share {
 
     /// Holds at least that many bytes in all, waiting until others have ended.
     pub(crate) async fn hold(&self, bytes: u64) -> Result<(), HttpError> {
-        let Some(more) = self.lacks(bytes)? else { return Ok(()) };
-        let units = Arc::clone(&self.memory.units);
-        match timeout(WAIT_MAX, units.acquire_many_owned(more)).await {
-            Ok(Ok(permit)) => self.take(permit),
-            Ok(Err(_)) | Err(_) => return Err(HttpError::Overloaded),
-        }
-        Ok(())
+        let taken = async {
+            loop {
+                let mut returned = pin!(self.stock.returned.notified());
+                // Before looking, so that nothing returned in between is missed.
+                returned.as_mut().enable();
+                match self.try_hold(bytes) {
+                    Err(HttpError::Overloaded) => returned.await,
+                    outcome => return outcome,
+                }
+            }
+        };
+        timeout(WAIT_MAX, taken).await.unwrap_or(Err(HttpError::Overloaded))
     }
 
     /// The same, on a thread that may block: it waits for nobody.
     pub(crate) fn try_hold(&self, bytes: u64) -> Result<(), HttpError> {
-        let Some(more) = self.lacks(bytes)? else { return Ok(()) };
-        let units = Arc::clone(&self.memory.units);
-        let permit = units.try_acquire_many_owned(more).map_err(|_| HttpError::Overloaded)?;
-        self.take(permit);
+        let wanted = bytes.saturating_sub(FREE_BYTES).div_ceil(UNIT_BYTES);
+        if wanted > self.stock.units_max {
+            return Err(HttpError::RequestTooLarge);
+        }
+        let mut held = lock(&self.held);
+        let Some(more) = wanted.checked_sub(*held) else { return Ok(()) };
+        let mut left = lock(&self.stock.units_left);
+        *left = left.checked_sub(more).ok_or(HttpError::Overloaded)?;
+        *held = wanted;
         Ok(())
     }
+}
 
-    fn lacks(&self, bytes: u64) -> Result<Option<u32>, HttpError> {
-        let wanted = self.memory.units(bytes)?;
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        Ok(wanted.checked_sub(u32::try_from(held).unwrap_or(u32::MAX)).filter(|more| *more > 0))
-    }
-
-    fn take(&self, permit: OwnedSemaphorePermit) {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        match held.as_mut() {
-            Some(held) => held.merge(permit),
-            None => *held = Some(permit),
+impl Drop for Share {
+    fn drop(&mut self) {
+        let held = std::mem::take(&mut *lock(&self.held));
+        if held > 0 {
+            *lock(&self.stock.units_left) += held;
+            self.stock.returned.notify_waiters();
         }
     }
+}
+
+/// Numbers that are right between any two statements, whatever panicked.
+fn lock(number: &Mutex<u64>) -> MutexGuard<'_, u64> {
+    number.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Holds at least that many bytes for the request that is being answered here.
@@ -167,7 +178,7 @@ mod tests {
         });
         let ((), (), third) = tokio::join!(first, second, third);
         third.unwrap();
-        assert_eq!(memory.units.available_permits(), 10 * 256);
+        assert_eq!(*lock(&memory.0.units_left), 10 * 256);
     }
 
     #[tokio::test(start_paused = true)]

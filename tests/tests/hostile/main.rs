@@ -128,7 +128,9 @@ fn common(endpoint: &str) -> Vec<Row> {
         rows.push(with("/%2e%2E/x").bad("Path with a dot segment"));
         rows.push(with("//").bad("Path with an empty segment"));
     }
-    if !["/", "/_up", "/_session"].contains(&path.as_str()) {
+    if !["/", "/_up", "/_session", "/_utils", "/_utils/rest", "/favicon.ico"]
+        .contains(&path.as_str())
+    {
         let log_in = "You are not authorized to access this db.";
         rows.push(with("").anonymous().gets(401, "unauthorized", log_in));
     }

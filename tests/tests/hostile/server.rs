@@ -18,6 +18,7 @@ pub(crate) fn rows() -> Vec<Row> {
     rows.extend(lists());
     rows.extend(sessions());
     rows.extend(settings());
+    rows.extend(imports());
     rows.extend(replications());
     rows
 }
@@ -130,6 +131,22 @@ fn settings() -> Vec<Row> {
     rows
 }
 
+fn imports() -> Vec<Row> {
+    let ask = |text: &str| row("POST /_hub/import", "/_hub/import").json(text);
+    vec![
+        ask("{}").bad("missing field `url`"),
+        ask("[]").bad("Request body must be a JSON object"),
+        ask("{\"url\":5}").bad("invalid type: integer `5`, expected a string"),
+        ask("{\"url\":\"ftp://a/b\"}").gets(
+            501,
+            "not_implemented",
+            "replication over anything but http and https is not in this release",
+        ),
+        ask("{\"url\":\"http://127.0.0.1:1/\",\"databases\":5}").bad("invalid type: integer `5`, expected a sequence"),
+        ask("{\"url\":\"http://127.0.0.1:1/\",\"unknown\":5}").bad("unknown field `unknown`, expected one of `url`, `databases`, `exclude`, `into_existing`"),
+    ]
+}
+
 fn replications() -> Vec<Row> {
     let ask = |text: &str| row("POST /_replicate", "/_replicate").json(text);
     let with = |members: &str| {
@@ -147,13 +164,14 @@ fn replications() -> Vec<Row> {
             "Name: 'No Name'. Only lowercase characters (a-z), digits (0-9), and any of the \
              characters _, $, (, ), +, -, and / are allowed. Must begin with a letter.",
         ),
-        with("\"continuous\":1").bad("`continuous` should be a boolean"),
-        with("\"cancel\":\"yes\"").bad("`cancel` should be a boolean"),
-        with("\"doc_ids\":5").bad("`doc_ids` is no array of strings"),
-        with("\"doc_ids\":[5]").bad("`doc_ids` is no array of strings"),
-        with("\"selector\":5").bad("`selector` is no object"),
-        with("\"doc_ids\":[],\"selector\":{}").bad("`doc_ids` and `selector` exclude each other"),
-        with("\"worker_batch_size\":\"x\"").bad("`worker_batch_size` should be a natural number"),
+        with("\"continuous\":1").bad("parameter `continuous` must be a boolean"),
+        with("\"cancel\":\"yes\"").bad("parameter `cancel` must be a boolean"),
+        with("\"doc_ids\":5").bad("parameter `doc_ids` must be an array"),
+        with("\"doc_ids\":[5]").bad("parameter `doc_ids` must be an array"),
+        with("\"selector\":5").bad("parameter `selector` must be a JSON object"),
+        with("\"doc_ids\":[],\"selector\":{}")
+            .bad("`doc_ids`,`filter`,`selector` are mutually exclusive"),
+        with("\"worker_batch_size\":\"x\"").bad("parameter `worker_batch_size` must be an integer"),
         ask("{\"cancel\":true,\"replication_id\":\"none\"}").gets(404, "not_found", "missing"),
     ]
 }

@@ -172,8 +172,8 @@ mod tests {
     fn reads_and_answers() {
         check("{}", r#"{"purge_seq":null,"purged":{}}"#);
         check(
-            r#"{"b":["1-x","2-y"],"a":[],"_c":["1-x"]}"#,
-            r#"{"purge_seq":null,"purged":{"b":["1-x","2-y"],"a":[],"_c":[]}}"#,
+            r#"{"_c":["1-x"],"a":[],"b":["1-x","2-y"]}"#,
+            r#"{"purge_seq":null,"purged":{"_c":[],"a":[],"b":["1-x","2-y"]}}"#,
         );
         check(r#"{"a":"1-x"}"#, "Invalid list of revisions");
         check(r#"{"a":[1]}"#, "Invalid rev format");
