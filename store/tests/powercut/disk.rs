@@ -183,20 +183,23 @@ impl Disk {
         };
         let mut names = self.kept.clone();
         let mut lost = BTreeSet::new();
+        let mut undone = BTreeSet::new();
         for Renaming { event, folder, changes } in &self.pending {
             let kept = match loss {
                 Loss::Everything => false,
                 Loss::Nothing | Loss::Bytes => true,
                 Loss::Later => *event < cut,
                 Loss::Names | Loss::Any => {
-                    // What happens to a name happens in order.
+                    // What happens to a name happens in order, and nothing leaves a folder before it
+                    // is in the other.
                     let follows = changes.iter().any(|(name, _)| lost.contains(&(*folder, name)));
-                    !follows && random.below(2) == 0
+                    !follows && !undone.contains(event) && random.below(2) == 0
                 }
             };
             if kept {
                 apply_names(&mut names, *folder, changes);
             } else {
+                undone.insert(*event);
                 lost.extend(changes.iter().map(|(name, _)| (*folder, name)));
             }
         }
