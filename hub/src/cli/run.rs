@@ -44,7 +44,10 @@ pub(super) fn run(data_dir: &Path, arguments: &RunArgs) -> anyhow::Result<Outcom
     observe::start(&config.log)?;
     config.fit_into(handles);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build()?;
+    // One may always wait for connections while each processor reads rows (`http::call::quick`).
+    let workers = std::thread::available_parallelism().map_or(2, |processors| processors.get() + 1);
+    runtime.worker_threads(workers).max_blocking_threads(BLOCKING_THREADS_MAX);
+    let runtime = runtime.enable_all().build()?;
     let outcome = runtime.block_on(serve(data_dir, &config));
     runtime.shutdown_timeout(THREADS_GRACE);
     outcome

@@ -16,7 +16,7 @@ use super::{Engine, Rows, RowsMut, schema};
 use crate::Error;
 
 /// Reading connections kept for the next reader; each holds file handles and some 150 KB.
-const IDLE_READERS_MAX: usize = 2;
+const IDLE_READERS_MAX: usize = 4;
 
 /// Pages in the write-ahead log before a commit moves them into the file: 16 MB, the measured
 /// balance between the rate of writes and their slowest percentile.
