@@ -91,7 +91,7 @@ pub(crate) struct DatabasesConfig {
 }
 
 /// File handles of an open database: three connections to its file and their log, and what they share.
-const HANDLES_OF_A_DATABASE: u64 = 8;
+const HANDLES_OF_A_DATABASE: u64 = 11;
 
 impl Config {
     /// Has no more open at a time than so many file handles allow: half of them for connections, a
@@ -385,8 +385,8 @@ mod tests {
         };
         assert_eq!(fit(u64::MAX), (32, 2048));
         assert_eq!(fit(4096), (32, 2048));
-        assert_eq!(fit(1024), (32, 512));
-        assert_eq!(fit(256), (8, 128));
+        assert_eq!(fit(1024), (23, 512));
+        assert_eq!(fit(256), (5, 128));
         assert_eq!(fit(16), (1, 8));
     }
 
