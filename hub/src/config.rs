@@ -90,7 +90,7 @@ pub(crate) struct DatabasesConfig {
     pub(crate) writer_threads: usize,
 }
 
-/// File handles of an open database: three connections to its file and their log, and what they share.
+/// File handles of an open database: five connections to its file and their log, and what they share.
 const HANDLES_OF_A_DATABASE: u64 = 11;
 
 impl Config {
