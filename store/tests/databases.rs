@@ -461,6 +461,45 @@ fn many_writers_share_commits_and_each_hears_of_its_own() {
 }
 
 #[test]
+fn writers_that_commit_on_their_own_threads_leave_nobody_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let threads = Options { writer_threads: 2, ..options() };
+    let store = Store::open(folder.path(), &threads).unwrap();
+    let database = store.create(&"db".parse().unwrap(), NOW).unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let (database, sender) = (&database, sender.clone());
+            scope.spawn(move || {
+                for number in 0..200 {
+                    let edits = vec![put(&format!("{writer}-{number}"), None, "{}")];
+                    let sender = sender.clone();
+                    let done = move |outcome: Result<Vec<Result<RevId, EditError>>, Error>| {
+                        sender.send(outcome.unwrap().remove(0).is_ok()).unwrap();
+                    };
+                    match (writer + number) % 3 {
+                        0 => database.submit(edits, NOW, done),
+                        _ => database.submit_here(edits, NOW, done),
+                    }
+                }
+            });
+        }
+    });
+    drop(sender);
+    // Ends only when every one of them was told.
+    assert_eq!(receiver.iter().filter(|written| *written).count(), 800);
+    assert_eq!(database.info().unwrap().doc_count, 800);
+    // With no other thread that could be at work, it is committed before the call returns.
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), &options()).unwrap();
+    let database = store.create(&"db".parse().unwrap(), NOW).unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let edits = vec![put("alone", None, "{}")];
+    database.submit_here(edits, NOW, move |outcome| sender.send(outcome.unwrap()).unwrap());
+    assert!(receiver.try_recv().unwrap()[0].is_ok());
+}
+
+#[test]
 fn copies_are_restored_as_a_new_history() {
     let (folder, scratch, copies) =
         (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

@@ -1,16 +1,22 @@
 //! One request on its way through the hub.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use http::{HeaderMap, Method};
 use hyper::body::Incoming;
 use store::{Database, DbName};
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 
 use super::{HttpError, Query};
 use crate::access::{Action, Principal};
 use crate::app::App;
+
+/// Far longer than reading a few rows takes where they are in memory.
+const MOMENT: Duration = Duration::from_millis(5);
 
 /// A request whose route is known and whose principal was let through the gate.
 #[derive(Debug)]
@@ -83,17 +89,52 @@ pub(crate) async fn blocking<T: Send + 'static>(
 }
 
 /// Runs what reads a few rows: where it stands, since the way to another thread and back costs
-/// several times what the reading does. Where many do so already it goes to a thread made for it,
-/// so that a slow disk never holds all threads that everything else runs on.
+/// several times what the reading does. One thread is left for everything else, so where the others
+/// do so already it waits for one of them; if none is done in a moment, a slow disk holds them, and it
+/// goes to a thread made for it.
 pub(crate) async fn quick<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, HttpError> + Send + 'static,
 ) -> Result<T, HttpError> {
-    static STANDING: LazyLock<Semaphore> = LazyLock::new(|| {
-        let workers = Handle::current().metrics().num_workers();
-        Semaphore::new(workers.saturating_sub(1).max(1))
-    });
-    match STANDING.try_acquire() {
-        Ok(_permit) => work(),
-        Err(_) => blocking(work).await,
+    let permit = match STANDING.try_acquire() {
+        Ok(permit) => Some(permit),
+        Err(_) => timeout(MOMENT, STANDING.acquire()).await.ok().and_then(Result::ok),
+    };
+    match permit {
+        Some(_permit) => work(),
+        None => blocking(work).await,
     }
+}
+
+/// Threads that requests may be worked on where they stand, though it takes a moment.
+static STANDING: LazyLock<Semaphore> = LazyLock::new(|| {
+    let workers = Handle::current().metrics().num_workers();
+    Semaphore::new(workers.saturating_sub(1).max(1))
+});
+
+/// Requests that are being answered.
+static ANSWERING: AtomicUsize = AtomicUsize::new(0);
+
+/// A request that is being answered, as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Answering(());
+
+impl Answering {
+    /// One more.
+    pub(crate) fn begin() -> Self {
+        ANSWERING.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        ANSWERING.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Leave to work where the request stands for as long as a write takes: given only to one that comes
+/// alone, since many at a time share what a write costs.
+pub(crate) fn alone() -> Option<SemaphorePermit<'static>> {
+    let alone = ANSWERING.load(Ordering::Relaxed) <= 1;
+    alone.then(|| STANDING.try_acquire().ok()).flatten()
 }

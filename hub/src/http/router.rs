@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use tracing::Instrument as _;
 
 use super::answered::Asked;
+use super::call::Answering;
 use super::path::Path;
 use super::route::{Destination, find};
 use super::{Call, HttpError, Query, Reply, body};
@@ -22,6 +23,7 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
     asked: &mut Asked,
 ) -> Reply {
+    let _answering = Answering::begin();
     // A span costs as much as finding a document: below debugging only failures get one.
     let span = tracing::debug_span!("request", id = asked.id());
     let work = dispatch(app, principal, request, asked);

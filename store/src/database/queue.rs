@@ -114,6 +114,12 @@ impl Queue {
         self.waiting.is_empty()
     }
 
+    /// The thread at work stops; `true` when another must go on, because writes wait or for `upkeep`.
+    pub(super) fn rest(&mut self, upkeep: bool) -> bool {
+        self.at_work = upkeep || !self.waiting.is_empty();
+        self.at_work
+    }
+
     pub(super) fn next(&mut self) -> Next {
         let mut together = Vec::new();
         let (mut edits, mut bytes) = (0, 0);

@@ -39,6 +39,24 @@ impl Database {
         self.push(Job::Edits { edits, now, done: Box::new(done) });
     }
 
+    /// [`Self::submit`], committing on this thread where no other is at work on the database: as long as
+    /// a commit takes, but sooner, for no thread has to wake up.
+    pub fn submit_here(
+        &self,
+        edits: Vec<Edit>,
+        now: Millis,
+        done: impl FnOnce(Edited) + Send + 'static,
+    ) {
+        let job = Job::Edits { edits, now, done: Box::new(done) };
+        if self.enqueue(job) {
+            self.commit_next();
+            let upkeep = self.stale.load(Ordering::Relaxed) > STALE_MAX;
+            if lock(&self.queue).rest(upkeep) {
+                self.schedule();
+            }
+        }
+    }
+
     /// [`Self::submit`], waiting for the outcome.
     ///
     /// # Errors
@@ -106,15 +124,22 @@ impl Database {
     }
 
     fn push(&self, job: Job) {
+        if self.enqueue(job) {
+            self.schedule();
+        }
+    }
+
+    /// Adds a write to those that wait; `true` when a thread must be set to work.
+    fn enqueue(&self, job: Job) -> bool {
         if self.core.is_closing() {
-            return job.fail(Error::Closing);
+            job.fail(Error::Closing);
+            return false;
         }
         let pushed = lock(&self.queue).push(job);
-        match pushed {
-            Ok(true) => self.schedule(),
-            Ok(false) => {}
-            Err(job) => job.fail(Error::Busy),
-        }
+        pushed.unwrap_or_else(|job| {
+            job.fail(Error::Busy);
+            false
+        })
     }
 
     pub(crate) fn schedule(&self) {
@@ -123,8 +148,18 @@ impl Database {
         }
     }
 
-    /// Commits some of what waits; `true` when there may be more.
+    /// Does what upkeep is due and commits some of what waits; `true` when there may be more.
     pub(crate) fn commit_waiting(&self) -> bool {
+        if self.stale.load(Ordering::Relaxed) > STALE_MAX
+            && let Err(error) = self.purge_stale()
+        {
+            // They are skipped as before; the next commit tries again.
+            tracing::warn!(%error, database = %self.name, "superseded rows stay");
+        }
+        self.commit_next()
+    }
+
+    fn commit_next(&self) -> bool {
         let next = lock(&self.queue).next();
         match next {
             Next::Idle => false,
@@ -139,12 +174,6 @@ impl Database {
                 if catch_unwind(committing).is_err() {
                     // Rolled back, and whoever waited sees the channel close; the next write goes on.
                     tracing::error!(database = %self.name, "a write panicked");
-                }
-                if self.stale.load(Ordering::Relaxed) > STALE_MAX
-                    && let Err(error) = self.purge_stale()
-                {
-                    // They are skipped as before; the next commit tries again.
-                    tracing::warn!(%error, database = %self.name, "superseded rows stay");
                 }
                 true
             }

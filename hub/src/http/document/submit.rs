@@ -4,19 +4,26 @@ use store::{Database, Edit, EditError, Error, RevId};
 use tokio::sync::oneshot;
 
 use crate::clock;
-use crate::http::HttpError;
+use crate::http::{HttpError, call};
 
 /// What becomes of a batch of edits.
 pub(crate) type Edited = Result<Vec<Result<RevId, EditError>>, Error>;
 
 /// Queues edits; the outcome follows.
 pub(crate) fn submit(database: &Database, edits: Vec<Edit>) -> oneshot::Receiver<Edited> {
+    let (done, edited) = told();
+    database.submit(edits, clock::now(), done);
+    edited
+}
+
+/// Where the store tells what became of edits, and where that is heard.
+fn told() -> (impl FnOnce(Edited) + Send, oneshot::Receiver<Edited>) {
     let (sender, receiver) = oneshot::channel();
-    database.submit(edits, clock::now(), move |outcome| {
+    let done = move |outcome| {
         // A client that has gone does not undo its write.
         let _gone = sender.send(outcome);
-    });
-    receiver
+    };
+    (done, receiver)
 }
 
 /// Waits for a batch; a store that closed before it could write says so.
@@ -26,7 +33,12 @@ pub(crate) async fn outcome(edited: oneshot::Receiver<Edited>) -> Edited {
 
 /// Writes one edit and returns its revision.
 pub(crate) async fn submit_one(database: &Database, edit: Edit) -> Result<RevId, HttpError> {
-    let edited = outcome(submit(database, vec![edit])).await?;
+    let (done, edited) = told();
+    match call::alone() {
+        Some(_permit) => database.submit_here(vec![edit], clock::now(), done),
+        None => database.submit(vec![edit], clock::now(), done),
+    }
+    let edited = outcome(edited).await?;
     // One edit has one outcome.
     edited.into_iter().next().ok_or(HttpError::Store(Error::Closing))?.map_err(HttpError::from)
 }
