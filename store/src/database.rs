@@ -9,6 +9,7 @@ mod partition;
 mod pending;
 mod purge;
 mod queue;
+mod sizes;
 mod snapshot;
 mod verify;
 mod write;
@@ -25,6 +26,7 @@ pub use self::partition::PartitionInfo;
 use self::pending::Pending;
 pub use self::purge::Purge;
 use self::queue::Queue;
+pub use self::sizes::Sizes;
 pub use self::snapshot::Snapshot;
 use crate::catalog::Entry;
 use crate::core::Core;
@@ -92,17 +94,6 @@ pub struct Info {
     pub compact_running: bool,
     /// Whether documents are kept in partitions.
     pub partitioned: bool,
-}
-
-/// Sizes of a database in bytes, as CouchDB counts them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sizes {
-    /// On disk, attachments included.
-    pub file: u64,
-    /// Of the live documents and attachments, uncompressed.
-    pub external: u64,
-    /// Of what compaction would keep.
-    pub active: u64,
 }
 
 /// What compaction would find in a database's bodies.
@@ -277,28 +268,17 @@ impl Database {
     /// Any of [`Error`].
     pub fn info(&self) -> Result<Info, Error> {
         let engine = self.reading()?;
-        let mut counters = None;
+        let (mut counters, mut used) = (Counters::default(), 0);
         engine.read(&mut |rows| {
-            counters = Some(rows.counters()?);
+            (counters, used) = (rows.counters()?, rows.used_bytes()?);
             Ok(())
         })?;
-        let counters = counters.unwrap_or_default();
-        let file = engine.bytes_on_disk() + counters.blob_file_bytes;
-        let bodies = counters.leaf_bytes + counters.superseded_bytes;
-        // Superseded bodies take their share of the file until compaction.
-        let superseded = u128::from(engine.bytes_on_disk()) * u128::from(counters.superseded_bytes)
-            / u128::from(bodies.max(1));
-        let superseded = u64::try_from(superseded).unwrap_or(u64::MAX);
         Ok(Info {
             doc_count: counters.docs_live,
             doc_del_count: counters.docs_deleted,
             update_seq: self.seq(Seq(counters.update_seq)),
             purge_seq: self.seq(Seq(counters.purge_seq)),
-            sizes: Sizes {
-                file,
-                external: counters.leaf_bytes + counters.blob_bytes,
-                active: file.saturating_sub(superseded),
-            },
+            sizes: Sizes::of(engine.bytes_on_disk(), used, &counters),
             created: self.created,
             compact_running: self.compacting.load(Ordering::Acquire),
             partitioned: self.is_partitioned()?,

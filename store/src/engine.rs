@@ -104,6 +104,20 @@ pub(crate) struct Counters {
     pub(crate) stale: u64,
     /// Position of the last purge.
     pub(crate) purge_seq: u64,
+    pub(crate) live: Live,
+    /// The file was written before `live` was counted; its next compaction begins to.
+    pub(crate) live_unknown: bool,
+}
+
+/// What all documents and their leaves amount to, beside the JSON.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Live {
+    /// Bytes that the documents' rows and theirs in the feed take in pages.
+    pub(crate) row_bytes: u64,
+    /// Bytes of the leaves' attachments, decoded, each as often as leaves have it.
+    pub(crate) attachment_bytes: u64,
+    /// The same, as they are stored.
+    pub(crate) stored_attachment_bytes: u64,
 }
 
 /// Told of each row in turn; `Break` ends the scan.
@@ -134,6 +148,8 @@ pub(crate) trait Rows {
     /// Feed rows with sequences above `after` and up to `until`, stale ones left out.
     fn count_changes(&self, after: u64, until: u64) -> Result<u64, Error>;
     fn body(&self, id: BodyId) -> Result<Option<BodyRow>, Error>;
+    /// The attachments of a body as JSON, without the body.
+    fn attachments(&self, id: BodyId) -> Result<Option<String>, Error>;
     fn local(&self, id: &str) -> Result<Option<LocalRow>, Error>;
     fn locals(&self, range: &IdRange, visit: Visit<'_, LocalRow>) -> Result<(), Error>;
     fn blob(&self, hash: &ContentHash) -> Result<Option<AttachmentReader>, Error>;
@@ -144,6 +160,8 @@ pub(crate) trait Rows {
     fn purges(&self, after: u64, visit: Visit<'_, PurgeRow>) -> Result<(), Error>;
     /// How many bodies are stored.
     fn count_bodies(&self) -> Result<u64, Error>;
+    /// Bytes of the pages that hold something, wherever they lie.
+    fn used_bytes(&self) -> Result<u64, Error>;
 }
 
 /// What is known of a stored attachment's bytes.

@@ -54,6 +54,10 @@ fn fill(hub: &Hub, db: &str) {
     }
 }
 
+/// What a database has on the disk that is not active, right after compaction: at most a few pages and the
+/// index of its log.
+const BESIDE_BYTES: u64 = 48 << 10;
+
 fn superseded(hub: &Hub, db: &str) -> u64 {
     let sizes = hub.get(&format!("/{db}")).expect(200).json()["sizes"].clone();
     sizes["file"].as_u64().unwrap_or_default() - sizes["active"].as_u64().unwrap_or_default()
@@ -63,7 +67,7 @@ fn superseded(hub: &Hub, db: &str) -> u64 {
 fn superseded_revisions_go_by_themselves() {
     let hub = with("[compaction]\nbytes_min = 1\nsuperseded_percent = 1\n");
     fill(&hub, "busy");
-    await_some("compaction", || (superseded(&hub, "busy") == 0).then_some(()));
+    await_some("compaction", || (superseded(&hub, "busy") <= BESIDE_BYTES).then_some(()));
     assert_eq!(hub.get("/busy/a").expect(200).json()["n"], 59);
     hub.larder(&["verify"]).expect_success();
 }
@@ -77,7 +81,7 @@ fn who_turns_it_off_keeps_everything() {
     // A hub that does it unasked is done with the first database when the second one is.
     let other = with("[compaction]\nbytes_min = 1\nsuperseded_percent = 1\n");
     fill(&other, "busy");
-    await_some("compaction", || (superseded(&other, "busy") == 0).then_some(()));
+    await_some("compaction", || (superseded(&other, "busy") <= BESIDE_BYTES).then_some(()));
     assert!(superseded(&hub, "busy") >= before);
 }
 

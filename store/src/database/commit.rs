@@ -1,9 +1,11 @@
 //! Deciding edits against the rows, within the one transaction that keeps them.
 
 mod purge;
+mod weight;
 
 use std::collections::HashMap;
 
+pub(super) use self::weight::{Attached, Weight, weigh};
 use super::codec;
 use super::queue::LocalWrite;
 use crate::changes::{encode_leaves, encode_rev};
@@ -28,6 +30,10 @@ pub(super) struct Commit<'a> {
     revs_limit: usize,
     device: &'a [u8; 32],
     docs: HashMap<DocId, Pending>,
+    /// The first body of this transaction.
+    first_body: BodyId,
+    /// Attachments of bodies that came or went in this transaction.
+    attached: HashMap<BodyId, Attached>,
     /// Documents that changed, in the order in which they first did.
     changed: Vec<DocId>,
 }
@@ -47,7 +53,8 @@ impl Pending {
         };
         let tree = decode_tree(id.as_str(), &row.tree)?;
         let HeadRow { seq, deleted, .. } = row.head;
-        let before = Some(Before { seq, deleted, weight: weigh(&tree) });
+        let weight = Weight::of(&row, &tree);
+        let before = Some(Before { seq, deleted, weight, leaves: weight::leaf_bodies(&tree) });
         Ok(Self { before, tree, changed: false })
     }
 }
@@ -57,13 +64,7 @@ struct Before {
     seq: u64,
     deleted: bool,
     weight: Weight,
-}
-
-/// JSON bytes of a document's bodies.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Weight {
-    pub(super) leaves: u64,
-    pub(super) superseded: u64,
+    leaves: Vec<BodyId>,
 }
 
 impl<'a> Commit<'a> {
@@ -74,7 +75,9 @@ impl<'a> Commit<'a> {
     ) -> Result<Self, Error> {
         let mut counters = rows.counters()?;
         counters.body_next = counters.body_next.max(NO_BODY.0 + 1);
-        Ok(Self { rows, counters, revs_limit, device, docs: HashMap::new(), changed: Vec::new() })
+        let first_body = BodyId(counters.body_next);
+        let (docs, attached) = (HashMap::new(), HashMap::new());
+        Ok(Self { rows, counters, revs_limit, device, docs, first_body, attached, changed: vec![] })
     }
 
     /// Loads documents that will be edited, all at once: where most of them are new, their rows are
@@ -179,16 +182,12 @@ impl<'a> Commit<'a> {
         let Some(winner) = pending.tree.winner() else {
             return self.forget_document(id, pending);
         };
+        self.counters.update_seq += 1;
+        let seq = self.counters.update_seq;
+        let row = doc_row(id, seq, &pending.tree);
+        self.reweigh(pending, Weight::of(&row, &pending.tree))?;
         let counters = &mut self.counters;
-        counters.update_seq += 1;
-        let seq = counters.update_seq;
-        let after = weigh(&pending.tree);
-        let before = pending.before.as_ref();
-        let old = before.map(|before| before.weight).unwrap_or_default();
-        counters.leaf_bytes = (counters.leaf_bytes + after.leaves).saturating_sub(old.leaves);
-        counters.superseded_bytes =
-            (counters.superseded_bytes + after.superseded).saturating_sub(old.superseded);
-        if let Some(before) = before {
+        if let Some(before) = &pending.before {
             let count =
                 if before.deleted { &mut counters.docs_deleted } else { &mut counters.docs_live };
             *count = count.saturating_sub(1);
@@ -199,7 +198,7 @@ impl<'a> Commit<'a> {
             if winner.deleted { &mut counters.docs_deleted } else { &mut counters.docs_live };
         *count += 1;
         self.rows.put_change(seq, id, &encode_leaves(&pending.tree))?;
-        self.rows.put_doc(&doc_row(id, seq, &pending.tree))
+        self.rows.put_doc(&row)
     }
 
     fn load(&mut self, id: &DocId) -> Result<(), Error> {
@@ -229,6 +228,9 @@ impl<'a> Commit<'a> {
         }
         let freed = pending.tree.stem(self.revs_limit);
         self.counters.body_next += 1;
+        if !attachments.is_empty() {
+            self.attached.insert(body, Attached::by(attachments));
+        }
         let attachments = match attachments {
             [] => None,
             some => Some(serde_json::to_string(some).map_err(|error| {
@@ -237,7 +239,7 @@ impl<'a> Commit<'a> {
         };
         let row = BodyRow { body: codec::encode(&edit.body), attachments };
         self.rows.put_body(body, &row)?;
-        self.free(&freed)?;
+        self.free(&edit.id, &freed)?;
         self.mark_changed(&edit.id);
         Ok(Ok(path[0].clone()))
     }
@@ -250,8 +252,13 @@ impl<'a> Commit<'a> {
         }
     }
 
-    fn free(&mut self, freed: &[Stored]) -> Result<(), Error> {
-        freed.iter().try_for_each(|stored| self.rows.delete_body(stored.body))
+    /// Removes bodies of a document that no revision refers to any more.
+    fn free(&mut self, id: &DocId, freed: &[Stored]) -> Result<(), Error> {
+        for Stored { body, .. } in freed {
+            self.note_attached(id, *body)?;
+            self.rows.delete_body(*body)?;
+        }
+        Ok(())
     }
 
     fn stamp(
@@ -353,8 +360,8 @@ impl<'a> Commit<'a> {
         let Some(pending) = self.docs.get(id) else { return Ok(inherited) };
         for at in ancestors {
             let Some(stored) = pending.tree.node(*at).stored else { continue };
-            let Some(row) = self.rows.body(stored.body)? else { continue };
-            inherited.extend(decode_attachments(row.attachments.as_deref())?);
+            let found = self.rows.attachments(stored.body)?;
+            inherited.extend(decode_attachments(found.as_deref())?);
         }
         Ok(inherited)
     }
@@ -397,14 +404,6 @@ fn stands_for(stub: &NewAttachment, stored: &Attachment) -> bool {
 
 fn default_type() -> String {
     "application/octet-stream".into()
-}
-
-pub(super) fn weigh(tree: &RevTree) -> Weight {
-    let all: u64 = tree.stored_bodies().iter().map(|stored| stored.bytes).sum();
-    let leaves = tree.leaves();
-    let leaves = leaves.iter().filter_map(|at| tree.node(*at).stored).map(|stored| stored.bytes);
-    let leaves = leaves.sum::<u64>().min(all);
-    Weight { leaves, superseded: all - leaves }
 }
 
 /// A document's row for this tree.

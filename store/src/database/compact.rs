@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Database;
-use super::commit::{decode_attachments, decode_tree, doc_row};
+use super::commit::{Attached, Weight, decode_attachments, decode_tree, doc_row};
 use crate::changes::encode_leaves;
-use crate::engine::{BlobRow, BodyRow, Engine, Rows, RowsMut, blob_path};
+use crate::engine::{BlobRow, BodyRow, Counters, Engine, Live, Rows, RowsMut, blob_path};
 use crate::rev_tree::{BodyId, RevTree};
 use crate::{ContentHash, Direction, Error, IdRange};
 
@@ -170,7 +170,11 @@ fn copy_slice(
         if slice.is_empty() {
             return Ok(());
         }
-        target.write(&mut |to| slice.iter().try_for_each(|kept| write_kept(kept, from, to)))
+        target.write(&mut |to| {
+            let mut live = to.counters()?.live;
+            slice.iter().try_for_each(|kept| write_kept(kept, &mut live, from, to))?;
+            to.set_counters(&Counters { live, ..to.counters()? })
+        })
     })?;
     Ok(last)
 }
@@ -208,25 +212,43 @@ fn read_slice(from: &dyn Rows, after: u64) -> Result<Vec<Kept>, Error> {
     Ok(slice)
 }
 
-fn write_kept(kept: &Kept, from: &dyn Rows, to: &mut dyn RowsMut) -> Result<(), Error> {
+fn write_kept(
+    kept: &Kept,
+    live: &mut Live,
+    from: &dyn Rows,
+    to: &mut dyn RowsMut,
+) -> Result<(), Error> {
     let Kept { seq, id, tree, bodies } = kept;
-    if let Some(earlier) = to.doc(id)? {
-        // Edited since an earlier slice had it.
-        to.delete_change(earlier.head.seq)?;
-        for stored in decode_tree(id, &earlier.tree)?.stored_bodies() {
-            to.delete_body(stored.body)?;
-        }
-    }
+    // Edited since an earlier slice had it.
+    take_back(id, live, to)?;
     for (body, row) in bodies {
         to.put_body(*body, row)?;
-        copy_blobs(row, from, to)?;
+        live.attach(copy_blobs(row, from, to)?);
     }
     to.put_change(*seq, id, &encode_leaves(tree))?;
-    to.put_doc(&doc_row(id, *seq, tree))
+    let row = doc_row(id, *seq, tree);
+    live.row_bytes += Weight::of(&row, tree).rows;
+    to.put_doc(&row)
 }
 
-fn copy_blobs(body: &BodyRow, from: &dyn Rows, to: &mut dyn RowsMut) -> Result<(), Error> {
-    for attachment in decode_attachments(body.attachments.as_deref())? {
+/// Removes what was copied of a document, but for its row, and counts it no more; whether it was there.
+fn take_back(id: &str, live: &mut Live, to: &mut dyn RowsMut) -> Result<bool, Error> {
+    let Some(row) = to.doc(id)? else { return Ok(false) };
+    to.delete_change(row.head.seq)?;
+    let tree = decode_tree(id, &row.tree)?;
+    for stored in tree.stored_bodies() {
+        let attachments = decode_attachments(to.attachments(stored.body)?.as_deref())?;
+        live.detach(Attached::by(&attachments));
+        to.delete_body(stored.body)?;
+    }
+    live.row_bytes = live.row_bytes.saturating_sub(Weight::of(&row, &tree).rows);
+    Ok(true)
+}
+
+/// Copies the attachments of a body; how much they are.
+fn copy_blobs(body: &BodyRow, from: &dyn Rows, to: &mut dyn RowsMut) -> Result<Attached, Error> {
+    let attachments = decode_attachments(body.attachments.as_deref())?;
+    for attachment in &attachments {
         let hash = attachment.content;
         let row = from.blob_row(&hash)?;
         to.copy_blob(
@@ -234,7 +256,7 @@ fn copy_blobs(body: &BodyRow, from: &dyn Rows, to: &mut dyn RowsMut) -> Result<(
             from,
         )?;
     }
-    Ok(())
+    Ok(Attached::by(&attachments))
 }
 
 /// Copies what has no sequence: settings, local documents, pinned rows, records of purges, and the
@@ -267,7 +289,8 @@ fn copy_rest(source: &dyn Engine, target: &dyn Engine) -> Result<(), Error> {
                 to.put_pinned(&pinned)?;
             }
             purges::copy(from, to)?;
-            let mut counters = from.counters()?;
+            let Counters { live, live_unknown, .. } = to.counters()?;
+            let mut counters = Counters { live, live_unknown, ..from.counters()? };
             counters.superseded_bytes = 0;
             counters.stale = 0;
             counters.blob_bytes = 0;

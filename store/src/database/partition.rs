@@ -45,7 +45,7 @@ impl Snapshot<'_> {
                 return ControlFlow::Break(());
             }
             match decode_tree(&row.head.id, &row.tree) {
-                Ok(tree) => info.bytes += weigh(&tree).leaves,
+                Ok(tree) => info.bytes += weigh(&tree).0,
                 Err(error) => {
                     failed = Err(error);
                     return ControlFlow::Break(());

@@ -179,7 +179,7 @@ impl Engine for DiskEngine {
 
     fn bytes_on_disk(&self) -> u64 {
         let length = |path: &PathBuf| fs::metadata(path).map_or(0, |file| file.len());
-        self.side_files()[..2].iter().map(length).sum()
+        self.side_files().iter().map(length).sum()
     }
 
     fn attachment_folder(&self) -> Option<&Path> {

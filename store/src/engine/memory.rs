@@ -202,6 +202,10 @@ impl Rows for State {
         Ok(self.bodies.get(&id.0).map(|row| BodyRow::clone(row)))
     }
 
+    fn attachments(&self, id: BodyId) -> Result<Option<String>, Error> {
+        Ok(self.bodies.get(&id.0).and_then(|row| row.attachments.clone()))
+    }
+
     fn local(&self, id: &str) -> Result<Option<LocalRow>, Error> {
         Ok(self.locals.get(id).map(|row| LocalRow::clone(row)))
     }
@@ -243,6 +247,10 @@ impl Rows for State {
 
     fn count_bodies(&self) -> Result<u64, Error> {
         Ok(self.bodies.len() as u64)
+    }
+
+    fn used_bytes(&self) -> Result<u64, Error> {
+        Ok(0)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Purging revisions within a transaction.
 
-use super::{Commit, Pending};
+use super::{Commit, Pending, Weight};
 use crate::changes::encode_rev;
 use crate::engine::PurgeRow;
 use crate::{Error, Purge, RevId};
@@ -22,7 +22,7 @@ impl Commit<'_> {
         let Some(pending) = self.docs.get_mut(&purge.id) else { return Ok(Vec::new()) };
         let purged = pending.tree.purge(&purge.revs);
         if !purged.revs.is_empty() {
-            self.free(&purged.freed)?;
+            self.free(&purge.id, &purged.freed)?;
             self.mark_changed(&purge.id);
         }
         Ok(purged.revs)
@@ -31,15 +31,13 @@ impl Commit<'_> {
     /// Removes the rows of a document that has no revision left. It takes a position in the feed that
     /// nothing stands at, so that whoever follows the sequence notices.
     pub(super) fn forget_document(&mut self, id: &str, pending: &Pending) -> Result<(), Error> {
+        self.counters.update_seq += 1;
+        self.reweigh(pending, Weight::default())?;
         let counters = &mut self.counters;
-        counters.update_seq += 1;
         let Some(before) = &pending.before else { return Ok(()) };
         let count =
             if before.deleted { &mut counters.docs_deleted } else { &mut counters.docs_live };
         *count = count.saturating_sub(1);
-        counters.leaf_bytes = counters.leaf_bytes.saturating_sub(before.weight.leaves);
-        counters.superseded_bytes =
-            counters.superseded_bytes.saturating_sub(before.weight.superseded);
         self.rows.delete_change(before.seq)?;
         self.rows.delete_doc(id)
     }

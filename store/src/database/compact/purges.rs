@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
+use super::take_back;
 use crate::Error;
-use crate::database::commit::decode_tree;
 use crate::database::purge::PURGES_LIMIT;
 use crate::database::{decode_number, setting};
-use crate::engine::{Engine, Rows, RowsMut};
+use crate::engine::{Counters, Engine, Rows, RowsMut};
 
 /// Removes from the target what was copied and then purged: the feed of the source no longer tells of
 /// a document that is gone. `before` is the last purge before the first slice was read.
@@ -28,17 +28,16 @@ pub(super) fn follow(source: &dyn Engine, target: &dyn Engine, before: u64) -> R
         if gone.is_empty() {
             return Ok(());
         }
-        target.write(&mut |to| gone.iter().try_for_each(|id| forget(id, to)))
+        target.write(&mut |to| {
+            let mut live = to.counters()?.live;
+            for id in &gone {
+                if take_back(id, &mut live, to)? {
+                    to.delete_doc(id)?;
+                }
+            }
+            to.set_counters(&Counters { live, ..to.counters()? })
+        })
     })
-}
-
-fn forget(id: &str, to: &mut dyn RowsMut) -> Result<(), Error> {
-    let Some(row) = to.doc(id)? else { return Ok(()) };
-    to.delete_change(row.head.seq)?;
-    for stored in decode_tree(id, &row.tree)?.stored_bodies() {
-        to.delete_body(stored.body)?;
-    }
-    to.delete_doc(id)
 }
 
 /// Copies the records of the last purges, as many as are to be kept.

@@ -15,8 +15,8 @@ use rusqlite::{
 
 use crate::attachment::{Staged, StagedData};
 use crate::engine::{
-    BlobRow, BodyRow, Counters, DocRow, HeadRow, LocalRow, PinnedRow, PurgeRow, Rows, RowsMut,
-    Visit, blob_path,
+    BlobRow, BodyRow, Counters, DocRow, HeadRow, Live, LocalRow, PinnedRow, PurgeRow, Rows,
+    RowsMut, Visit, blob_path,
 };
 use crate::rev_tree::BodyId;
 use crate::{AttachmentReader, ContentHash, Direction, Error, IdRange, varint};
@@ -259,6 +259,11 @@ impl Rows for SqliteRows<'_> {
         })
     }
 
+    fn attachments(&self, id: BodyId) -> Result<Option<String>, Error> {
+        let sql = "SELECT attachments FROM bodies WHERE id = ?1";
+        Ok(self.one(sql, [clamp(id.0)], |row| row.get(0))?.flatten())
+    }
+
     fn local(&self, id: &str) -> Result<Option<LocalRow>, Error> {
         self.one("SELECT id, rev, body FROM local WHERE id = ?1", [id], local_row)
     }
@@ -321,6 +326,12 @@ impl Rows for SqliteRows<'_> {
     fn count_bodies(&self) -> Result<u64, Error> {
         let count = self.one("SELECT count(*) FROM bodies", [], |row| row.get(0))?;
         Ok(count.unwrap_or(0))
+    }
+
+    fn used_bytes(&self) -> Result<u64, Error> {
+        let number = |sql| Ok::<u64, Error>(self.one(sql, [], |row| row.get(0))?.unwrap_or(0));
+        let (pages, free) = (number("PRAGMA page_count")?, number("PRAGMA freelist_count")?);
+        Ok(pages.saturating_sub(free) * number("PRAGMA page_size")?)
     }
 }
 
@@ -528,8 +539,11 @@ fn clamp(number: u64) -> i64 {
 }
 
 fn encode_counters(counters: &Counters) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(40);
-    for number in fields(counters) {
+    let mut bytes = Vec::with_capacity(56);
+    let Live { row_bytes, attachment_bytes, stored_attachment_bytes } = counters.live;
+    let live = [row_bytes, attachment_bytes, stored_attachment_bytes];
+    let live = live.into_iter().filter(|_| !counters.live_unknown);
+    for number in fields(counters).into_iter().chain(live) {
         varint::write(&mut bytes, number);
     }
     bytes
@@ -552,7 +566,7 @@ fn fields(c: &Counters) -> [u64; 10] {
 
 fn decode_counters(mut bytes: &[u8]) -> Option<Counters> {
     let bytes = &mut bytes;
-    Some(Counters {
+    let mut counters = Counters {
         update_seq: varint::read(bytes)?,
         docs_live: varint::read(bytes)?,
         docs_deleted: varint::read(bytes)?,
@@ -564,5 +578,16 @@ fn decode_counters(mut bytes: &[u8]) -> Option<Counters> {
         stale: varint::read(bytes)?,
         // Version 1 ended here.
         purge_seq: if bytes.is_empty() { 0 } else { varint::read(bytes)? },
-    })
+        ..Counters::default()
+    };
+    if bytes.is_empty() {
+        counters.live_unknown = true;
+    } else {
+        counters.live = Live {
+            row_bytes: varint::read(bytes)?,
+            attachment_bytes: varint::read(bytes)?,
+            stored_attachment_bytes: varint::read(bytes)?,
+        };
+    }
+    Some(counters)
 }
