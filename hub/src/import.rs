@@ -218,23 +218,25 @@ impl Import<'_> {
     async fn prepare(&self, into_existing: bool) -> Result<(Remote, Arc<Database>), HttpError> {
         let name: DbName = self.database.parse()?;
         let remote = self.server.database(self.database)?;
-        let info = remote.info().await?;
-        if info.partitioned {
-            return Err(HttpError::NotImplemented(
-                "a partitioned database cannot be kept here yet",
-            ));
-        }
+        let partitioned = remote.info().await?.partitioned;
         let mark: LocalId = MARK.parse()?;
         let source = json!({"source": remote.url.endpoint()}).to_string();
         let app = Arc::clone(self.app);
         if let Some(database) = app.store.database(&name) {
             let reading = Arc::clone(&database);
-            let marked =
-                blocking(move || Ok(reading.read(|snapshot| snapshot.local(&mark))?)).await?;
-            return match marked {
-                Some(marked) if marked.json == source => Ok((remote, database)),
-                _ if into_existing => Ok((remote, database)),
-                _ => Err(HttpError::Exists(
+            let (marked, partitioned_here) = blocking(move || {
+                let marked = reading.read(|snapshot| snapshot.local(&mark))?;
+                Ok((marked, reading.is_partitioned()?))
+            })
+            .await?;
+            let made_by_import = marked.is_some_and(|marked| marked.json == source);
+            return match made_by_import || into_existing {
+                true if partitioned_here == partitioned => Ok((remote, database)),
+                true => Err(HttpError::Exists(
+                    "the database exists here already, and only one of the two is partitioned"
+                        .into(),
+                )),
+                false => Err(HttpError::Exists(
                     "the database exists here already; --into-existing writes into it".into(),
                 )),
             };
@@ -242,7 +244,11 @@ impl Import<'_> {
         let security = remote.security().await?;
         let revs_limit = remote.revs_limit().await?;
         let database = blocking(move || {
-            let database = app.store.create(&name, clock::now())?;
+            let now = clock::now();
+            let database = match partitioned {
+                true => app.store.create_partitioned(&name, now)?,
+                false => app.store.create(&name, now)?,
+            };
             if let Some(security) = security {
                 database.set_security(security)?;
             }

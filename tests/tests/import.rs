@@ -93,6 +93,44 @@ fn writes_into_nobody_elses_databases_unless_told() {
 }
 
 #[test]
+fn partitioned_databases_stay_so() {
+    let there = Hub::start();
+    there.put("/parts?partitioned=true", "").expect(201);
+    let ids = ["a:1", "a:2", "b:1"].map(|id| json!({"_id": id}));
+    there.post("/parts/_bulk_docs", json!({"docs": ids})).expect(201);
+    there.put("/parts/_design/d", json!({"language": "query"})).expect(201);
+    let picture = Body::bytes(vec![9_u8; 100_000], "image/png");
+    let rev = there.put("/parts/c:1/picture", picture).expect(201).rev();
+    there.delete(&format!("/parts/c:1?rev={rev}")).expect(200);
+    let here = Hub::start();
+    let out = here.larder(&["import", there.owner_url()]).expect_success();
+    assert!(out.contains("1 database imported, all complete"), "{out}");
+    assert_eq!(here.get("/parts").expect(200).json()["props"], json!({"partitioned": true}));
+    for path in ["/parts/a:2", "/parts/_partition/a/_all_docs", "/parts/_design/d"] {
+        same(&there, &here, path);
+    }
+    let counts = |hub: &Hub, partition: &str| {
+        let info = hub.get(&format!("/parts/_partition/{partition}")).expect(200).json();
+        (info["doc_count"].clone(), info["doc_del_count"].clone())
+    };
+    for (partition, expected) in [("a", (2, 0)), ("b", (1, 0)), ("c", (0, 1))] {
+        assert_eq!(counts(&here, partition), (json!(expected.0), json!(expected.1)));
+    }
+    here.put("/parts/whole", json!({})).expect(400);
+
+    // Again it goes on; into one of the other kind it does not, whatever it is told.
+    there.put("/parts/a:3", json!({})).expect(201);
+    here.larder(&["import", there.owner_url()]).expect_success();
+    here.get("/parts/a:3").expect(200);
+    let other = Hub::start();
+    other.put("/parts", "").expect(201);
+    let into = ["import", there.owner_url(), "--into-existing"];
+    let out = other.larder(&into).expect_finding();
+    assert!(out.contains("only one of the two is partitioned"), "{out}");
+    assert_eq!(other.get("/parts").expect(200).json()["doc_count"], 0);
+}
+
+#[test]
 fn what_cannot_be_done_is_said_without_the_password() {
     let there = full();
     let here = Hub::start();
