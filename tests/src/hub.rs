@@ -43,6 +43,16 @@ impl Hub {
         }
     }
 
+    /// Starts a hub on an empty directory with this `larder.toml`.
+    #[track_caller]
+    pub fn start_with(settings: &str) -> Self {
+        let folder = TempDir::with_prefix("larder-test-").expect("a temporary directory");
+        let data = folder.path().join("data");
+        std::fs::create_dir(&data).expect("a data directory");
+        std::fs::write(data.join("larder.toml"), settings).expect("settings");
+        Self::start_in(folder)
+    }
+
     /// Starts a hub on what an earlier one left in this directory.
     #[track_caller]
     pub fn start_in(folder: TempDir) -> Self {

@@ -12,15 +12,6 @@ use tests::{Finished, Hub, larder};
 /// How long anything here may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A hub with these settings.
-fn with(settings: &str) -> Hub {
-    let folder = TempDir::with_prefix("larder-test-").expect("a folder");
-    let data = folder.path().join("data");
-    fs::create_dir(&data).expect("a data directory");
-    fs::write(data.join("larder.toml"), settings).expect("settings");
-    Hub::start_in(folder)
-}
-
 /// Asks until the answer is there.
 #[track_caller]
 fn await_some<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
@@ -65,7 +56,7 @@ fn superseded(hub: &Hub, db: &str) -> u64 {
 
 #[test]
 fn superseded_revisions_go_by_themselves() {
-    let hub = with("[compaction]\nbytes_min = 1\nsuperseded_percent = 1\n");
+    let hub = Hub::start_with("[compaction]\nbytes_min = 1\nsuperseded_percent = 1\n");
     fill(&hub, "busy");
     await_some("compaction", || (superseded(&hub, "busy") <= BESIDE_BYTES).then_some(()));
     assert_eq!(hub.get("/busy/a").expect(200).json()["n"], 59);
@@ -74,12 +65,12 @@ fn superseded_revisions_go_by_themselves() {
 
 #[test]
 fn who_turns_it_off_keeps_everything() {
-    let hub = with("[compaction]\nautomatic = false\nbytes_min = 1\n");
+    let hub = Hub::start_with("[compaction]\nautomatic = false\nbytes_min = 1\n");
     fill(&hub, "busy");
     let before = superseded(&hub, "busy");
     assert!(before > 100_000, "{before}");
     // A hub that does it unasked is done with the first database when the second one is.
-    let other = with("[compaction]\nbytes_min = 1\nsuperseded_percent = 1\n");
+    let other = Hub::start_with("[compaction]\nbytes_min = 1\nsuperseded_percent = 1\n");
     fill(&other, "busy");
     await_some("compaction", || (superseded(&other, "busy") <= BESIDE_BYTES).then_some(()));
     assert!(superseded(&hub, "busy") >= before);
@@ -96,7 +87,7 @@ fn backups_are_made_and_bring_everything_back() {
     let aside = TempDir::new().expect("a folder");
     let folder = aside.path().join("backups");
     let settings = format!("[backup]\nfolder = {:?}\nkeep = 2\n", folder.display().to_string());
-    let hub = with(&settings);
+    let hub = Hub::start_with(&settings);
     let made = await_some("backup", || {
         Some(status(&hub)["backup"]["last"].clone()).filter(|last| !last.is_null())
     });
@@ -138,7 +129,7 @@ fn backups_are_made_and_bring_everything_back() {
 
 #[test]
 fn a_failure_is_shown() {
-    let hub = with("[backup]\nfolder = '/nowhere/on/this/machine'\n");
+    let hub = Hub::start_with("[backup]\nfolder = '/nowhere/on/this/machine'\n");
     let failed = await_some("failure", || {
         Some(status(&hub)["backup"]["failed"].clone()).filter(|failed| !failed.is_null())
     });

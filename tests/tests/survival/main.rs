@@ -3,6 +3,7 @@
 //! `LARDER_KILL_ROUNDS` sets the number of kills, `LARDER_KILL_SEED` repeats a run's choices.
 
 mod check;
+mod files;
 mod ledger;
 mod moments;
 mod progress;
@@ -16,6 +17,7 @@ use std::thread;
 use tests::Hub;
 
 use check::check;
+use files::is_compacting;
 use progress::Progress;
 use random::Random;
 use writer::{Kind, Writer};
@@ -43,7 +45,7 @@ fn every_acknowledged_write_survives_kill_9() {
     hub.put(&format!("/{DATABASE}"), "").expect(201);
     for round in 1..=rounds {
         let writes = 1 + random.below(WRITES_MAX);
-        let folder = write_and_kill(hub, &mut writers, writes);
+        let folder = write_and_kill(hub, &mut writers, |progress| progress.await_writes(writes));
         hub = Hub::start_in(folder);
         // Now and then the hub is killed again before anybody has spoken to it.
         if round % 3 == 0 {
@@ -62,8 +64,52 @@ fn every_acknowledged_write_survives_kill_9() {
     assert_eq!(check(&hub, &mut writers), Vec::<String>::new(), "after a clean end and start");
 }
 
-/// Lets all writers write until so many writes are acknowledged, then kills the hub under them.
-fn write_and_kill(hub: Hub, writers: &mut [Writer], writes: u64) -> tempfile::TempDir {
+/// Compaction that nobody asks for: the least that is superseded begins it.
+const COMPACTING: &str = "[compaction]\nsuperseded_percent = 1\nbytes_min = 1\n";
+
+/// Kills in the middle of it that are enough, and attempts at them.
+const COMPACTIONS_MET: usize = 3;
+const ATTEMPTS: usize = 30;
+
+#[test]
+fn every_acknowledged_write_survives_kill_9_while_databases_compact_themselves() {
+    let seed = setting("LARDER_KILL_SEED").unwrap_or_else(random::fresh_seed);
+    let mut random = Random::new(seed);
+    let kinds = Kind::ALL.iter().filter(|kind| !matches!(kind, Kind::Compaction));
+    let mut writers: Vec<_> =
+        kinds.enumerate().map(|(number, kind)| Writer::new(*kind, number, random.next())).collect();
+    let mut hub = Hub::start_with(COMPACTING);
+    hub.put(&format!("/{DATABASE}"), "").expect(201);
+    let (mut met, mut attempts) = (0, 0);
+    while met < COMPACTIONS_MET {
+        attempts += 1;
+        assert!(attempts <= ATTEMPTS, "{met} compactions met in {ATTEMPTS} attempts");
+        let data = hub.data_dir();
+        let folder = write_and_kill(hub, &mut writers, |progress| {
+            progress.await_writes(1 + random.below(WRITES_MAX / 4));
+            progress.await_sight("a database that compacts itself", || is_compacting(&data));
+        });
+        // What is seen now was under way when the hub died.
+        met += usize::from(is_compacting(&folder.path().join("data")));
+        hub = Hub::start_in(folder);
+        let wrong = check(&hub, &mut writers);
+        assert!(
+            wrong.is_empty(),
+            "attempt {attempts} of LARDER_KILL_SEED={seed}:\n{}",
+            wrong.join("\n")
+        );
+    }
+    hub.larder(&["verify"]).expect_success();
+    let hub = Hub::start_in(hub.stop());
+    assert_eq!(check(&hub, &mut writers), Vec::<String>::new(), "after a clean end and start");
+}
+
+/// Lets all writers write until the time has come, then kills the hub under them.
+fn write_and_kill(
+    hub: Hub,
+    writers: &mut [Writer],
+    await_moment: impl FnOnce(&Progress),
+) -> tempfile::TempDir {
     let progress = Progress::default();
     thread::scope(|scope| {
         let client = hub.client().clone();
@@ -74,7 +120,7 @@ fn write_and_kill(hub: Hub, writers: &mut [Writer], writes: u64) -> tempfile::Te
                 scope.spawn(move || writer.run(&client, progress))
             })
             .collect();
-        progress.await_writes(writes);
+        await_moment(&progress);
         progress.announce_kill();
         let folder = hub.kill();
         for thread in threads {

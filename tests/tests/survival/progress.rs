@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 /// A hub that acknowledges nothing for so long has a fault of another kind.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Short beside the shortest thing that is waited for.
+const LOOK_EVERY: Duration = Duration::from_micros(300);
+
 #[derive(Default)]
 pub(crate) struct Progress {
     writes: Mutex<u64>,
@@ -31,6 +34,15 @@ impl Progress {
             assert!(!left.is_zero(), "stuck at {} of {target} acknowledged writes", *writes);
             let woken = self.written.wait_timeout(writes, left);
             writes = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Waits until this is seen, while the writers go on.
+    pub(crate) fn await_sight(&self, what: &str, mut seen: impl FnMut() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !seen() {
+            assert!(Instant::now() < deadline, "never seen: {what}");
+            std::thread::sleep(LOOK_EVERY);
         }
     }
 
