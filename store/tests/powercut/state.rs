@@ -5,7 +5,7 @@ use std::io::Read as _;
 
 use store::{Database, Direction, Error, IdRange, Seq, Store};
 
-/// Databases, feeds, leaves with their bodies and attachments, local documents, settings.
+/// Databases, feeds, leaves with their bodies and attachments, purges, local documents, settings.
 pub(crate) fn of(store: &Store) -> Result<String, Error> {
     let mut text = String::new();
     for database in store.databases() {
@@ -19,10 +19,12 @@ fn describe(database: &Database, text: &mut String) -> Result<(), Error> {
     let info = database.info()?;
     let _ = writeln!(
         text,
-        " counts {} {} {}, security {:?}, limit {}",
+        " counts {} {} {}, external {}, purges {}, security {:?}, limit {}",
         info.doc_count,
         info.doc_del_count,
         info.update_seq.seq.0,
+        info.sizes.external,
+        info.purge_seq.seq.0,
         database.security()?,
         database.revs_limit()?
     );
@@ -47,6 +49,9 @@ fn describe(database: &Database, text: &mut String) -> Result<(), Error> {
                     let _ = writeln!(text, "   {} {right}", attachment.name);
                 }
             }
+        }
+        for (seq, purge) in snapshot.purges(0, usize::MAX)? {
+            let _ = writeln!(text, " purge {seq} {} {:?}", purge.id, purge.revs);
         }
         let range = IdRange { start: None, end: None, direction: Direction::Ascending };
         for local in snapshot.locals(&range, 0, usize::MAX)? {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use store::{
-    Content, CopyFile, Database, DbName, DocId, Edit, Error, Millis, NewAttachment, Store,
+    Content, CopyFile, Database, DbName, DocId, Edit, Error, Lineage, Millis, NewAttachment, Purge,
+    Store,
 };
 
 use super::support::{Random, options, put};
@@ -24,6 +25,16 @@ pub(crate) enum Step {
         attachment: Option<usize>,
     },
     Tombstone {
+        database: u64,
+        doc: u64,
+    },
+    /// Purges the winner of a document, whether it is a tombstone or not, and of another.
+    Purge {
+        database: u64,
+        docs: [u64; 2],
+    },
+    /// Gives a document a second leaf.
+    Branch {
         database: u64,
         doc: u64,
     },
@@ -55,7 +66,7 @@ pub(crate) fn steps(seed: u64, count: u64, filling: bool) -> Vec<Step> {
     let mut steps: Vec<_> = (0..DATABASES).map(Step::Create).collect();
     for number in 0..count {
         let database = random.below(DATABASES);
-        let step = match random.below(24) {
+        let step = match random.below(28) {
             0 => {
                 steps.push(Step::Delete(database));
                 Step::Create(database)
@@ -68,6 +79,8 @@ pub(crate) fn steps(seed: u64, count: u64, filling: bool) -> Vec<Step> {
             8 => Step::RevsLimit(database),
             9 | 10 => Step::Local { database, id: random.below(4) },
             11 => Step::Tombstone { database, doc: random.below(DOCS) },
+            24..27 => Step::Purge { database, docs: [random.below(DOCS), random.below(DOCS)] },
+            27 => Step::Branch { database, doc: random.below(DOCS) },
             kind => {
                 let docs = (0..1 + random.below(3)).map(|_| random.below(DOCS)).collect();
                 let attachment = match kind {
@@ -133,8 +146,23 @@ impl<'a> Runner<'a> {
             Step::Tombstone { database, doc } => {
                 let database = self.database(*database);
                 let mut edit = edit(&database, *doc, "{}");
-                edit.deleted = matches!(&edit.lineage, store::Lineage::Child(Some(_)));
+                edit.deleted = matches!(&edit.lineage, Lineage::Child(Some(_)));
                 write(&database, vec![edit], number);
+            }
+            Step::Purge { database, docs } => {
+                let database = self.database(*database);
+                let purges = docs.iter().filter_map(|doc| {
+                    let id = doc_id(*doc);
+                    let head = database.read(|snapshot| snapshot.head(&id)).expect("read")?;
+                    Some(Purge { id, revs: vec![head.rev] })
+                });
+                database.purge(purges.collect()).expect("purged");
+            }
+            Step::Branch { database, doc } => {
+                let path = vec![format!("1-{number}").parse().expect("a revision")];
+                let mut edit = put(doc_id(*doc).as_str(), None, &body(number, 100));
+                edit.lineage = Lineage::Path(path);
+                write(&self.database(*database), vec![edit], number);
             }
             Step::Local { database, id } => {
                 let id = format!("_local/{id}").parse().expect("a local id");
@@ -207,8 +235,12 @@ fn name(number: u64) -> DbName {
     format!("db-{number}").parse().expect("a name")
 }
 
+fn doc_id(number: u64) -> DocId {
+    format!("doc-{number}").parse().expect("an id")
+}
+
 fn edit(database: &Database, doc: u64, body: &str) -> Edit {
-    let id: DocId = format!("doc-{doc}").parse().expect("an id");
+    let id = doc_id(doc);
     let head = database.read(|snapshot| snapshot.head(&id)).expect("read");
     put(id.as_str(), head.filter(|head| !head.deleted).map(|head| head.rev), body)
 }
