@@ -51,8 +51,16 @@ impl Database {
     /// held, and may take its time.
     ///
     /// # Errors
-    /// [`Error::Closing`] where `progress` broke off, or as [`Self::compact`].
+    /// [`Error::Closing`] where `progress` broke off, [`Error::NoDatabase`] when it was deleted
+    /// meanwhile, or as [`Self::compact`].
     pub fn compact_while(
+        &self,
+        progress: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        self.try_compact(progress).map_err(|error| self.unless_deleted(error))
+    }
+
+    fn try_compact(
         &self,
         progress: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
     ) -> Result<(), Error> {

@@ -173,6 +173,13 @@ impl Database {
         Ok(())
     }
 
+    /// The error, unless the reason is that the files were taken away. Waits for a deletion that is under
+    /// way: its files go before it is called deleted.
+    pub(super) fn unless_deleted(&self, error: Error) -> Error {
+        let _deleting = lock(&self.slot);
+        if self.is_deleted() { Error::NoDatabase } else { error }
+    }
+
     pub(crate) fn last_use(&self) -> u64 {
         self.last_use.load(Ordering::Relaxed)
     }
