@@ -1,20 +1,25 @@
 //! An engine that fails on cue, around one that does not: for tests of what callers then do.
 
+mod rows;
 mod tests;
+mod transactions;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use self::rows::FaultyRows;
 use super::{DiskEngine, Engine, Rows, RowsMut};
 use crate::Error;
 
-/// When operations fail: each n-th of them, whatever it is.
+/// When operations fail: each n-th of them, whatever it is, or the n-th with a row in each write.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     /// 0 fails none.
     every: AtomicU64,
     operations: AtomicU64,
+    /// Which one with a row fails; 0 fails none.
+    row: AtomicU64,
     struck: AtomicU64,
 }
 
@@ -22,6 +27,11 @@ impl Faults {
     /// From now on each operation of that number fails; 0 ends it.
     pub(crate) fn fail_every(&self, every: u64) {
         self.every.store(every, Ordering::Relaxed);
+    }
+
+    /// From now on the operation of this number with a row fails in each write; 0 ends it.
+    pub(crate) fn fail_at_row(&self, row: u64) {
+        self.row.store(row, Ordering::Relaxed);
     }
 
     /// How many operations have failed.
@@ -34,17 +44,25 @@ impl Faults {
         let number = self.operations.fetch_add(1, Ordering::Relaxed) + 1;
         match self.every.load(Ordering::Relaxed) {
             0 => Ok(()),
-            every if number.is_multiple_of(every) => {
-                self.struck.fetch_add(1, Ordering::Relaxed);
-                let source = std::io::Error::other("a fault on cue");
-                Err(Error::Io { action: "do what was asked", source })
-            }
+            every if number.is_multiple_of(every) => self.fail(),
             _ => Ok(()),
         }
     }
+
+    /// An operation with a row begins, the n-th of its write.
+    fn strike_row(&self, number: u64) -> Result<(), Error> {
+        if self.row.load(Ordering::Relaxed) == number { self.fail() } else { Ok(()) }
+    }
+
+    fn fail(&self) -> Result<(), Error> {
+        self.struck.fetch_add(1, Ordering::Relaxed);
+        let source = std::io::Error::other("a fault on cue");
+        Err(Error::Io { action: "do what was asked", source })
+    }
 }
 
-/// An engine whose operations fail on cue: reading, beginning a write, making it durable, settling.
+/// An engine whose operations fail on cue: reading, beginning a write, each row of it, making it durable,
+/// settling.
 #[derive(Debug)]
 pub(crate) struct FaultyEngine {
     engine: DiskEngine,
@@ -69,7 +87,7 @@ impl Engine for FaultyEngine {
     ) -> Result<(), Error> {
         self.faults.strike()?;
         self.engine.write(&mut |rows| {
-            change(rows)?;
+            change(&mut FaultyRows::new(rows, &self.faults))?;
             self.faults.strike()
         })
     }
