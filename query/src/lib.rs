@@ -12,6 +12,8 @@
 
 mod collation;
 mod document;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod mango;
 mod value;
 

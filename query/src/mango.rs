@@ -9,4 +9,6 @@ mod selector;
 
 pub use self::error::SelectorError;
 pub(crate) use self::path::{Found, Path};
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::selector::LEVELS_MAX;
 pub use self::selector::Selector;

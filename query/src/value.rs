@@ -262,6 +262,13 @@ mod tests {
     }
 
     #[test]
+    fn digits_are_read_as_the_nearest_number() {
+        let text = "18446744073718446744073709551615";
+        let nearest = text.parse().map(|number| Value::Number(Number::Float(number)));
+        assert_eq!(Value::parse(text, 0).ok(), nearest.ok());
+    }
+
+    #[test]
     fn refuses() {
         for text in ["", "{", "[1,]", "{}x", r#"{"a"}"#] {
             assert!(Value::parse(text, LEVELS_MAX).is_err(), "{text}");

@@ -10,20 +10,12 @@ pub use document::document;
 pub use rev::rev;
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::path::Path;
+#[path = "../../fuzz/check_seeds.rs"]
+mod check_seeds;
 
-    /// Runs a target on every seed that lies in its folder.
-    fn check(name: &str, target: fn(&[u8])) {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds").join(name);
-        let seeds: Vec<_> =
-            fs::read_dir(&folder).unwrap().map(|seed| seed.unwrap().path()).collect();
-        assert!(!seeds.is_empty(), "no seeds in {}", folder.display());
-        for seed in seeds {
-            target(&fs::read(&seed).unwrap());
-        }
-    }
+#[cfg(test)]
+mod tests {
+    use super::check_seeds::check;
 
     #[test]
     fn seeds_of_documents() {

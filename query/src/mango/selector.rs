@@ -12,7 +12,7 @@ use crate::value::Value;
 pub struct Selector(Option<Condition>);
 
 /// Levels of a selector's JSON.
-const LEVELS_MAX: usize = 128;
+pub(crate) const LEVELS_MAX: usize = 128;
 
 impl Selector {
     /// Parses a selector's JSON text. `{}` matches every document.
