@@ -18,6 +18,7 @@ pub(crate) use self::cors::{Cors, CorsRules, Trust};
 pub(crate) use self::obeyed::{Maintenance, Obeyed, SessionSettings};
 use crate::config::Config;
 use crate::data_dir::folder_of;
+use crate::file_error::FileError;
 
 /// Section → key → value.
 pub(crate) type Settings = BTreeMap<String, BTreeMap<String, String>>;
@@ -109,16 +110,8 @@ pub(crate) enum Persist {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CouchConfigError {
     /// The file system refused.
-    #[error("could not {action} {}", path.display())]
-    Io {
-        /// What was being done.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// What the file holds are no settings.
     #[error("{} is damaged; put it back from a backup, or move it away", .0.display())]
     Damaged(PathBuf),
@@ -272,7 +265,7 @@ impl CouchConfig {
             file.persist(&self.file)?;
             File::open(folder)?.sync_all()
         };
-        write().map_err(failed("write", &self.file))
+        Ok(write().map_err(FileError::at("write", &self.file))?)
     }
 
     fn written(&self) -> MutexGuard<'_, Written> {
@@ -287,7 +280,7 @@ fn read(file: &Path) -> Result<Settings, CouchConfigError> {
             serde_json::from_slice(&text).map_err(|_| CouchConfigError::Damaged(file.into()))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Settings::new()),
-        Err(source) => Err(failed("read", file)(source)),
+        Err(error) => Err(FileError::at("read", file)(error).into()),
     }
 }
 
@@ -310,11 +303,6 @@ fn check(section: &str, key: &str, value: &str) -> Result<(), CouchConfigError> 
         return refused("Invalid configuration value");
     }
     Ok(())
-}
-
-fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> CouchConfigError {
-    let path = path.to_path_buf();
-    move |source| CouchConfigError::Io { action, path, source }
 }
 
 #[cfg(test)]

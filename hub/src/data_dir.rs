@@ -1,9 +1,10 @@
 //! The directory that holds everything a hub knows.
 
 use std::fs::Permissions;
-use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+
+use crate::file_error::FileError;
 
 /// A data directory that exists and that nobody else may look into.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,16 +17,8 @@ const OWNER_ONLY: u32 = 0o700;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DataDirError {
     /// The file system refused.
-    #[error("could not {action} {}", path.display())]
-    Io {
-        /// What was being done.
-        action: &'static str,
-        /// The directory.
-        path: PathBuf,
-        /// The reason.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// Somebody else's directory.
     #[error("{} belongs to another user", .0.display())]
     Foreign(PathBuf),
@@ -34,17 +27,16 @@ pub(crate) enum DataDirError {
 impl DataDir {
     /// Makes the directory where there is none, and closes it to others.
     pub(crate) fn prepare(path: &Path) -> Result<Self, DataDirError> {
-        let io =
-            |action| move |source| DataDirError::Io { action, path: path.to_path_buf(), source };
-        store::make_private_folder(path).map_err(io("make"))?;
-        let dir = path.canonicalize().map_err(io("find"))?;
-        let metadata = dir.metadata().map_err(io("look at"))?;
+        let failed = |action| FileError::at(action, path);
+        store::make_private_folder(path).map_err(failed("make"))?;
+        let dir = path.canonicalize().map_err(failed("find"))?;
+        let metadata = dir.metadata().map_err(failed("look at"))?;
         if metadata.uid() != rustix::process::geteuid().as_raw() {
             return Err(DataDirError::Foreign(dir));
         }
         if metadata.mode() & 0o077 != 0 {
             let private = Permissions::from_mode(OWNER_ONLY);
-            std::fs::set_permissions(&dir, private).map_err(io("close to others"))?;
+            std::fs::set_permissions(&dir, private).map_err(failed("close to others"))?;
         }
         Ok(Self(dir))
     }
@@ -122,6 +114,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         std::fs::write(&path, "").unwrap();
-        assert!(matches!(DataDir::prepare(&path), Err(DataDirError::Io { action: "make", .. })));
+        let error = DataDir::prepare(&path).unwrap_err();
+        assert!(matches!(error, DataDirError::File(FileError { action: "make", .. })), "{error}");
     }
 }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::data_dir::DataDir;
+use crate::file_error::FileError;
 
 /// Longest path of a socket, in bytes: macOS takes 103, Linux 107.
 const SOCKET_PATH_BYTES_MAX: usize = 100;
@@ -31,16 +32,8 @@ pub(crate) struct HubJson {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DiscoveryError {
     /// The file system refused.
-    #[error("could not {action} {}", path.display())]
-    Io {
-        /// What was being done.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// Somebody else made a directory where ours belongs.
     #[error("{} belongs to another user or is open to others", .0.display())]
     Foreign(PathBuf),
@@ -63,7 +56,7 @@ impl RuntimeDir {
         let link = link(data_dir);
         let left = Self { dir: link.clone(), link: link.clone() };
         if link.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink()) {
-            fs::remove_file(&link).map_err(io_error("remove", &link))?;
+            fs::remove_file(&link).map_err(FileError::at("remove", &link))?;
         }
         let mut outcome = Err(DiscoveryError::NoPlace);
         for dir in candidates(data_dir, &Environment::read()) {
@@ -75,7 +68,7 @@ impl RuntimeDir {
         let dir = outcome?;
         if dir != link {
             left.release();
-            symlink(&dir, &link).map_err(io_error("link", &link))?;
+            symlink(&dir, &link).map_err(FileError::at("link", &link))?;
         }
         Ok(Self { dir, link })
     }
@@ -85,14 +78,14 @@ impl RuntimeDir {
         let socket = self.dir.join(SOCKET);
         match fs::remove_file(&socket) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(io_error("remove", &socket)(error));
+                return Err(FileError::at("remove", &socket)(error).into());
             }
             _ => {}
         }
-        let listener = UnixListener::bind(&socket).map_err(io_error("listen on", &socket))?;
+        let listener = UnixListener::bind(&socket).map_err(FileError::at("listen on", &socket))?;
         let private = Permissions::from_mode(0o600);
-        fs::set_permissions(&socket, private).map_err(io_error("close to others", &socket))?;
-        listener.set_nonblocking(true).map_err(io_error("listen on", &socket))?;
+        fs::set_permissions(&socket, private).map_err(FileError::at("close to others", &socket))?;
+        listener.set_nonblocking(true).map_err(FileError::at("listen on", &socket))?;
         Ok(listener)
     }
 
@@ -114,7 +107,7 @@ impl RuntimeDir {
                 tracing::error!(path = %path.display(), "not written: the disk is full");
                 Ok(())
             }
-            written => written.map_err(io_error("write", &path)),
+            written => Ok(written.map_err(FileError::at("write", &path))?),
         }
     }
 
@@ -179,22 +172,17 @@ fn candidates(data_dir: &DataDir, environment: &Environment) -> Vec<PathBuf> {
 fn own(dir: &Path) -> Result<(), DiscoveryError> {
     match DirBuilder::new().mode(0o700).create(dir) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(io_error("make", dir)(error));
+            return Err(FileError::at("make", dir)(error).into());
         }
         _ => {}
     }
-    let metadata = dir.symlink_metadata().map_err(io_error("look at", dir))?;
+    let metadata = dir.symlink_metadata().map_err(FileError::at("look at", dir))?;
     let ours = metadata.is_dir() && metadata.uid() == rustix::process::geteuid().as_raw();
     if ours && metadata.mode() & 0o077 == 0 {
         Ok(())
     } else {
         Err(DiscoveryError::Foreign(dir.into()))
     }
-}
-
-fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DiscoveryError {
-    let path = path.to_path_buf();
-    move |source| DiscoveryError::Io { action, path, source }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::data_dir::folder_of;
+use crate::file_error::FileError;
 
 /// Bits that let anybody but the owner read or write a file.
 const OTHERS: u32 = 0o077;
@@ -52,16 +53,8 @@ pub(crate) enum KeyFileError {
     #[error("could not get random bytes: {0}")]
     Random(String),
     /// The file system refused.
-    #[error("could not {action} {}", path.display())]
-    Io {
-        /// What was being done.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// Somebody else's file.
     #[error("{} belongs to another user", .0.display())]
     Foreign(PathBuf),
@@ -73,23 +66,13 @@ pub(crate) enum KeyFileError {
     Damaged(PathBuf),
 }
 
-impl KeyFileError {
-    fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_path_buf();
-        move |source| Self::Io { action, path, source }
-    }
-}
-
 /// Reads the key in a file.
 ///
 /// # Errors
 /// Whenever the file is not exactly what this module wrote, its owner and permissions included.
 pub(crate) fn read(path: &Path) -> Result<Key, KeyFileError> {
-    open(path)?.ok_or_else(|| KeyFileError::Io {
-        action: "read",
-        path: path.into(),
-        source: io::ErrorKind::NotFound.into(),
-    })
+    let missing = || FileError::at("read", path)(io::ErrorKind::NotFound.into());
+    Ok(open(path)?.ok_or_else(missing)?)
 }
 
 /// Reads the key in a file, making one where there is no file; the second is whether it was made.
@@ -98,7 +81,7 @@ pub(crate) fn read_or_make(path: &Path) -> Result<(Key, bool), KeyFileError> {
         return Ok((key, false));
     }
     let key = Key::random()?;
-    write(path, &key).map_err(KeyFileError::io("write", path))?;
+    write(path, &key).map_err(FileError::at("write", path))?;
     Ok((key, true))
 }
 
@@ -107,9 +90,9 @@ fn open(path: &Path) -> Result<Option<Key>, KeyFileError> {
     let file = match OpenOptions::new().read(true).custom_flags(nofollow).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(KeyFileError::io("read", path)(error)),
+        Err(error) => return Err(FileError::at("read", path)(error).into()),
     };
-    let metadata = file.metadata().map_err(KeyFileError::io("read", path))?;
+    let metadata = file.metadata().map_err(FileError::at("read", path))?;
     if metadata.uid() != rustix::process::geteuid().as_raw() {
         return Err(KeyFileError::Foreign(path.into()));
     }
@@ -121,7 +104,7 @@ fn open(path: &Path) -> Result<Option<Key>, KeyFileError> {
     match file.take(FILE_BYTES_MAX).read_to_string(&mut text) {
         Ok(_) => Key::from_text(text.trim_end_matches('\n')).map(Some).ok_or_else(damaged),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(damaged()),
-        Err(error) => Err(KeyFileError::io("read", path)(error)),
+        Err(error) => Err(FileError::at("read", path)(error).into()),
     }
 }
 
@@ -183,6 +166,6 @@ mod tests {
         assert!(read(&path).is_ok());
         let link = folder.path().join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        assert!(matches!(read_or_make(&link), Err(KeyFileError::Io { .. })));
+        assert!(matches!(read_or_make(&link), Err(KeyFileError::File(_))));
     }
 }

@@ -6,6 +6,7 @@
 mod access;
 mod app;
 mod backup;
+mod causes;
 mod cli;
 mod clock;
 mod compaction;
@@ -14,6 +15,7 @@ mod control;
 mod couch_config;
 mod data_dir;
 mod discovery;
+mod file_error;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod http;

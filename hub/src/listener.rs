@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -205,23 +206,9 @@ async fn accept(app: Arc<App>, socket: Socket, door: Door, room: Room) {
         let told = std::mem::replace(&mut refused, failed);
         match accepted {
             None => return,
-            Some((permit, Ok(Stream::Tcp(stream)))) => {
-                tokio::spawn(serve(
-                    Arc::clone(&app),
-                    door.clone(),
-                    stream,
-                    room.guests.enter(),
-                    permit,
-                ));
-            }
+            Some((permit, Ok(Stream::Tcp(stream)))) => begin(&app, &door, &room, permit, stream),
             Some((permit, Ok(Stream::Unix(stream)))) if is_ours(&stream) => {
-                tokio::spawn(serve(
-                    Arc::clone(&app),
-                    door.clone(),
-                    stream,
-                    room.guests.enter(),
-                    permit,
-                ));
+                begin(&app, &door, &room, permit, stream);
             }
             Some((_, Ok(Stream::Unix(_)))) => {
                 tracing::warn!("another user tried the control socket; refused");
@@ -234,6 +221,15 @@ async fn accept(app: Arc<App>, socket: Socket, door: Door, room: Room) {
             }
         }
     }
+}
+
+/// Serves a connection beside all others.
+fn begin<S>(app: &Arc<App>, door: &Door, room: &Room, permit: OwnedSemaphorePermit, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let entered = room.guests.enter();
+    tokio::spawn(serve(Arc::clone(app), door.clone(), stream, entered, permit));
 }
 
 /// Whether the program at the other end runs as our own user, or as root, who can be any.

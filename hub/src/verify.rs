@@ -6,6 +6,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use store::{OutputError, Store};
 
+use crate::causes::with_causes;
 use crate::http::{Call, HttpError, Reply, sink};
 
 /// What was found in one database.
@@ -29,7 +30,7 @@ pub(crate) fn verify(
         let findings = match database.verify() {
             Ok(findings) => findings,
             Err(store::Error::NoDatabase) => continue,
-            Err(error) => vec![explain(&error)],
+            Err(error) => vec![with_causes(&error)],
         };
         told(Verdict { database: database.name().to_string(), findings })?;
     }
@@ -47,15 +48,4 @@ pub(crate) async fn serve(call: Call) -> Result<Reply, HttpError> {
         };
         verify(&app.store, line).map_err(OutputError::Sink)
     }))
-}
-
-/// An error with its causes, in one line.
-fn explain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

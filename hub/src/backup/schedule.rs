@@ -13,8 +13,10 @@ use super::files::{self, Partial};
 use super::restore::{RestoreError, check};
 use super::write;
 use crate::app::App;
+use crate::causes::with_causes;
 use crate::clock;
 use crate::config::BackupConfig;
+use crate::file_error::FileError;
 
 /// How long after a failure the next try comes, at the latest.
 const RETRY_AFTER: Duration = Duration::from_secs(3600);
@@ -48,16 +50,8 @@ struct Made {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ScheduleError {
     /// The folder cannot be used.
-    #[error("could not {action} {}", path.display())]
-    Folder {
-        /// What was being done.
-        action: &'static str,
-        /// The folder or file.
-        path: PathBuf,
-        /// The reason.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Folder(#[from] FileError),
     /// It could not be written.
     #[error("could not write the backup")]
     Write(#[from] OutputError),
@@ -178,7 +172,7 @@ fn make_one(app: &App) {
         }
         Err(_) if stopping() => {}
         Err(error) => {
-            let reason = chain(&error);
+            let reason = with_causes(&error);
             tracing::error!(error = %reason, "no backup could be made");
             app.backups.last().failed = Some((now, reason));
         }
@@ -192,29 +186,25 @@ pub(super) fn make(
     now: Millis,
     stopping: &dyn Fn() -> bool,
 ) -> Result<(PathBuf, u64), ScheduleError> {
-    let failed = |action, path: &Path| {
-        let path = path.to_owned();
-        move |source| ScheduleError::Folder { action, path, source }
-    };
     // Only the last folder is made: where the others are missing, a disk is not there.
     if !place.folder.is_dir() {
         let mut folder = fs::DirBuilder::new();
         std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
-        folder.create(place.folder).map_err(failed("make", place.folder))?;
+        folder.create(place.folder).map_err(FileError::at("make", place.folder))?;
     }
     let file = place.folder.join(files::file_name(now));
-    let mut partial = Partial::begin(&file).map_err(failed("write", &file))?;
+    let mut partial = Partial::begin(&file).map_err(FileError::at("write", &file))?;
     let mut out = BufWriter::new(Stoppable { out: partial.file(), stopping });
     let written = write(place.store, &place.settings, &place.scratch, now, &mut out)?;
     out.flush().map_err(OutputError::Sink)?;
     drop(out);
-    let read_back = partial.read_back().map_err(failed("read back", &file))?;
+    let read_back = partial.read_back().map_err(FileError::at("read back", &file))?;
     let found = check(BufReader::new(Stoppable { out: read_back, stopping }))?;
     if found != written {
         return Err(RestoreError::Damaged("not everything came back".into()).into());
     }
-    let bytes = partial.keep().map_err(failed("keep", &file))?;
-    files::prune(place.folder, keep, now).map_err(failed("tidy", place.folder))?;
+    let bytes = partial.keep().map_err(FileError::at("keep", &file))?;
+    files::prune(place.folder, keep, now).map_err(FileError::at("tidy", place.folder))?;
     Ok((file, bytes))
 }
 
@@ -246,17 +236,6 @@ impl<R: io::Read> io::Read for Stoppable<'_, R> {
         self.go_on()?;
         self.out.read(buffer)
     }
-}
-
-/// An error with all its causes, for people.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

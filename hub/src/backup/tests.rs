@@ -8,6 +8,7 @@ use store::{Content, DbName, Edit, Intake, Lineage, Millis, NewAttachment, Optio
 use super::restore::RestoreError;
 use super::schedule::{Place, ScheduleError, make};
 use super::{Summary, check, files, restore, write};
+use crate::file_error::FileError;
 
 const OPTIONS: Options = Options { writer_threads: 0, open_databases_max: 4, device: [7; 32] };
 
@@ -213,7 +214,10 @@ fn scheduled_backups_are_read_back_before_old_ones_go() {
     assert_eq!(names(), [4, 3]);
     let missing = folder.path().join("not/there");
     let refused = make(&place(&missing), 1, Millis(5 * DAY), &|| false);
-    assert!(matches!(refused, Err(ScheduleError::Folder { action: "make", .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(ScheduleError::Folder(FileError { action: "make", .. }))),
+        "{refused:?}"
+    );
     // What was broken off goes with the next one that is whole.
     let partial = backups.join(format!("{}.partial", files::file_name(Millis(6 * DAY))));
     fs::write(&partial, "broken off").unwrap();

@@ -11,6 +11,7 @@ use store::{
 
 use super::reply::{self, Reply};
 use crate::access::AppsError;
+use crate::causes::with_causes;
 use crate::couch_config::CouchConfigError;
 use crate::key_file::KeyFileError;
 
@@ -247,17 +248,10 @@ fn store_parts(error: &Error, reason: String) -> (StatusCode, &'static str, Stri
 
 /// An error with all its causes, for the log.
 fn chain(error: &HttpError) -> String {
-    use std::error::Error as _;
-    let mut text = error.to_string();
-    if let HttpError::Internal { cause, .. } = error {
-        text = format!("{text}: {cause}");
+    match error {
+        HttpError::Internal { cause, .. } => format!("{error}: {cause}"),
+        _ => with_causes(error),
     }
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 impl From<AppsError> for HttpError {
@@ -274,8 +268,8 @@ impl From<CouchConfigError> for HttpError {
     fn from(error: CouchConfigError) -> Self {
         match error {
             CouchConfigError::Refused(reason) => Self::BadRequest(reason.into()),
-            CouchConfigError::Io { action: _, source, .. } => {
-                Self::Internal { action: "keep a setting", cause: source.to_string() }
+            CouchConfigError::File(error) => {
+                Self::Internal { action: "keep a setting", cause: error.source.to_string() }
             }
             CouchConfigError::Damaged(_) => {
                 Self::Internal { action: "read the settings", cause: error.to_string() }

@@ -7,6 +7,7 @@ mod files;
 mod ledger;
 mod moments;
 mod progress;
+#[path = "../../../store/tests/support/random.rs"]
 mod random;
 mod writer;
 

@@ -1,4 +1,4 @@
-//! Choices that a seed repeats.
+//! Choices that a seed repeats. The suite `survival` of the crate `tests` makes them the same way.
 
 use std::hash::{BuildHasher as _, RandomState};
 
