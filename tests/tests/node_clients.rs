@@ -39,6 +39,11 @@ mod needs_node {
     }
 
     #[test]
+    fn pouchdb_server() {
+        run("pouchdb-server.test.mjs");
+    }
+
+    #[test]
     fn sync() {
         run("sync.test.mjs");
     }
