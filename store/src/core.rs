@@ -11,6 +11,7 @@ use event_listener::Event;
 use crate::activity::Tally;
 use crate::catalog::Catalog;
 use crate::engine::Backend;
+use crate::index::OpenIndexes;
 use crate::{Database, DbUuid, Error, Options};
 
 /// What all databases of a store share.
@@ -23,6 +24,7 @@ pub(crate) struct Core {
     /// Wakes after the next commit in any database.
     pub(crate) written: Event,
     pub(crate) tally: Tally,
+    pub(crate) indexes: OpenIndexes,
     open: Mutex<Vec<Weak<Database>>>,
     open_max: usize,
     uses: AtomicU64,
@@ -40,6 +42,7 @@ impl Core {
             writers: Writers::start(options.writer_threads),
             written: Event::new(),
             tally: Tally::default(),
+            indexes: OpenIndexes::new(options.open_databases_max),
             open: Mutex::default(),
             open_max: options.open_databases_max.max(1),
             uses: AtomicU64::new(0),

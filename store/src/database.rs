@@ -4,6 +4,7 @@ mod codec;
 mod commit;
 mod compact;
 mod files;
+mod index;
 mod open;
 mod partition;
 mod pending;
@@ -14,6 +15,7 @@ mod snapshot;
 mod verify;
 mod write;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
@@ -33,8 +35,8 @@ use crate::core::Core;
 use crate::engine::Counters;
 use crate::rev_tree::{BodyId, RevTree};
 use crate::{
-    Attachment, AttachmentWriter, DbName, DbUuid, Direction, DocId, Epoch, Error, Intake, LocalId,
-    MalformedSeq, Millis, RevId, Seq, UpdateSeq,
+    Attachment, AttachmentWriter, DbName, DbUuid, Direction, DocId, Epoch, Error, IndexFile,
+    IndexName, Intake, LocalId, MalformedSeq, Millis, RevId, Seq, UpdateSeq,
 };
 
 /// Revisions of a leaf's history that are kept unless `_revs_limit` says otherwise.
@@ -73,6 +75,7 @@ pub struct Database {
     /// Damage was met, and the log knows.
     refused: AtomicBool,
     files: Files,
+    indexes: Mutex<BTreeMap<IndexName, Arc<IndexFile>>>,
 }
 
 /// What a database says of itself.
@@ -184,6 +187,7 @@ impl Database {
             compacting: AtomicBool::new(false),
             refused: AtomicBool::new(false),
             files: Files::default(),
+            indexes: Mutex::default(),
         })
     }
 
@@ -278,7 +282,8 @@ impl Database {
             doc_del_count: counters.docs_deleted,
             update_seq: self.seq(Seq(counters.update_seq)),
             purge_seq: self.seq(Seq(counters.purge_seq)),
-            sizes: Sizes::of(engine.bytes_on_disk(), used, &counters),
+            sizes: Sizes::of(engine.bytes_on_disk(), used, &counters)
+                .with_indexes(self.index_bytes()),
             created: self.created,
             compact_running: self.compacting.load(Ordering::Acquire),
             partitioned: self.is_partitioned()?,

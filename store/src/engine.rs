@@ -15,7 +15,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 pub(crate) use backend::{ATTACHMENTS, Backend, FIRST_GENERATION, file_name, sync_folder};
-pub(crate) use disk::DiskEngine;
+pub(crate) use disk::{DiskEngine, opening};
 #[cfg(test)]
 pub(crate) use faulty::{Faults, FaultyEngine};
 pub(crate) use schema::PARTITIONED;

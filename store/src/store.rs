@@ -193,6 +193,12 @@ impl Store {
         self.core.written.listen()
     }
 
+    /// Closes the files of indexes that were not used since the last call: whoever calls it now and
+    /// then holds nothing open that nobody asks for.
+    pub fn close_unused_indexes(&self) {
+        self.core.indexes.close_unused();
+    }
+
     /// Lets the writes in flight finish, then closes every file. Later writes fail with
     /// [`Error::Closing`].
     pub fn close(&self) {

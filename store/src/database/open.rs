@@ -127,7 +127,10 @@ impl Database {
     /// Closes the file unless somebody uses it; `true` when it is closed.
     pub(crate) fn close_if_idle(&self) -> Result<bool, Error> {
         let mut slot = lock(&self.slot);
-        let Some(engine) = &slot.engine else { return Ok(true) };
+        let Some(engine) = &slot.engine else {
+            self.close_idle_indexes();
+            return Ok(true);
+        };
         if Arc::strong_count(engine) > 1 {
             return Ok(false);
         }
@@ -136,6 +139,7 @@ impl Database {
             slot.clean = true;
         }
         slot.engine = None;
+        self.close_idle_indexes();
         Ok(true)
     }
 
@@ -169,6 +173,7 @@ impl Database {
             slot.engine = None;
             self.deleted.store(true, Ordering::Release);
         }
+        self.retire_indexes();
         self.updated.notify(usize::MAX);
         Ok(())
     }

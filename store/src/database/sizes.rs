@@ -11,12 +11,12 @@ const STALE_ROW_BYTES: u64 = 70;
 /// Sizes of a database in bytes, as CouchDB counts them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sizes {
-    /// On disk, attachments and the write-ahead log included.
+    /// On disk, attachments, indexes and the write-ahead log included.
     pub file: u64,
     /// Of all leaves with their attachments, uncompressed; an attachment counts for each that has it.
     pub external: u64,
     /// Of what compaction would keep, never more than `file`. Estimated until it runs: it is known
-    /// what lies in the pages, not how full each of them is.
+    /// what lies in the pages, not how full each of them is. Indexes are left as they are.
     pub active: u64,
 }
 
@@ -41,6 +41,11 @@ impl Sizes {
             external: leaf_bytes + decoded,
             active: (used + in_files).saturating_sub(dropped).min(file),
         }
+    }
+
+    /// The same with what all indexes take.
+    pub(super) fn with_indexes(self, bytes: u64) -> Self {
+        Self { file: self.file + bytes, active: self.active + bytes, ..self }
     }
 }
 

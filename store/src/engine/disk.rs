@@ -250,7 +250,7 @@ impl Drop for DiskEngine {
 }
 
 /// SQLite's errors where files are opened. It does not say why it could not; the system does.
-fn opening(action: &'static str, path: &Path) -> impl Fn(rusqlite::Error) -> Error {
+pub(crate) fn opening(action: &'static str, path: &Path) -> impl Fn(rusqlite::Error) -> Error {
     move |error| match (error.sqlite_error_code(), File::open(path)) {
         (Some(ErrorCode::CannotOpen), Err(reason)) => Error::io(action)(reason),
         // It was there a moment ago, and is there now: handles come and go.

@@ -1,0 +1,101 @@
+//! The indexes of a database.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::Database;
+use crate::core::lock;
+use crate::index::remove_file;
+use crate::{Error, IndexFile, IndexName};
+
+/// The folder for indexes within a database's folder.
+const INDEXES: &str = "indexes";
+
+impl Database {
+    /// One of its indexes; made, and empty, where there is none of that name. The file stays open only
+    /// while it is used.
+    ///
+    /// # Errors
+    /// [`Error::NoDatabase`], or any other of [`Error`].
+    pub fn index(&self, name: &IndexName) -> Result<Arc<IndexFile>, Error> {
+        let index = {
+            let mut indexes = lock(&self.indexes);
+            if self.is_deleted() {
+                return Err(Error::NoDatabase);
+            }
+            let make = || match self.index_folder() {
+                Some(folder) => IndexFile::on_disk(&self.core, folder.join(name.file_name())),
+                None => IndexFile::in_memory(&self.core),
+            };
+            Arc::clone(indexes.entry(name.clone()).or_insert_with(make))
+        };
+        match index.open() {
+            Err(_) if self.is_deleted() => Err(Error::NoDatabase),
+            opened => opened.map(|()| index),
+        }
+    }
+
+    /// The names of its indexes, in order; opens none.
+    ///
+    /// # Errors
+    /// Any of [`Error`].
+    pub fn indexes(&self) -> Result<Vec<IndexName>, Error> {
+        let Some(folder) = self.index_folder() else {
+            return Ok(lock(&self.indexes).keys().cloned().collect());
+        };
+        let io = Error::io("list indexes");
+        let mut names = Vec::new();
+        match fs::read_dir(folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            entries => {
+                for entry in entries.map_err(&io)? {
+                    let entry = entry.map_err(&io)?;
+                    names.extend(entry.file_name().to_str().and_then(IndexName::of_file));
+                }
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Removes an index, if it is there; whoever is reading it finishes.
+    ///
+    /// # Errors
+    /// Any of [`Error`].
+    pub fn remove_index(&self, name: &IndexName) -> Result<(), Error> {
+        let mut indexes = lock(&self.indexes);
+        if let Some(index) = indexes.remove(name) {
+            index.retire();
+        }
+        match self.index_folder() {
+            Some(folder) => remove_file(&folder.join(name.file_name())),
+            None => Ok(()),
+        }
+    }
+
+    /// Bytes that all indexes take on the disk.
+    pub(super) fn index_bytes(&self) -> u64 {
+        let Some(folder) = self.index_folder() else { return 0 };
+        let Ok(entries) = fs::read_dir(folder) else { return 0 };
+        entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|file| file.len()).sum()
+    }
+
+    /// Closes the files of indexes that nobody uses.
+    pub(super) fn close_idle_indexes(&self) {
+        for index in lock(&self.indexes).values() {
+            index.close_if_idle();
+        }
+    }
+
+    /// The database is deleted: refuses its indexes from now on.
+    pub(super) fn retire_indexes(&self) {
+        for index in std::mem::take(&mut *lock(&self.indexes)).into_values() {
+            index.retire();
+        }
+    }
+
+    fn index_folder(&self) -> Option<PathBuf> {
+        Some(self.core.backend.folder(self.uuid)?.join(INDEXES))
+    }
+}
