@@ -35,6 +35,36 @@ pub enum Number {
 }
 
 impl Number {
+    /// The sum; a float when it exceeds 128 bits.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Whole(one), Self::Whole(more)) => match one.checked_add(more) {
+                Some(sum) => Self::Whole(sum),
+                None => Self::Float(one as f64 + more as f64),
+            },
+            _ => Self::Float(self.to_float() + other.to_float()),
+        }
+    }
+
+    /// The square; a float when it exceeds 128 bits.
+    pub(crate) fn squared(self) -> Self {
+        match self {
+            Self::Whole(number) => match number.checked_mul(number) {
+                Some(square) => Self::Whole(square),
+                None => Self::Float(number as f64 * number as f64),
+            },
+            Self::Float(number) => Self::Float(number * number),
+        }
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "as a float has it")]
+    fn to_float(self) -> f64 {
+        match self {
+            Self::Whole(number) => number as f64,
+            Self::Float(number) => number,
+        }
+    }
+
     /// Which of two numbers is greater, exactly.
     #[must_use]
     pub fn compare(self, other: Self) -> Ordering {
@@ -50,9 +80,36 @@ impl Number {
     }
 }
 
+/// As JSON text, the way CouchDB writes it: a float has a fraction or an exponent, and the exponent begins
+/// where JavaScript's does. What JSON has no text for is null.
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(number) => write!(f, "{number}"),
+            Self::Float(number) if !number.is_finite() => f.write_str("null"),
+            Self::Float(number) if *number == 0.0 => f.write_str("0.0"),
+            Self::Float(number) if (1e-6..1e21).contains(&number.abs()) => {
+                let text = number.to_string();
+                f.write_str(&text)?;
+                f.write_str(if text.contains('.') { "" } else { ".0" })
+            }
+            Self::Float(number) => {
+                let text = format!("{number:e}");
+                let sign = if number.abs() < 1.0 { "e" } else { "e+" };
+                f.write_str(&text.replace('e', sign))
+            }
+        }
+    }
+}
+
 /// A float would round the whole number, so the float is cut into its whole part and the rest.
 #[allow(clippy::cast_possible_truncation, reason = "beyond 128 bits it stays at their ends")]
 fn compare_mixed(whole: i128, float: f64) -> Ordering {
+    /// One more than the greatest whole number of 128 bits with a sign.
+    const BEYOND: f64 = (1_u128 << 127) as f64;
+    if float >= BEYOND {
+        return Ordering::Less;
+    }
     let fraction = float.fract();
     whole
         .cmp(&(float.trunc() as i128))
@@ -60,7 +117,7 @@ fn compare_mixed(whole: i128, float: f64) -> Ordering {
 }
 
 /// Levels of arrays and objects within one another: as many as `store` accepts.
-const LEVELS_MAX: usize = store::json::DEPTH_MAX;
+pub(crate) const LEVELS_MAX: usize = store::json::DEPTH_MAX;
 
 impl<'a> Value<'a> {
     /// Reads JSON text of up to `levels` levels.
@@ -97,8 +154,7 @@ impl fmt::Display for Value<'_> {
         match self {
             Self::Null => f.write_str("null"),
             Self::Bool(value) => write!(f, "{value}"),
-            Self::Number(Number::Whole(number)) => write!(f, "{number}"),
-            Self::Number(Number::Float(number)) => write!(f, "{number:?}"),
+            Self::Number(number) => number.fmt(f),
             Self::String(text) => write_string(f, text),
             Self::Array(elements) => {
                 f.write_str("[")?;
@@ -139,7 +195,7 @@ struct Nested {
 
 /// Levels after which a new deserializer begins: one alone gives up at 128, and a stored document
 /// may have more.
-const RUN_MAX: usize = 100;
+pub(crate) const RUN_MAX: usize = 100;
 
 impl Nested {
     fn inner<E: Error>(self) -> Result<Self, E> {
@@ -281,6 +337,34 @@ mod tests {
     }
 
     #[test]
+    fn floats_are_written_as_couchdb_does() {
+        for (number, text) in [
+            (1.0, "1.0"),
+            (-0.5, "-0.5"),
+            (-0.0, "0.0"),
+            (1e20, "100000000000000000000.0"),
+            (1e21, "1e+21"),
+            (-1.5e300, "-1.5e+300"),
+            (1e-6, "0.000001"),
+            (1.25e-7, "1.25e-7"),
+            (0.1 + 0.2, "0.30000000000000004"),
+        ] {
+            assert_eq!(Number::Float(number).to_string(), text);
+            assert_eq!(text.parse::<f64>().unwrap(), number);
+        }
+    }
+
+    #[test]
+    fn sums_and_squares_stay_whole() {
+        use Number::{Float, Whole};
+        assert_eq!(Whole(i128::from(u64::MAX)).plus(Whole(1)), Whole(1 << 64));
+        assert_eq!(Whole(1).plus(Float(0.5)), Float(1.5));
+        assert_eq!(Whole(i128::MAX).plus(Whole(1)), Float(2_f64.powi(127)));
+        assert_eq!(Whole(-3).squared(), Whole(9));
+        assert_eq!(Whole(1 << 64).squared(), Float(2_f64.powi(128)));
+    }
+
+    #[test]
     fn sizes_are_compared_exactly() {
         use Number::{Float, Whole};
         for (one, other, expected) in [
@@ -290,6 +374,8 @@ mod tests {
             (Whole(9_007_199_254_740_993), Float(9_007_199_254_740_992.0), Ordering::Greater),
             (Whole(i128::from(u64::MAX)), Float(1e300), Ordering::Less),
             (Whole(i128::from(i64::MIN)), Float(-1e300), Ordering::Greater),
+            (Whole(i128::MAX), Float(2_f64.powi(127)), Ordering::Less),
+            (Whole(i128::MIN), Float(-2_f64.powi(127)), Ordering::Equal),
             (Float(0.0), Float(-0.0), Ordering::Equal),
         ] {
             assert_eq!(one.compare(other), expected, "{one:?} {other:?}");
