@@ -38,14 +38,19 @@ pub fn compare(one: &Value<'_>, other: &Value<'_>) -> Ordering {
 /// Strings that look the same to a person are equal, such as `é` in its two spellings.
 #[must_use]
 pub fn compare_strings(one: &str, other: &str) -> Ordering {
-    static ROOT: LazyLock<Option<CollatorBorrowed<'static>>> = LazyLock::new(|| {
-        Collator::try_new(CollatorPreferences::default(), CollatorOptions::default()).ok()
-    });
-    match &*ROOT {
+    match root() {
         Some(collator) => collator.compare(one, other),
         // The tables are compiled in: this is never so, which a test sees.
         None => one.cmp(other),
     }
+}
+
+/// The root collation.
+pub(crate) fn root() -> Option<&'static CollatorBorrowed<'static>> {
+    static ROOT: LazyLock<Option<CollatorBorrowed<'static>>> = LazyLock::new(|| {
+        Collator::try_new(CollatorPreferences::default(), CollatorOptions::default()).ok()
+    });
+    ROOT.as_ref()
 }
 
 fn first_difference(mut pairs: impl Iterator<Item = Ordering>) -> Ordering {

@@ -14,10 +14,12 @@ mod collation;
 mod document;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod index;
 mod mango;
 mod value;
 
 pub use collation::{compare, compare_strings};
 pub use document::{Document, NotADocument};
+pub use index::{Collation, CollationKey};
 pub use mango::{Selector, SelectorError};
 pub use value::{Number, Value};
