@@ -24,7 +24,7 @@ pub mod rev_tree;
 mod seq;
 pub mod stamp;
 mod store;
-mod varint;
+pub mod varint;
 
 pub use activity::Activity;
 pub use attachment::{

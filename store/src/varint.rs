@@ -3,7 +3,7 @@
 /// Writes seven bits a byte, least significant first; every byte but the last has its top bit set.
 ///
 /// Source: unsigned LEB128, at most ten bytes.
-pub(crate) fn write(out: &mut Vec<u8>, mut value: u64) {
+pub fn write(out: &mut Vec<u8>, mut value: u64) {
     while value > 0x7f {
         out.push((value & 0x7f) as u8 | 0x80);
         value >>= 7;
@@ -14,7 +14,7 @@ pub(crate) fn write(out: &mut Vec<u8>, mut value: u64) {
 /// Takes a number from the front of `bytes`; `None` when they end too soon or it exceeds 64 bits.
 ///
 /// Needless zero groups are read as what they mean, so a number has more than one spelling.
-pub(crate) fn read(bytes: &mut &[u8]) -> Option<u64> {
+pub fn read(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0_u64;
     for shift in (0..u64::BITS).step_by(7) {
         let (&byte, rest) = bytes.split_first()?;

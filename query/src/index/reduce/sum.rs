@@ -1,0 +1,139 @@
+//! `_sum`: numbers, arrays of numbers element by element, objects member by member.
+
+use std::borrow::Cow;
+
+use super::{ReduceError, Row, text, value};
+use crate::value::{Number, Value};
+
+const ERROR: &str = "builtin_reduce_error";
+
+const REASON: &str = "The _sum function requires that map values be numbers, \
+    arrays of numbers, or objects. Objects cannot be mixed with other \
+    data structures. Objects can be arbitrarily nested, provided that the values \
+    for all fields are themselves numbers, arrays of numbers, or objects.";
+
+/// From how many bytes on a sum has to be smaller than what it is of, and how many times.
+///
+/// Source: CouchDB's `reduce_limit_threshold` and `reduce_limit_ratio`.
+const LIMIT_BYTES: usize = 4906;
+const LIMIT_RATIO: usize = 2;
+
+/// Why there is no sum.
+enum Refusal<'a> {
+    /// One of the values says already that there is none.
+    Refused(Value<'a>),
+    /// This cannot be added.
+    Invalid(Value<'a>),
+}
+
+pub(super) fn reduce(rows: &[Row<'_>]) -> Result<Vec<u8>, ReduceError> {
+    let bytes = rows.iter().map(|row| row.key.len() + row.value.len()).sum();
+    sum(rows.iter().map(|row| Ok(row.value)), bytes)
+}
+
+pub(super) fn rereduce(reductions: &[&[u8]]) -> Result<Vec<u8>, ReduceError> {
+    let bytes = reductions.iter().map(|reduction| reduction.len()).sum();
+    sum(reductions.iter().map(|reduction| text(reduction)), bytes)
+}
+
+fn sum<'a>(
+    texts: impl Iterator<Item = Result<&'a str, ReduceError>>,
+    bytes: usize,
+) -> Result<Vec<u8>, ReduceError> {
+    let mut sum = Value::Number(Number::Whole(0));
+    for text in texts {
+        let text = text?;
+        // A sum may have more digits than a number that is read.
+        let more = match text.parse() {
+            Ok(number) => Value::Number(Number::Whole(number)),
+            Err(_) => value(text)?,
+        };
+        sum = match add(&more, sum) {
+            Ok(sum) => sum,
+            Err(Refusal::Refused(error)) => return Ok(write(&error)),
+            Err(Refusal::Invalid(cause)) => return Ok(write(&refuse(REASON, Some(cause)))),
+        };
+    }
+    let written = write(&sum);
+    if written.len() > LIMIT_BYTES && written.len() * LIMIT_RATIO > bytes {
+        let reason = format!(
+            "Reduce output must shrink more rapidly: input size: {bytes} output size: {}",
+            written.len()
+        );
+        return Ok(write(&refuse(&reason, None)));
+    }
+    Ok(written)
+}
+
+/// An object that stands in the place of a sum.
+fn refuse<'a>(reason: &'a str, cause: Option<Value<'a>>) -> Value<'a> {
+    let text = |text: &'a str| Value::String(Cow::Borrowed(text));
+    let mut members = vec![("error".into(), text(ERROR)), ("reason".into(), text(reason))];
+    members.extend(cause.map(|cause| ("caused_by".into(), cause)));
+    Value::Object(members)
+}
+
+fn add<'a>(more: &Value<'a>, sum: Value<'a>) -> Result<Value<'a>, Refusal<'a>> {
+    match (more, sum) {
+        (Value::Number(more), Value::Number(sum)) => Ok(Value::Number(sum.plus(*more))),
+        (Value::Array(more), Value::Array(sum)) => add_arrays(&sum, more),
+        (Value::Number(_), Value::Array(sum)) => add_arrays(&sum, std::slice::from_ref(more)),
+        (Value::Array(more), sum @ Value::Number(_)) => add_arrays(&[sum], more),
+        (Value::Object(members), sum) => {
+            let is_error = |(name, value): &(Cow<'_, str>, Value<'_>)| {
+                name == "error" && matches!(value, Value::String(text) if text == ERROR)
+            };
+            if members.iter().any(is_error) {
+                return Err(Refusal::Refused(more.clone()));
+            }
+            match sum {
+                Value::Number(Number::Whole(0)) => Ok(more.clone()),
+                Value::Object(sum) => add_objects(members.clone(), sum),
+                _ => Err(Refusal::Invalid(more.clone())),
+            }
+        }
+        _ => Err(Refusal::Invalid(more.clone())),
+    }
+}
+
+fn add_arrays<'a>(sum: &[Value<'a>], more: &[Value<'a>]) -> Result<Value<'a>, Refusal<'a>> {
+    let mut added = Vec::with_capacity(sum.len().max(more.len()));
+    for (place, pair) in sum.iter().zip(more).enumerate() {
+        let (Value::Number(sum), Value::Number(more)) = pair else {
+            return Err(Refusal::Invalid(Value::Array(sum_from(sum, place))));
+        };
+        added.push(Value::Number(sum.plus(*more)));
+    }
+    let longer = if sum.len() > more.len() { sum } else { more };
+    added.extend_from_slice(&longer[added.len()..]);
+    Ok(Value::Array(added))
+}
+
+fn sum_from<'a>(sum: &[Value<'a>], place: usize) -> Vec<Value<'a>> {
+    sum[place..].to_vec()
+}
+
+type Members<'a> = Vec<(Cow<'a, str>, Value<'a>)>;
+
+fn add_objects<'a>(mut more: Members<'a>, mut sum: Members<'a>) -> Result<Value<'a>, Refusal<'a>> {
+    more.sort_by(|(one, _), (other, _)| one.cmp(other));
+    sum.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let mut added = Members::with_capacity(more.len().max(sum.len()));
+    let mut sum = sum.into_iter().peekable();
+    for (name, value) in more {
+        while let Some(before) = sum.next_if(|(other, _)| *other < name) {
+            added.push(before);
+        }
+        let value = match sum.next_if(|(other, _)| *other == name) {
+            Some((_, present)) => add(&value, present)?,
+            None => value,
+        };
+        added.push((name, value));
+    }
+    added.extend(sum);
+    Ok(Value::Object(added))
+}
+
+fn write(value: &Value<'_>) -> Vec<u8> {
+    value.to_string().into_bytes()
+}
