@@ -1,7 +1,7 @@
 //! Rows in order: what map/reduce views and Mango's indexes stand on.
 //!
 //! An index is a file of pages that `store` keeps ([`store::IndexFile`]). In it, each view has a
-//! [`Tree`] of rows, which `update` keeps in step with the documents. Nothing here knows where rows
+//! [`Tree`] of rows, which [`apply_batch`] keeps in step with the documents. Nothing here knows where rows
 //! come from, or who asks for them.
 
 mod error;
@@ -10,7 +10,9 @@ mod node;
 mod position;
 pub mod reduce;
 mod row;
+mod sorter;
 mod tree;
+mod update;
 
 pub use self::error::IndexError;
 pub use self::key::{Collation, CollationKey, KEYS_VERSION, KeyError};
@@ -18,3 +20,4 @@ pub use self::position::{Cut, Range};
 pub use self::reduce::{Reduce, ReduceError};
 pub use self::row::Row;
 pub use self::tree::{Action, GroupLevel, Tree};
+pub use self::update::{Builder, DocRows, Emitted, Progress, View, apply_batch, progress, tree};

@@ -11,6 +11,7 @@ mod read;
 use store::{Pages, PagesMut};
 
 pub use self::apply::Action;
+pub(crate) use self::build::{Entry, Source};
 pub use self::group::GroupLevel;
 use super::node::{Child, ChildView, Leaf, Node};
 use super::{IndexError, Reduce, Row};
