@@ -13,14 +13,14 @@ pub(crate) use self::split::{Filling, separator, split};
 
 use store::varint;
 
-/// Bytes of a page that is not split: with what SQLite adds, it fits in one of the file's own.
-pub(crate) const PAGE_BYTES_MAX: usize = 8000;
+/// Bytes of a page that is not split: with what SQLite adds, it fits in one page of the file.
+pub(crate) const PAGE_BYTES_MAX: usize = 4000;
 
 /// Bytes at which a page that is filled in order is full; some room is left for later rows.
-pub(crate) const PAGE_BYTES_FULL: usize = 7300;
+pub(crate) const PAGE_BYTES_FULL: usize = 3650;
 
 /// Bytes under which a page looks for a neighbour to be one with; what comes of it is at most full.
-pub(crate) const PAGE_BYTES_MIN: usize = 3800;
+pub(crate) const PAGE_BYTES_MIN: usize = 1900;
 
 /// Children under which a page of children is not split, whatever they take: a tree must get narrower.
 pub(crate) const CHILDREN_MIN: usize = 4;

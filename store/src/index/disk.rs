@@ -33,8 +33,8 @@ CREATE TABLE by_doc (
 ) WITHOUT ROWID;
 ";
 
-/// Bytes of SQLite's own pages: one holds one page of an index.
-const FILE_PAGE_BYTES: u64 = 8192;
+/// Bytes of SQLite's own pages: pages of trees are made to fit.
+const FILE_PAGE_BYTES: u64 = 4096;
 
 /// Connections kept for whoever comes next; each holds file handles.
 const IDLE_CONNECTIONS_MAX: usize = 4;
@@ -43,7 +43,7 @@ const IDLE_CONNECTIONS_MAX: usize = 4;
 const CACHE_KIB: i64 = 4096;
 
 /// Pages in the write-ahead log before a commit moves them into the file: 16 MB, as for databases.
-const CHECKPOINT_PAGES: u32 = 2000;
+const CHECKPOINT_PAGES: u32 = 4000;
 
 /// Bytes the write-ahead log is cut back to after a checkpoint.
 const LOG_BYTES_KEPT: u64 = 8 << 20;

@@ -299,7 +299,7 @@ fn rows_in_order_fill_their_pages() {
         let tree = Tree::open(pages, "tree", &[]).unwrap();
         check_tree(&tree, pages, model);
         let average = bytes(pages) / pages.count();
-        assert!(average > 6500, "{average} bytes a page");
+        assert!(average > 3300, "{average} bytes a page");
     };
     let (mut model, changes) = (Model::new(), many(20_000));
     let actions = actions(&changes, &mut model);
