@@ -3,6 +3,7 @@
 //! A value is a tag, then what tells values of its kind apart, in a form that is never the beginning
 //! of another one's. So keys can be put one behind the other, and compared as they are.
 
+mod ascii;
 mod number;
 mod text;
 mod walk;

@@ -166,6 +166,18 @@ proptest! {
     }
 
     #[test]
+    fn ascii_has_the_sort_key_that_the_collator_gives(text in "[ -~]{0,50}|[a-cA-C-]{0,50}|[0-9a-zA-Z]{0,8}") {
+        let mut expected = Vec::new();
+        let Ok(()) = crate::collation::root().unwrap().write_sort_key_to(&text, &mut expected);
+        expected.push(0);
+        let mut found = Vec::new();
+        text::write_sort_key(&mut found, &text);
+        prop_assert_eq!(found, expected);
+        let mut found = Vec::new();
+        prop_assert_eq!(ascii::write(&mut found, text.as_bytes()), text.len() <= ascii::LETTERS_MAX);
+    }
+
+    #[test]
     fn damaged_keys_do_no_harm(bytes: Vec<u8>, level in 0..4_usize) {
         let _ends = (value_len(&bytes), group_len(&bytes, level), unescape(&bytes));
     }

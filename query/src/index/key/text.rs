@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::ascii;
 use crate::collation::root;
 
 /// Ends a string in the standard collation: no sort key has it.
@@ -14,6 +15,7 @@ const ESCAPED_END: [u8; 2] = [0x00, 0x01];
 /// Writes a string so that it compares as [`crate::compare_strings`] says.
 pub(super) fn write_sort_key(out: &mut Vec<u8>, text: &str) {
     match root() {
+        Some(_) if ascii::write(out, text.as_bytes()) => {}
         Some(collator) => {
             let Ok(()) = collator.write_sort_key_to(text, out);
         }
