@@ -113,12 +113,12 @@ impl FromStr for Builtin {
 impl Reduce for Builtin {
     fn reduce(&self, rows: &[Row<'_>]) -> Result<Vec<u8>, ReduceError> {
         match self {
-            Self::Sum => sum::reduce(rows),
+            Self::Sum => Ok(sum::reduce(rows)),
             Self::Count => Ok(count::reduce(rows)),
-            Self::Stats => stats::reduce(rows),
+            Self::Stats => Ok(stats::reduce(rows)),
             Self::ApproxCountDistinct => Ok(distinct::reduce(rows)),
-            Self::Top(rank) => rank::reduce(rows, *rank, rank::Order::Greatest),
-            Self::Bottom(rank) => rank::reduce(rows, *rank, rank::Order::Least),
+            Self::Top(rank) => Ok(rank::reduce(rows, *rank, rank::Order::Greatest)),
+            Self::Bottom(rank) => Ok(rank::reduce(rows, *rank, rank::Order::Least)),
             Self::First => Ok(ends::first(rows)),
             Self::Last => Ok(ends::last(rows)),
         }
@@ -151,9 +151,18 @@ fn text(reduction: &[u8]) -> Result<&str, ReduceError> {
     std::str::from_utf8(reduction).map_err(|_| damaged())
 }
 
-/// A row's value, or a result that is JSON.
-fn value(text: &str) -> Result<Value<'_>, ReduceError> {
-    Value::parse(text, LEVELS_MAX).map_err(|error| ReduceError::Failed(error.into()))
+/// Levels of the values that are looked into. A result may put two more around one, and is read again.
+const VALUE_LEVELS_MAX: usize = LEVELS_MAX - 2;
+
+/// A row's value; `None` for one that is nested too deep, or no JSON: a document must not keep the index
+/// from being written.
+fn value(text: &str) -> Option<Value<'_>> {
+    Value::parse(text, VALUE_LEVELS_MAX).ok()
+}
+
+/// A result that is JSON.
+fn result(reduction: &[u8]) -> Result<Value<'_>, ReduceError> {
+    Value::parse(text(reduction)?, LEVELS_MAX).map_err(|error| ReduceError::Failed(error.into()))
 }
 
 /// A result that the function cannot have written.

@@ -1,6 +1,7 @@
-//! `_top_N` and `_bottom_N`: the greatest and the least values, of equal ones the first.
+//! `_top_N` and `_bottom_N`: the greatest and the least values, of equal ones the first. What cannot be
+//! compared is left out.
 
-use super::{ReduceError, Row, damaged, text, value};
+use super::{ReduceError, Row, damaged, result, value};
 use crate::compare;
 use crate::value::Value;
 
@@ -11,12 +12,12 @@ pub(super) enum Order {
     Least,
 }
 
-pub(super) fn reduce(rows: &[Row<'_>], rank: usize, order: Order) -> Result<Vec<u8>, ReduceError> {
+pub(super) fn reduce(rows: &[Row<'_>], rank: usize, order: Order) -> Vec<u8> {
     let mut ranked = Vec::new();
-    for row in rows {
-        put(&mut ranked, value(row.value)?, rank, order);
+    for value in rows.iter().filter_map(|row| value(row.value)) {
+        put(&mut ranked, value, rank, order);
     }
-    Ok(write(ranked))
+    write(ranked)
 }
 
 pub(super) fn rereduce(
@@ -26,7 +27,7 @@ pub(super) fn rereduce(
 ) -> Result<Vec<u8>, ReduceError> {
     let mut ranked = Vec::new();
     for reduction in reductions {
-        let Value::Array(values) = value(text(reduction)?)? else { return Err(damaged()) };
+        let Value::Array(values) = result(reduction)? else { return Err(damaged()) };
         for value in values {
             put(&mut ranked, value, rank, order);
         }

@@ -21,20 +21,20 @@ enum Stats {
 /// The members of an object that says what was counted before, in their order.
 const MEMBERS: [&str; 5] = ["sum", "count", "min", "max", "sumsqr"];
 
-pub(super) fn reduce(rows: &[Row<'_>]) -> Result<Vec<u8>, ReduceError> {
+pub(super) fn reduce(rows: &[Row<'_>]) -> Vec<u8> {
     let mut stats = None;
     for row in rows {
-        let value = value(row.value)?;
-        let next = match stats {
-            None => first(&value),
-            Some(stats) => add(&value, stats),
+        let next = match (value(row.value), stats) {
+            (Some(value), None) => first(&value),
+            (Some(value), Some(stats)) => add(&value, stats),
+            (None, _) => Err(refuse("a value that is nested too deep")),
         };
         match next {
             Ok(next) => stats = Some(next),
-            Err(reason) => return Ok(encode(&Err(reason))),
+            Err(reason) => return encode(&Err(reason)),
         }
     }
-    Ok(encode(&Ok(stats.unwrap_or(Stats::One([Number::Whole(0); 5])))))
+    encode(&Ok(stats.unwrap_or(Stats::One([Number::Whole(0); 5]))))
 }
 
 pub(super) fn rereduce(reductions: &[&[u8]]) -> Result<Vec<u8>, ReduceError> {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{ReduceError, Row, text, value};
+use super::{ReduceError, Row, result, value};
 use crate::value::{Number, Value};
 
 const ERROR: &str = "builtin_reduce_error";
@@ -26,32 +26,34 @@ enum Refusal<'a> {
     Invalid(Value<'a>),
 }
 
-pub(super) fn reduce(rows: &[Row<'_>]) -> Result<Vec<u8>, ReduceError> {
+pub(super) fn reduce(rows: &[Row<'_>]) -> Vec<u8> {
     let bytes = rows.iter().map(|row| row.key.len() + row.value.len()).sum();
-    sum(rows.iter().map(|row| Ok(row.value)), bytes)
+    sum(rows.iter().map(|row| whole(row.value).or_else(|| value(row.value))), bytes)
 }
 
 pub(super) fn rereduce(reductions: &[&[u8]]) -> Result<Vec<u8>, ReduceError> {
     let bytes = reductions.iter().map(|reduction| reduction.len()).sum();
-    sum(reductions.iter().map(|reduction| text(reduction)), bytes)
+    let sums = reductions.iter().map(|reduction| match whole(super::text(reduction)?) {
+        Some(sum) => Ok(sum),
+        None => result(reduction),
+    });
+    let sums = sums.collect::<Result<Vec<_>, _>>()?;
+    Ok(sum(sums.into_iter().map(Some), bytes))
 }
 
-fn sum<'a>(
-    texts: impl Iterator<Item = Result<&'a str, ReduceError>>,
-    bytes: usize,
-) -> Result<Vec<u8>, ReduceError> {
+/// A whole number; a sum may have more digits than others that are read.
+fn whole(text: &str) -> Option<Value<'_>> {
+    text.parse().ok().map(|number| Value::Number(Number::Whole(number)))
+}
+
+fn sum<'a>(values: impl Iterator<Item = Option<Value<'a>>>, bytes: usize) -> Vec<u8> {
     let mut sum = Value::Number(Number::Whole(0));
-    for text in texts {
-        let text = text?;
-        // A sum may have more digits than a number that is read.
-        let more = match text.parse() {
-            Ok(number) => Value::Number(Number::Whole(number)),
-            Err(_) => value(text)?,
-        };
+    for value in values {
+        let Some(more) = value else { return write(&refuse(REASON, None)) };
         sum = match add(&more, sum) {
             Ok(sum) => sum,
-            Err(Refusal::Refused(error)) => return Ok(write(&error)),
-            Err(Refusal::Invalid(cause)) => return Ok(write(&refuse(REASON, Some(cause)))),
+            Err(Refusal::Refused(error)) => return write(&error),
+            Err(Refusal::Invalid(cause)) => return write(&refuse(REASON, Some(cause))),
         };
     }
     let written = write(&sum);
@@ -60,9 +62,9 @@ fn sum<'a>(
             "Reduce output must shrink more rapidly: input size: {bytes} output size: {}",
             written.len()
         );
-        return Ok(write(&refuse(&reason, None)));
+        return write(&refuse(&reason, None));
     }
-    Ok(written)
+    written
 }
 
 /// An object that stands in the place of a sum.

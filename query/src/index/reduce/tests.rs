@@ -154,6 +154,20 @@ fn distinct_keys() {
     }
 }
 
+#[test]
+fn a_value_that_is_nested_too_deep_does_no_harm() {
+    for levels in 1..4 {
+        let levels = LEVELS_MAX - 3 + levels;
+        let deep = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        for builtin in ALL {
+            let one = builtin.reduce(&rows(&[&deep, "1"])).unwrap();
+            let both = builtin.rereduce(&[&one, &one]).unwrap();
+            let again = builtin.rereduce(&[&both, &one]).unwrap();
+            let _said = builtin.finish(&again);
+        }
+    }
+}
+
 const ALL: [Builtin; 8] = [
     Builtin::Sum,
     Builtin::Count,

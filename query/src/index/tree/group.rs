@@ -17,7 +17,7 @@ use crate::index::{Cut, IndexError, Range};
 pub enum GroupLevel {
     /// The key.
     Exact,
-    /// The first elements of keys that are arrays; the key where it is none.
+    /// So many first elements of keys that are arrays, at least one; the key where it is none.
     Elements(usize),
 }
 
