@@ -16,10 +16,14 @@ mod document;
 pub mod fuzzing;
 pub mod index;
 mod mango;
+mod sandbox;
 mod value;
 
 pub use collation::{compare, compare_strings};
 pub use document::{Document, NotADocument};
 pub use index::{Collation, CollationKey};
 pub use mango::{Selector, SelectorError};
+pub use sandbox::{
+    Emitted, Functions, Limits, ListPart, Mapper, Reducer, Refused, Rows, Sandbox, SandboxError,
+};
 pub use value::{Number, Value};

@@ -1,0 +1,135 @@
+//! Map functions: a document in, rows out.
+
+use std::rc::Rc;
+
+use rquickjs::{Ctx, Function, Object, Persistent, Value};
+
+use super::error::Error;
+use super::held::Held;
+use super::runtime::{Sandbox, Watch};
+use super::script::Script;
+
+/// A row that a map function has emitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Emitted<'a> {
+    /// Which of the functions, counted from 0.
+    pub function: usize,
+    /// The row's key as JSON.
+    pub key: &'a str,
+    /// The row's value as JSON.
+    pub value: &'a str,
+}
+
+/// The map functions of one design document, compiled.
+pub struct Mapper {
+    held: Held<Rc<Compiled>>,
+}
+
+struct Compiled {
+    functions: Vec<Persistent<Function<'static>>>,
+    seal: Persistent<Function<'static>>,
+    tidy: Persistent<Function<'static>>,
+    view_error: Persistent<Function<'static>>,
+}
+
+impl Mapper {
+    /// Compiles the sources; what lies under `views/lib` of their design document is given as JSON.
+    ///
+    /// # Errors
+    /// [`Error::Compilation`] when a source is no function.
+    pub fn new(sandbox: &Sandbox, sources: &[&str], library: Option<&str>) -> Result<Self, Error> {
+        let sources: Vec<String> = sources.iter().map(|&source| source.into()).collect();
+        let library = library.map(String::from);
+        let compile = move |script: &Script| compile(script, &sources, library.as_deref());
+        let mut held = Held::new(sandbox, compile);
+        held.get()?;
+        Ok(Self { held })
+    }
+
+    /// Gives a document, as JSON with `_id` and `_rev`, to each of the functions, and the rows they
+    /// emit to `sink`. A function that throws emits nothing of this document, which is logged.
+    ///
+    /// # Errors
+    /// When a limit is broken, a function throws what ends everything, or the document is no JSON.
+    /// No row has been given to `sink` then.
+    pub fn map(&mut self, document: &str, sink: &mut dyn FnMut(Emitted<'_>)) -> Result<(), Error> {
+        let (compiled, script) = self.held.get()?;
+        let watch = &script.engine().watch;
+        watch.emits.borrow_mut().clear();
+        let rows = script.enter(|ctx, _| compiled.run(ctx, watch, document))?;
+        let emits = watch.emits.borrow();
+        let mut function = 0;
+        let mut start = 0;
+        for (at, &(key_end, end)) in emits.ends.iter().enumerate() {
+            while at >= rows[function] {
+                function += 1;
+            }
+            let (key, value) = (&emits.text[start..key_end], &emits.text[key_end..end]);
+            sink(Emitted { function, key, value });
+            start = end;
+        }
+        Ok(())
+    }
+}
+
+impl Compiled {
+    /// Runs the functions one after the other; tells for each how many rows there are after it.
+    fn run<'js>(
+        &self,
+        ctx: &Ctx<'js>,
+        watch: &Watch,
+        document: &str,
+    ) -> rquickjs::Result<Vec<usize>> {
+        let document = ctx.json_parse(document)?;
+        self.seal.clone().restore(ctx)?.call::<_, ()>((document.clone(),))?;
+        let mut rows = Vec::with_capacity(self.functions.len());
+        for (at, function) in self.functions.iter().enumerate() {
+            let mark = watch.emits.borrow().mark();
+            if at > 0 {
+                self.tidy.clone().restore(ctx)?.call::<_, ()>(())?;
+            }
+            let function = function.clone().restore(ctx)?;
+            if let Err(error) = function.call::<_, Value<'js>>((document.clone(),)) {
+                if !error.is_exception() || watch.verdict().is_some() {
+                    return Err(error);
+                }
+                watch.emits.borrow_mut().take_back(mark);
+                let thrown = ctx.catch();
+                let view_error = self.view_error.clone().restore(ctx)?;
+                view_error.call::<_, ()>((thrown, document.clone()))?;
+            }
+            rows.push(watch.emits.borrow().ends.len());
+        }
+        Ok(rows)
+    }
+}
+
+fn compile(
+    script: &Script,
+    sources: &[String],
+    library: Option<&str>,
+) -> Result<Rc<Compiled>, Error> {
+    script.enter(|ctx, entry| {
+        let library = library.unwrap_or("{}");
+        entry.get::<_, Function<'_>>("setLibrary")?.call::<_, ()>((library,))?;
+        entry.get::<_, Function<'_>>("setMapping")?.call::<_, ()>((true,))?;
+        let compile: Function<'_> = entry.get("compile")?;
+        let functions = sources.iter().map(|source| {
+            Ok(Persistent::save(ctx, compile.call::<_, Function<'_>>((source.as_str(),))?))
+        });
+        Ok(Rc::new(Compiled {
+            functions: functions.collect::<rquickjs::Result<_>>()?,
+            seal: kept(ctx, entry, "seal")?,
+            tidy: kept(ctx, entry, "tidy")?,
+            view_error: kept(ctx, entry, "viewError")?,
+        }))
+    })
+}
+
+fn kept<'js>(
+    ctx: &Ctx<'js>,
+    entry: &Object<'js>,
+    name: &str,
+) -> rquickjs::Result<Persistent<Function<'static>>> {
+    Ok(Persistent::save(ctx, entry.get::<_, Function<'js>>(name)?))
+}
