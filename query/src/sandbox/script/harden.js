@@ -64,7 +64,7 @@
     before(
       Array.prototype,
       [
-        "copyWithin", "fill", "flat", "flatMap", "join", "pop", "push", "reverse", "shift", "slice",
+        "copyWithin", "fill", "flat", "join", "pop", "push", "reverse", "shift", "slice",
         "splice", "toLocaleString", "toReversed", "toSpliced", "unshift", "with",
       ],
       boundLength,
@@ -90,6 +90,10 @@
       if (!(depth > 1)) return apply(flat, this, [depth]);
       const once = apply(flat, this, [1]);
       return once.some(isArray) ? once.flat(depth - 1) : once;
+    });
+    const map = Array.prototype.map;
+    hide(Array.prototype, "flatMap", function (body, self) {
+      return apply(map, this, [body, self]).flat();
     });
     delete Array.fromAsync;
   }
