@@ -24,6 +24,7 @@ pub use document::{Document, NotADocument};
 pub use index::{Collation, CollationKey};
 pub use mango::{Selector, SelectorError};
 pub use sandbox::{
-    Emitted, Functions, Limits, ListPart, Mapper, Reducer, Refused, Rows, Sandbox, SandboxError,
+    DesignKey, Emitted, Functions, Limits, ListPart, Mapper, Reducer, Refused, Rows, Sandbox,
+    SandboxError, Workers, WorkersOptions,
 };
 pub use value::{Number, Value};

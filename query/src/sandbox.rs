@@ -11,10 +11,12 @@ mod limits;
 mod list;
 mod map;
 mod native;
+mod pulse;
 mod reduce;
 mod runtime;
 mod script;
 mod text;
+mod workers;
 
 pub use error::{Error as SandboxError, Refused};
 pub use functions::Functions;
@@ -23,6 +25,7 @@ pub use list::{ListPart, Rows};
 pub use map::{Emitted, Mapper};
 pub use reduce::Reducer;
 pub use runtime::Sandbox;
+pub use workers::{DesignKey, Workers, WorkersOptions};
 
 #[cfg(test)]
 mod tests;

@@ -80,7 +80,10 @@ impl Compiled {
         watch: &Watch,
         document: &str,
     ) -> rquickjs::Result<Vec<usize>> {
-        let document = ctx.json_parse(document)?;
+        // The engine wants a byte more at the end: with room for it nothing is copied again.
+        let mut text = Vec::with_capacity(document.len() + 1);
+        text.extend_from_slice(document.as_bytes());
+        let document = ctx.json_parse(text)?;
         self.seal.clone().restore(ctx)?.call::<_, ()>((document.clone(),))?;
         let mut rows = Vec::with_capacity(self.functions.len());
         for (at, function) in self.functions.iter().enumerate() {

@@ -86,6 +86,7 @@ fn append<'js>(ctx: &Ctx<'js>, text: &mut String, value: Value<'js>) -> Result<(
 }
 
 fn next_row(watch: &Watch) -> Option<String> {
+    watch.stop();
     let row = watch.list.borrow_mut().as_mut().and_then(|list| list.next_row());
     // The time it took to find the row is not the function's.
     watch.start();
@@ -110,6 +111,7 @@ fn output<'js>(ctx: &Ctx<'js>, watch: &Watch, kind: &str, text: Value<'js>) -> R
         "start" => ListPart::Start(&without_lone_surrogates(&text)),
         _ => ListPart::Chunk(&text),
     };
+    watch.stop();
     let read = watch.list.borrow_mut().as_mut().is_some_and(|list| list.output(part));
     watch.start();
     Ok(read)

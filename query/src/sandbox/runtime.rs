@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use rquickjs::Runtime;
@@ -9,6 +10,7 @@ use rquickjs::Runtime;
 use super::error::Error;
 use super::limits::Limits;
 use super::list::ListIo;
+use super::pulse::Pulse;
 
 /// A place for functions of design documents; it stays on the thread that made it.
 ///
@@ -21,6 +23,7 @@ struct Shared {
     limits: Limits,
     log: Rc<dyn Fn(&str)>,
     engine: RefCell<Option<Rc<Engine>>>,
+    pulse: RefCell<Option<Arc<Pulse>>>,
 }
 
 /// The engine, and whether it has to be replaced.
@@ -38,6 +41,7 @@ pub(super) struct Watch {
     overflown: Cell<bool>,
     lines: Cell<usize>,
     log: Rc<dyn Fn(&str)>,
+    pulse: RefCell<Option<Arc<Pulse>>>,
     pub(super) emits: RefCell<Emits>,
     pub(super) list: RefCell<Option<ListIo>>,
 }
@@ -76,7 +80,7 @@ impl Sandbox {
     /// Makes a place; the engine comes with the first function. `log` is given what functions log.
     #[must_use]
     pub fn new(limits: Limits, log: impl Fn(&str) + 'static) -> Self {
-        Self(Rc::new(Shared { limits, log: Rc::new(log), engine: RefCell::new(None) }))
+        Self(Rc::new(Shared { limits, log: Rc::new(log), engine: RefCell::default(), pulse: RefCell::default() }))
     }
 
     /// Memory that the engine has taken.
@@ -85,6 +89,19 @@ impl Sandbox {
         let engine = self.0.engine.borrow();
         let used = engine.as_ref().map(|engine| engine.runtime.memory_usage().malloc_size);
         used.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0)
+    }
+
+    /// Tells another thread from now on when the engine is entered and left.
+    pub(super) fn set_pulse(&self, pulse: Option<Arc<Pulse>>) {
+        if let Some(engine) = self.0.engine.borrow().as_ref() {
+            engine.watch.pulse.replace(pulse.clone());
+        }
+        self.0.pulse.replace(pulse);
+    }
+
+    /// Whether the engine is to be replaced when it is needed next.
+    pub(super) fn is_broken(&self) -> bool {
+        self.0.engine.borrow().as_ref().is_some_and(|engine| engine.is_broken())
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -100,6 +117,7 @@ impl Sandbox {
         // Before the new one takes memory, the old one gives back what nobody else holds.
         *held = None;
         let engine = Rc::new(Engine::new(&self.0.limits, &self.0.log)?);
+        engine.watch.pulse.replace(self.0.pulse.borrow().clone());
         *held = Some(Rc::clone(&engine));
         Ok(engine)
     }
@@ -134,6 +152,7 @@ impl Watch {
             overflown: Cell::new(false),
             lines: Cell::new(0),
             log,
+            pulse: RefCell::default(),
             emits: RefCell::default(),
             list: RefCell::new(None),
         }
@@ -141,14 +160,25 @@ impl Watch {
 
     /// Begins a call, or what of it has a time of its own.
     pub(super) fn start(&self) {
+        if let Some(pulse) = self.pulse.borrow().as_ref() {
+            pulse.enter();
+        }
         self.deadline.set(Instant::now().checked_add(self.limits.call));
-        self.lines.set(0);
+    }
+
+    /// Stops the clock of a call, whether it has ended or waits for others.
+    pub(super) fn stop(&self) {
+        self.deadline.set(None);
+        if let Some(pulse) = self.pulse.borrow().as_ref() {
+            pulse.leave();
+        }
     }
 
     /// Begins a call that nothing has happened in.
     pub(super) fn reset(&self) {
         self.expired.set(false);
         self.overflown.set(false);
+        self.lines.set(0);
         self.start();
     }
 

@@ -42,6 +42,7 @@ impl Script {
             });
             made.catch(&ctx).map_err(|error| error.to_string())
         });
+        engine.watch.stop();
         let (entry, describe, tidy) = made.map_err(|error| {
             engine.break_down();
             engine.watch.verdict().unwrap_or(Error::Engine(error))
@@ -62,18 +63,21 @@ impl Script {
         &self,
         work: impl for<'js> FnOnce(&Ctx<'js>, &Object<'js>) -> rquickjs::Result<T>,
     ) -> Result<T, Error> {
-        self.engine.watch.reset();
-        self.context.with(|ctx| {
+        let watch = &self.engine.watch;
+        watch.reset();
+        let done = self.context.with(|ctx| {
             let entry = self.entry.clone().restore(&ctx).map_err(broken)?;
             let done = work(&ctx, &entry).and_then(|done| self.leave(&ctx).map(|()| done));
             // A verdict stands even where the function has caught what it was told.
-            if let Some(error) = self.engine.watch.verdict() {
+            if let Some(error) = watch.verdict() {
                 ctx.catch();
                 self.engine.break_down();
                 return Err(error);
             }
             done.map_err(|error| self.explain(&ctx, error))
-        })
+        });
+        watch.stop();
+        done
     }
 
     /// Runs what functions have put off, so that it takes their time and not another's, and takes

@@ -1,2 +1,5 @@
+mod functions;
 mod hostile;
 mod map;
+mod reduce;
+mod workers;

@@ -32,7 +32,7 @@
     if (started) flush();
     else begin();
     const row = native.nextRow();
-    if (row === null) {
+    if (typeof row !== "string") {
       ended = true;
       return null;
     }
