@@ -5,8 +5,9 @@ use rquickjs::{Array, Ctx, Function, Value};
 use super::error::{Error, Refused};
 use super::held::Held;
 use super::list::{ListIo, ListPart, Rows};
+use super::native::text_of;
 use super::runtime::Sandbox;
-use super::script::{Script, text_of};
+use super::script::Script;
 use super::text::without_lone_surrogates;
 
 /// The functions of a design document; each is compiled when it is first called.
@@ -139,7 +140,7 @@ impl Functions {
         let answer: Vec<Option<String>> = script.enter(|ctx, entry| {
             let call: Function<'_> = entry.get("call")?;
             let answer: Array<'_> = call.call((path.to_vec(), given.to_vec()))?;
-            answer.iter::<Value<'_>>().map(|value| text_or_none(ctx, value?)).collect()
+            answer.iter::<Value<'_>>().map(|value| text_or_none(ctx, &value?)).collect()
         })?;
         let bytes: usize = answer.iter().flatten().map(String::len).sum();
         if bytes > output_max {
@@ -150,7 +151,7 @@ impl Functions {
     }
 }
 
-fn text_or_none<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> rquickjs::Result<Option<String>> {
+fn text_or_none<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> rquickjs::Result<Option<String>> {
     if value.is_string() { text_of(ctx, value).map(Some) } else { Ok(None) }
 }
 

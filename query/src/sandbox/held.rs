@@ -6,12 +6,13 @@ use super::error::Error;
 use super::runtime::Sandbox;
 use super::script::Script;
 
+type Compile<T> = dyn Fn(&Script) -> Result<T, Error>;
+
 pub(super) struct Held<T> {
     sandbox: Sandbox,
     // What was compiled goes before the context that it lives in.
     compiled: Option<(T, Rc<Script>)>,
-    /// Whether it has been asked for since it was compiled.
-    compile: Box<dyn Fn(&Script) -> Result<T, Error>>,
+    compile: Box<Compile<T>>,
 }
 
 impl<T: Clone> Held<T> {

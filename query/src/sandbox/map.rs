@@ -27,7 +27,6 @@ pub struct Mapper {
 
 struct Compiled {
     functions: Vec<Persistent<Function<'static>>>,
-    seal: Persistent<Function<'static>>,
     tidy: Persistent<Function<'static>>,
     view_error: Persistent<Function<'static>>,
 }
@@ -47,7 +46,7 @@ impl Mapper {
     }
 
     /// Gives a document, as JSON with `_id` and `_rev`, to each of the functions, and the rows they
-    /// emit to `sink`. A function that throws emits nothing of this document, which is logged.
+    /// emit to `sink`. What a function does to the document no other one sees; CouchDB freezes it. A function that throws emits nothing of this document, which is logged.
     ///
     /// # Errors
     /// When a limit is broken, a function throws what ends everything, or the document is no JSON.
@@ -80,17 +79,14 @@ impl Compiled {
         watch: &Watch,
         document: &str,
     ) -> rquickjs::Result<Vec<usize>> {
-        // The engine wants a byte more at the end: with room for it nothing is copied again.
-        let mut text = Vec::with_capacity(document.len() + 1);
-        text.extend_from_slice(document.as_bytes());
-        let document = ctx.json_parse(text)?;
-        self.seal.clone().restore(ctx)?.call::<_, ()>((document.clone(),))?;
         let mut rows = Vec::with_capacity(self.functions.len());
         for (at, function) in self.functions.iter().enumerate() {
             let mark = watch.emits.borrow().mark();
             if at > 0 {
                 self.tidy.clone().restore(ctx)?.call::<_, ()>(())?;
             }
+            // Each has its own: to read a document again takes hardly longer than to freeze it.
+            let document = parse(ctx, document)?;
             let function = function.clone().restore(ctx)?;
             if let Err(error) = function.call::<_, Value<'js>>((document.clone(),)) {
                 if !error.is_exception() || watch.verdict().is_some() {
@@ -99,12 +95,19 @@ impl Compiled {
                 watch.emits.borrow_mut().take_back(mark);
                 let thrown = ctx.catch();
                 let view_error = self.view_error.clone().restore(ctx)?;
-                view_error.call::<_, ()>((thrown, document.clone()))?;
+                view_error.call::<_, ()>((thrown, document))?;
             }
             rows.push(watch.emits.borrow().ends.len());
         }
         Ok(rows)
     }
+}
+
+fn parse<'js>(ctx: &Ctx<'js>, document: &str) -> rquickjs::Result<Value<'js>> {
+    // The engine wants a byte more at the end: with room for it nothing is copied again.
+    let mut text = Vec::with_capacity(document.len() + 1);
+    text.extend_from_slice(document.as_bytes());
+    ctx.json_parse(text)
 }
 
 fn compile(
@@ -122,7 +125,6 @@ fn compile(
         });
         Ok(Rc::new(Compiled {
             functions: functions.collect::<rquickjs::Result<_>>()?,
-            seal: kept(ctx, entry, "seal")?,
             tidy: kept(ctx, entry, "tidy")?,
             view_error: kept(ctx, entry, "viewError")?,
         }))

@@ -13,7 +13,10 @@ pub(super) fn object<'js>(ctx: &Ctx<'js>, watch: &Rc<Watch>) -> Result<Object<'j
     let native = Object::new(ctx.clone())?;
     let set = |name: &str, function: Result<Function<'js>>| native.set(name, function?);
 
-    set("evaluate", Function::new(ctx.clone(), evaluate))?;
+    set(
+        "evaluate",
+        Function::new(ctx.clone(), |ctx: Ctx<'js>, source: String| evaluate(&ctx, source)),
+    )?;
     let watching = Rc::clone(watch);
     set("tick", Function::new(ctx.clone(), move |ctx: Ctx<'js>| tick(&ctx, &watching)))?;
     let watching = Rc::clone(watch);
@@ -24,21 +27,26 @@ pub(super) fn object<'js>(ctx: &Ctx<'js>, watch: &Rc<Watch>) -> Result<Object<'j
         }),
     )?;
     let watching = Rc::clone(watch);
-    set("log", Function::new(ctx.clone(), move |line: String| watching.log(&line)))?;
+    set(
+        "log",
+        Function::new(ctx.clone(), move |ctx: Ctx<'js>, line: Value<'js>| {
+            text_of(&ctx, &line).map(|line| watching.log(&line))
+        }),
+    )?;
     let watching = Rc::clone(watch);
     set("nextRow", Function::new(ctx.clone(), move || next_row(&watching)))?;
     let watching = Rc::clone(watch);
     set(
         "output",
         Function::new(ctx.clone(), move |ctx: Ctx<'js>, kind: String, text: Value<'js>| {
-            output(&ctx, &watching, &kind, text)
+            output(&ctx, &watching, &kind, &text)
         }),
     )?;
     Ok(native)
 }
 
 /// Evaluates a script, which is in sloppy mode as design documents have always been.
-pub(super) fn evaluate<'js>(ctx: Ctx<'js>, source: String) -> Result<Value<'js>> {
+fn evaluate<'js>(ctx: &Ctx<'js>, source: String) -> Result<Value<'js>> {
     let mut options = EvalOptions::default();
     options.strict = false;
     options.filename = Some("function".into());
@@ -51,6 +59,18 @@ pub(super) fn stringify<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> Result<String
         Some(json) => Ok(without_lone_surrogates(&json.to_string()?).into_owned()),
         None => Ok("null".into()),
     }
+}
+
+/// A string of the engine, where lone halves of surrogate pairs are replaced.
+pub(super) fn text_of<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> Result<String> {
+    if let Some(text) = value.as_string()
+        && let Ok(text) = text.to_string()
+    {
+        return Ok(text);
+    }
+    // Half a surrogate pair is no text; as JSON it can be said.
+    let json = stringify(ctx, value.clone())?;
+    Ok(serde_json::from_str(&json).unwrap_or(json))
 }
 
 fn tick(ctx: &Ctx<'_>, watch: &Watch) -> Result<()> {
@@ -93,16 +113,8 @@ fn next_row(watch: &Watch) -> Option<String> {
     row
 }
 
-fn output<'js>(ctx: &Ctx<'js>, watch: &Watch, kind: &str, text: Value<'js>) -> Result<bool> {
-    let Some(text) = text.as_string() else { return Ok(false) };
-    let text = match text.to_string() {
-        Ok(text) => text,
-        // Half a surrogate pair is no text; as JSON it can be said.
-        Err(_) => {
-            let json = stringify(ctx, text.as_value().clone())?;
-            serde_json::from_str(&json).unwrap_or_default()
-        }
-    };
+fn output<'js>(ctx: &Ctx<'js>, watch: &Watch, kind: &str, text: &Value<'js>) -> Result<bool> {
+    let text = text_of(ctx, text)?;
     if !watch.fits(text.len()) {
         watch.overflow();
         tick(ctx, watch)?;

@@ -80,7 +80,12 @@ impl Sandbox {
     /// Makes a place; the engine comes with the first function. `log` is given what functions log.
     #[must_use]
     pub fn new(limits: Limits, log: impl Fn(&str) + 'static) -> Self {
-        Self(Rc::new(Shared { limits, log: Rc::new(log), engine: RefCell::default(), pulse: RefCell::default() }))
+        Self(Rc::new(Shared {
+            limits,
+            log: Rc::new(log),
+            engine: RefCell::default(),
+            pulse: RefCell::default(),
+        }))
     }
 
     /// Memory that the engine has taken.

@@ -29,7 +29,6 @@ pub(super) struct Script {
 impl Script {
     pub(super) fn new(engine: Rc<Engine>) -> Result<Self, Error> {
         let context = Context::full(&engine.runtime).map_err(|_| Error::Memory)?;
-        engine.watch.reset();
         let made = context.with(|ctx| {
             let made = entry(&ctx, &engine).and_then(|entry| {
                 let describe: Function<'_> = entry.get("describe")?;
@@ -42,10 +41,10 @@ impl Script {
             });
             made.catch(&ctx).map_err(|error| error.to_string())
         });
-        engine.watch.stop();
         let (entry, describe, tidy) = made.map_err(|error| {
             engine.break_down();
-            engine.watch.verdict().unwrap_or(Error::Engine(error))
+            // What else lives in the engine may have left too little.
+            if error.contains("out of memory") { Error::Memory } else { Error::Engine(error) }
         })?;
         Ok(Self { entry, describe, tidy, context, engine })
     }
@@ -66,7 +65,7 @@ impl Script {
         let watch = &self.engine.watch;
         watch.reset();
         let done = self.context.with(|ctx| {
-            let entry = self.entry.clone().restore(&ctx).map_err(broken)?;
+            let entry = self.entry.clone().restore(&ctx).map_err(|error| broken(&error))?;
             let done = work(&ctx, &entry).and_then(|done| self.leave(&ctx).map(|()| done));
             // A verdict stands even where the function has caught what it was told.
             if let Some(error) = watch.verdict() {
@@ -74,7 +73,7 @@ impl Script {
                 self.engine.break_down();
                 return Err(error);
             }
-            done.map_err(|error| self.explain(&ctx, error))
+            done.map_err(|error| self.explain(&ctx, &error))
         });
         watch.stop();
         done
@@ -91,7 +90,7 @@ impl Script {
         self.tidy.clone().restore(ctx)?.call(())
     }
 
-    fn explain(&self, ctx: &Ctx<'_>, error: rquickjs::Error) -> Error {
+    fn explain(&self, ctx: &Ctx<'_>, error: &rquickjs::Error) -> Error {
         if !error.is_exception() {
             self.engine.break_down();
             return Error::Engine(error.to_string());
@@ -99,7 +98,10 @@ impl Script {
         let thrown = ctx.catch();
         let described = self.describe.clone().restore(ctx).and_then(|describe| {
             let words: Vec<Value<'_>> = describe.call((thrown,))?;
-            words.into_iter().map(|word| text_of(ctx, word)).collect::<rquickjs::Result<Vec<_>>>()
+            words
+                .into_iter()
+                .map(|word| native::text_of(ctx, &word))
+                .collect::<rquickjs::Result<Vec<_>>>()
         });
         if let Some(error) = self.engine.watch.verdict() {
             self.engine.break_down();
@@ -124,18 +126,7 @@ impl Script {
     }
 }
 
-/// A string of the engine, where lone halves of surrogate pairs are replaced.
-pub(super) fn text_of<'js>(ctx: &Ctx<'js>, value: Value<'js>) -> rquickjs::Result<String> {
-    if let Some(text) = value.as_string()
-        && let Ok(text) = text.to_string()
-    {
-        return Ok(text);
-    }
-    let json = native::stringify(ctx, value)?;
-    Ok(serde_json::from_str(&json).unwrap_or(json))
-}
-
-pub(super) fn broken(error: rquickjs::Error) -> Error {
+fn broken(error: &rquickjs::Error) -> Error {
     Error::Engine(error.to_string())
 }
 

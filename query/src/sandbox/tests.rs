@@ -1,5 +1,6 @@
 mod functions;
 mod hostile;
 mod map;
+mod random;
 mod reduce;
 mod workers;

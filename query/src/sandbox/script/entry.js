@@ -4,6 +4,7 @@
 
   const world = globalThis;
   const { Array, Error, JSON, Map, Object, Reflect, String } = world;
+  const { freeze, values } = Object;
   const { text, fail } = errors;
   const { compile } = modules;
   const render = makeRender(native, errors, types, log);
@@ -66,11 +67,11 @@
   // Freezes a value that came from JSON, as deep as it goes.
   function seal(value) {
     if (value === null || typeof value !== "object") return;
-    for (const key in value) {
-      const inner = value[key];
-      if (inner !== null && typeof inner === "object") seal(inner);
+    const inner = values(value);
+    for (let at = 0; at < inner.length; at++) {
+      if (typeof inner[at] === "object") seal(inner[at]);
     }
-    Object.freeze(value);
+    freeze(value);
   }
 
   function setLibrary(json) {
@@ -178,7 +179,7 @@
   }
 
   return {
-    compile, setLibrary, setDesign, setMapping, seal, tidy, viewError, reduce, call,
+    compile, setLibrary, setDesign, setMapping, tidy, viewError, reduce, call,
     describe: errors.describe,
   };
 })

@@ -48,7 +48,7 @@
     }
     const found = getOwnPropertyDescriptor(value, "length");
     if (found === undefined && !("length" in value)) return;
-    if (ArrayBuffer.isView(value)) return;
+    if (ArrayBuffer.isView(value)) return native.tick();
     if (found === undefined || typeof found.value !== "number") {
       throw new TypeError("the length of an array-like object must be its own number");
     }
@@ -64,7 +64,7 @@
     before(
       Array.prototype,
       [
-        "copyWithin", "fill", "flat", "join", "pop", "push", "reverse", "shift", "slice",
+        "copyWithin", "fill", "flat", "includes", "indexOf", "join", "lastIndexOf", "pop", "push", "reverse", "shift", "slice",
         "splice", "toLocaleString", "toReversed", "toSpliced", "unshift", "with",
       ],
       boundLength,
@@ -91,6 +91,14 @@
       const once = apply(flat, this, [1]);
       return once.some(isArray) ? once.flat(depth - 1) : once;
     });
+    before(
+      getPrototypeOf(Uint8Array.prototype),
+      [
+        "copyWithin", "fill", "includes", "indexOf", "join", "lastIndexOf", "reverse", "set", "slice",
+        "sort", "toReversed", "toSorted", "with",
+      ],
+      boundLength,
+    );
     const map = Array.prototype.map;
     hide(Array.prototype, "flatMap", function (body, self) {
       return apply(map, this, [body, self]).flat();
@@ -115,6 +123,17 @@
         }
       },
     );
+    before(
+      String.prototype,
+      [
+        "concat", "isWellFormed", "padEnd", "padStart", "repeat", "toLocaleLowerCase",
+        "toLocaleUpperCase", "toLowerCase", "toUpperCase", "toWellFormed", "trim", "trimEnd",
+        "trimStart",
+      ],
+      (text) => {
+        if (typeof text === "string" && text.length > LARGE) native.tick();
+      },
+    );
     before(String.prototype, ["localeCompare", "normalize"], (text, args) => {
       const other = args[0] === undefined ? "" : string(args[0]);
       args[0] = args[0] === undefined ? undefined : other;
@@ -122,8 +141,24 @@
         throw new RangeError("a text is too long to be normalized");
       }
     });
-    before(JSON, ["stringify"], () => native.tick());
+    hide(string, "raw", {
+      raw(strings, ...values) {
+        const parts = strings.raw;
+        let text = "";
+        for (let at = 0; at < parts.length; at++) {
+          if (at > 0 && at <= values.length) text += string(values[at - 1]);
+          text += string(parts[at]);
+        }
+        return text;
+      },
+    }.raw);
+    before(JSON, ["stringify"], (_, args) => {
+      native.tick();
+      boundLength(args[1]);
+    });
     before(JSON, ["parse"], () => native.tick());
+    // A search for many matches looks at the deadline only where each is a call.
+    before(RegExp.prototype, ["exec"], () => {});
   }
 
   // A native set takes what an iterator gives without looking at the deadline.

@@ -226,10 +226,12 @@ fn requests_are_rewritten() {
 fn design_documents_do_not_see_each_other() {
     let sandbox = Sandbox::new(Limits::default(), |_| ());
     let design = |body: &str| {
-        let text = format!(r#"{{"_id":"_design/x","shows":{{"s":"function(doc, req) {{ {body} }}"}}}}"#);
+        let text =
+            format!(r#"{{"_id":"_design/x","shows":{{"s":"function(doc, req) {{ {body} }}"}}}}"#);
         Functions::new(&sandbox, &text).unwrap()
     };
-    let mut first = design("globalThis.left = 'left'; this.shows.s = 5; return String(typeof left)");
+    let mut first =
+        design("globalThis.left = 'left'; this.shows.s = 5; return String(typeof left)");
     let mut second = design("return String(typeof left) + typeof this.shows.s");
     for _ in 0..2 {
         assert_eq!(first.show("s", None, "{}").unwrap(), r#"{"body":"string"}"#);

@@ -113,8 +113,7 @@ impl Queue {
     fn take(&self, state: &mut State) -> Option<Job> {
         let most = self.options.threads_max.saturating_sub(1).max(1);
         let working = &state.working;
-        let free =
-            |job: &Job| working.get(&job.key.database).is_none_or(|&working| working < most);
+        let free = |job: &Job| working.get(&job.key.database).is_none_or(|&working| working < most);
         let at = state.waiting.iter().position(free)?;
         let job = state.waiting.remove(at)?;
         *state.working.entry(Arc::clone(&job.key.database)).or_default() += 1;
@@ -147,7 +146,7 @@ impl Queue {
         self.state().lost -= 1;
     }
 
-    /// A thread that was counted is none, or has ended by a panic.
+    /// A thread that was counted could not be started.
     pub(super) fn thread_failed(&self) {
         self.state().threads -= 1;
     }

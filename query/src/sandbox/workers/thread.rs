@@ -1,7 +1,8 @@
 //! A thread, its sandbox, and what it keeps compiled.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread::{Builder, panicking};
+use std::thread::Builder;
 
 use super::super::error::Error;
 use super::super::functions::Functions;
@@ -61,21 +62,6 @@ struct Worker {
     sandbox: Sandbox,
 }
 
-/// What a thread does for a database; it ends even where the work panics.
-struct Turn<'a> {
-    queue: &'a Queue,
-    database: Arc<str>,
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.queue.done(&self.database);
-        if panicking() {
-            self.queue.thread_failed();
-        }
-    }
-}
-
 fn work(queue: &Queue) {
     let log = queue.log();
     let options = queue.options();
@@ -83,16 +69,21 @@ fn work(queue: &Queue) {
     let mut worker = Worker { kept: Vec::new(), kept_max: options.compiled_max.max(1), sandbox };
     while let Some(job) = queue.next() {
         let Job { key, pulse, work } = job;
-        let turn = Turn { queue, database: Arc::clone(&key.database) };
-        let Some(pulse) = pulse.upgrade().filter(|pulse| pulse.begin()) else { continue };
+        let database = Arc::clone(&key.database);
+        let Some(pulse) = pulse.upgrade().filter(|pulse| pulse.begin()) else {
+            queue.done(&database);
+            continue;
+        };
         worker.sandbox.set_pulse(Some(Arc::clone(&pulse)));
-        work(Compiled { worker: &mut worker, key });
+        // Nothing that a panic may have left half done is used again.
+        let compiled = Compiled { worker: &mut worker, key };
+        let panicked = catch_unwind(AssertUnwindSafe(|| work(compiled))).is_err();
         worker.sandbox.set_pulse(None);
-        if worker.sandbox.is_broken() {
+        if panicked || worker.sandbox.is_broken() {
             // Whoever used all memory may still hold it.
             worker.kept.clear();
         }
-        drop(turn);
+        queue.done(&database);
         if pulse.is_given_up() {
             queue.lost_thread_ended();
             return;
