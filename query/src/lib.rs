@@ -1,4 +1,5 @@
-//! Questions about documents: CouchDB's order over JSON values, and Mango selectors.
+//! Questions about documents: CouchDB's order over JSON values, Mango selectors, and functions of
+//! design documents.
 //!
 //! ```
 //! use query::{Document, Selector};

@@ -23,7 +23,16 @@ pub(super) struct Script {
     describe: Persistent<Function<'static>>,
     tidy: Persistent<Function<'static>>,
     context: Context,
-    engine: Rc<Engine>,
+    engine: Collected,
+}
+
+/// An engine that gives back what has just gone: a context and its functions hold each other.
+struct Collected(Rc<Engine>);
+
+impl Drop for Collected {
+    fn drop(&mut self) {
+        self.0.runtime.run_gc();
+    }
 }
 
 impl Script {
@@ -46,15 +55,15 @@ impl Script {
             // What else lives in the engine may have left too little.
             if error.contains("out of memory") { Error::Memory } else { Error::Engine(error) }
         })?;
-        Ok(Self { entry, describe, tidy, context, engine })
+        Ok(Self { entry, describe, tidy, context, engine: Collected(engine) })
     }
 
     pub(super) fn is_broken(&self) -> bool {
-        self.engine.is_broken()
+        self.engine.0.is_broken()
     }
 
     pub(super) fn engine(&self) -> &Engine {
-        &self.engine
+        &self.engine.0
     }
 
     /// Does something in the context, within the limits of one call.
@@ -62,7 +71,7 @@ impl Script {
         &self,
         work: impl for<'js> FnOnce(&Ctx<'js>, &Object<'js>) -> rquickjs::Result<T>,
     ) -> Result<T, Error> {
-        let watch = &self.engine.watch;
+        let watch = &self.engine().watch;
         watch.reset();
         let done = self.context.with(|ctx| {
             let entry = self.entry.clone().restore(&ctx).map_err(|error| broken(&error))?;
@@ -70,7 +79,7 @@ impl Script {
             // A verdict stands even where the function has caught what it was told.
             if let Some(error) = watch.verdict() {
                 ctx.catch();
-                self.engine.break_down();
+                self.engine().break_down();
                 return Err(error);
             }
             done.map_err(|error| self.explain(&ctx, &error))
@@ -83,7 +92,7 @@ impl Script {
     /// away what they left behind.
     fn leave(&self, ctx: &Ctx<'_>) -> rquickjs::Result<()> {
         while ctx.execute_pending_job() {
-            if self.engine.watch.look() {
+            if self.engine().watch.look() {
                 return Err(rquickjs::Error::Exception);
             }
         }
@@ -92,7 +101,7 @@ impl Script {
 
     fn explain(&self, ctx: &Ctx<'_>, error: &rquickjs::Error) -> Error {
         if !error.is_exception() {
-            self.engine.break_down();
+            self.engine().break_down();
             return Error::Engine(error.to_string());
         }
         let thrown = ctx.catch();
@@ -103,8 +112,8 @@ impl Script {
                 .map(|word| native::text_of(ctx, &word))
                 .collect::<rquickjs::Result<Vec<_>>>()
         });
-        if let Some(error) = self.engine.watch.verdict() {
-            self.engine.break_down();
+        if let Some(error) = self.engine().watch.verdict() {
+            self.engine().break_down();
             return error;
         }
         let Ok(words) = described else {
@@ -114,11 +123,11 @@ impl Script {
         let [kind, word, reason] = <[String; 3]>::try_from(words).unwrap_or_default();
         match kind.as_str() {
             "memory" => {
-                self.engine.break_down();
+                self.engine().break_down();
                 Error::Memory
             }
             "fatal" => {
-                self.engine.break_down();
+                self.engine().break_down();
                 Error::raised(word, reason)
             }
             _ => Error::raised(word, reason),
