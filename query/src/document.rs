@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::mango::{Found, Path};
@@ -30,40 +30,78 @@ impl<'a> Document<'a> {
         Ok(Self { text, members: members(text).map_err(NotADocument)? })
     }
 
+    /// Whether it is a design document.
+    pub(crate) fn is_design(&self) -> bool {
+        let id = member(&self.members, "_id").and_then(|id| Value::parse(id.get(), 0).ok());
+        matches!(id, Some(Value::String(id)) if id.starts_with("_design/"))
+    }
+
+    /// The whole text.
+    pub(crate) fn text(&self) -> &'a str {
+        self.text
+    }
+
     /// The value that a path leads to.
     pub(crate) fn find(&self, path: &Path) -> Found<'a> {
-        let Some((name, rest)) = path.names().split_first() else { return read(self.text) };
+        match self.locate(path) {
+            Located::Text(text) => read(text),
+            Located::Missing => Found::Missing,
+            Located::Astray => Found::Astray,
+        }
+    }
+
+    /// The text of the value that a path leads to.
+    pub(crate) fn find_text(&self, path: &Path) -> Option<&'a str> {
+        match self.locate(path) {
+            Located::Text(text) => Some(text),
+            Located::Missing | Located::Astray => None,
+        }
+    }
+
+    fn locate(&self, path: &Path) -> Located<'a> {
+        let Some((name, rest)) = path.names().split_first() else {
+            return Located::Text(self.text);
+        };
         match member(&self.members, name) {
-            Some(raw) => find(raw.get(), rest),
-            None => Found::Missing,
+            Some(raw) => locate(raw.get(), rest),
+            None => Located::Missing,
         }
     }
 }
 
-/// The value that a path leads to within a text, level by level: what lies beside the path is
-/// passed over, not read.
-fn find<'a>(text: &'a str, names: &[String]) -> Found<'a> {
-    let Some((name, rest)) = names.split_first() else { return read(text) };
-    match text.as_bytes().first() {
-        Some(b'{') => match members(text) {
-            Ok(members) => match member(&members, name) {
-                Some(raw) => find(raw.get(), rest),
-                None => Found::Missing,
+/// An id, or any text, as JSON.
+pub(crate) fn id_text(id: &str) -> String {
+    let mut quoted = Vec::with_capacity(id.len() + 2);
+    store::json::write_string(&mut quoted, id);
+    String::from_utf8_lossy(&quoted).into_owned()
+}
+
+/// What a path led to, not read yet.
+enum Located<'a> {
+    Text(&'a str),
+    Missing,
+    Astray,
+}
+
+/// Follows a path within a text, level by level: what lies beside the path is passed over, not read.
+fn locate<'a>(mut text: &'a str, names: &[String]) -> Located<'a> {
+    for name in names {
+        text = match text.as_bytes().first() {
+            Some(b'{') => match only(text, Wanted::Member(name)) {
+                Ok(Some(raw)) => raw.get(),
+                Ok(None) => return Located::Missing,
+                Err(_) => return Located::Astray,
             },
-            Err(_) => Found::Astray,
-        },
-        Some(b'[') => {
-            let elements: Result<Vec<&'a RawValue>, _> = serde_json::from_str(text);
-            let position = name.parse::<usize>().ok();
-            match (elements, position) {
-                (Ok(elements), Some(position)) if position < elements.len() => {
-                    find(elements[position].get(), rest)
+            Some(b'[') => {
+                match name.parse().map(|position| only(text, Wanted::Element(position))) {
+                    Ok(Ok(Some(raw))) => raw.get(),
+                    Ok(_) | Err(_) => return Located::Astray,
                 }
-                _ => Found::Astray,
             }
-        }
-        _ => Found::Astray,
+            _ => return Located::Astray,
+        };
     }
+    Located::Text(text)
 }
 
 fn read(text: &str) -> Found<'_> {
@@ -76,6 +114,9 @@ fn read(text: &str) -> Found<'_> {
 fn member<'a>(members: &[(Cow<'a, str>, &'a RawValue)], name: &str) -> Option<&'a RawValue> {
     members.iter().find(|(given, _)| given == name).map(|(_, value)| *value)
 }
+
+/// Members of most objects: so many are found without asking for memory again.
+const MEMBERS_EXPECTED: usize = 16;
 
 type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
 
@@ -90,7 +131,7 @@ fn members(text: &str) -> Result<Members<'_>, serde_json::Error> {
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-            let mut found = Vec::new();
+            let mut found = Vec::with_capacity(MEMBERS_EXPECTED);
             while let Some(name) = members.next_key_seed(Text)? {
                 found.push((name, members.next_value()?));
             }
@@ -102,6 +143,56 @@ fn members(text: &str) -> Result<Members<'_>, serde_json::Error> {
     let members = (&mut deserializer).deserialize_map(Object)?;
     deserializer.end()?;
     Ok(members)
+}
+
+/// What is looked for in an object or array.
+#[derive(Clone, Copy)]
+enum Wanted<'n> {
+    Member(&'n str),
+    Element(usize),
+}
+
+/// The one value that is wanted of a text; the others are passed over.
+fn only<'a>(text: &'a str, wanted: Wanted<'_>) -> Result<Option<&'a RawValue>, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    (&mut deserializer).deserialize_any(wanted)
+}
+
+impl<'de> Visitor<'de> for Wanted<'_> {
+    type Value = Option<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object or array")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        while let Some(name) = members.next_key_seed(Text)? {
+            match self {
+                Self::Member(wanted) if found.is_none() && name == wanted => {
+                    found = Some(members.next_value()?);
+                }
+                Self::Member(_) | Self::Element(_) => {
+                    members.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        if let Self::Element(position) = self {
+            for _ in 0..position {
+                if elements.next_element::<IgnoredAny>()?.is_none() {
+                    return Ok(None);
+                }
+            }
+            found = elements.next_element()?;
+        }
+        while elements.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(found)
+    }
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ mod document;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod index;
-mod mango;
+pub mod mango;
 mod sandbox;
 mod value;
 

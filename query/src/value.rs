@@ -129,6 +129,18 @@ impl<'a> Value<'a> {
         Ok(value)
     }
 
+    /// Whether it has at most so many levels of arrays and objects.
+    pub(crate) fn fits(&self, levels: usize) -> bool {
+        match (self, levels.checked_sub(1)) {
+            (Self::Array(elements), Some(inner)) => elements.iter().all(|value| value.fits(inner)),
+            (Self::Object(members), Some(inner)) => {
+                members.iter().all(|(_, value)| value.fits(inner))
+            }
+            (Self::Array(_) | Self::Object(_), None) => false,
+            _ => true,
+        }
+    }
+
     /// The value with strings of its own.
     pub(crate) fn into_owned(self) -> Value<'static> {
         let text = |text: Cow<'_, str>| Cow::Owned(text.into_owned());

@@ -21,7 +21,15 @@ impl Selector {
     /// What is wrong with it, in CouchDB's words; [`SelectorError::TooLarge`] where CouchDB has no
     /// bound.
     pub fn parse(text: &str) -> Result<Self, SelectorError> {
-        match Value::parse(text, LEVELS_MAX).map_err(|_| SelectorError::Json)? {
+        Self::from_value(Value::parse(text, LEVELS_MAX).map_err(|_| SelectorError::Json)?)
+    }
+
+    /// The selector that a part of a larger JSON text is.
+    pub(super) fn from_value(value: Value<'_>) -> Result<Self, SelectorError> {
+        if !value.fits(LEVELS_MAX) {
+            return Err(SelectorError::TooLarge);
+        }
+        match value {
             Value::Object(members) if members.is_empty() => Ok(Self(None)),
             selector @ Value::Object(_) => {
                 let condition = Parser::default().condition(selector, "", Sense::Plain)?;
