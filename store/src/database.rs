@@ -5,9 +5,11 @@ mod commit;
 mod compact;
 mod files;
 mod index;
+mod lineage;
 mod open;
 mod partition;
 mod pending;
+mod preview;
 mod purge;
 mod queue;
 mod sizes;
@@ -26,6 +28,7 @@ use self::files::Files;
 use self::open::Slot;
 pub use self::partition::PartitionInfo;
 use self::pending::Pending;
+pub use self::preview::Preview;
 pub use self::purge::Purge;
 use self::queue::Queue;
 pub use self::sizes::Sizes;
@@ -57,6 +60,8 @@ pub struct Database {
     /// Position of the last commit that a reader can have seen: at times one that is being made, and
     /// is not yet in `update_seq`.
     visible_seq: AtomicU64,
+    /// Counts up with every commit that may have changed a design document.
+    designs_version: AtomicU64,
     /// Superseded rows of the changes feed as of the last commit.
     stale: AtomicU64,
     /// JSON bytes of leaves and of superseded revisions as of the last commit.
@@ -174,6 +179,7 @@ impl Database {
             created: entry.created,
             update_seq: AtomicU64::new(entry.update_seq),
             visible_seq: AtomicU64::new(entry.update_seq),
+            designs_version: AtomicU64::new(0),
             stale: AtomicU64::new(0),
             leaf_bytes: AtomicU64::new(0),
             superseded_bytes: AtomicU64::new(0),
@@ -213,6 +219,13 @@ impl Database {
     #[must_use]
     pub fn update_seq(&self) -> UpdateSeq {
         self.seq(Seq(self.update_seq.load(Ordering::Acquire)))
+    }
+
+    /// Another number whenever design documents may have changed, as long as the store is open: what
+    /// was read of them after asking for it is good until it is another. Opens nothing.
+    #[must_use]
+    pub fn designs_version(&self) -> u64 {
+        self.designs_version.load(Ordering::Acquire)
     }
 
     /// Wakes after the next commit, or when the database is deleted; take it before reading

@@ -6,7 +6,7 @@ mod edit;
 mod error;
 mod output;
 mod parse;
-mod render;
+pub(crate) mod render;
 
 pub use attachments::{Following, ParsedAttachment, ParsedContent};
 pub use body::BodyText;

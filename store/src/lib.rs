@@ -34,8 +34,8 @@ pub use attachment::{
 pub use backup::{CopyFile, Restore};
 pub use changes::{Change, Direction};
 pub use database::{
-    Body, Database, DocTree, Head, IdRange, Info, Local, PartitionInfo, Purge, Sizes, Snapshot,
-    Waste,
+    Body, Database, DocTree, Head, IdRange, Info, Local, PartitionInfo, Preview, Purge, Sizes,
+    Snapshot, Waste,
 };
 pub use document::{
     BodyText, DocError, Document, DocumentId, DocumentLimits, Edit, EditError, Following, Lineage,

@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use event_listener::Listener as _;
 use store::{
     Content, CopyFile, CopySource, Database, Direction, DocId, EditError, Error, IdRange, Intake,
-    Lineage, Millis, NewAttachment, OpenError, Options, Restore, RevId, Seq, Store, UpdateSeq,
+    Lineage, Millis, NewAttachment, OpenError, Options, Purge, Restore, RevId, Seq, Store,
+    UpdateSeq,
 };
 use support::{options, put};
 
@@ -497,6 +498,22 @@ fn writers_that_commit_on_their_own_threads_leave_nobody_waiting() {
     let edits = vec![put("alone", None, "{}")];
     database.submit_here(edits, NOW, move |outcome| sender.send(outcome.unwrap()).unwrap());
     assert!(receiver.try_recv().unwrap()[0].is_ok());
+}
+
+#[test]
+fn changed_design_documents_are_another_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), &options()).unwrap();
+    let database = store.create(&"db".parse().unwrap(), NOW).unwrap();
+    let first = database.designs_version();
+    write_one(&database, put("a", None, "{}")).unwrap();
+    assert_eq!(database.designs_version(), first);
+    let rev = write_one(&database, put("_design/a", None, "{}")).unwrap();
+    let second = database.designs_version();
+    assert_ne!(second, first);
+    let purge = Purge { id: "_design/a".parse().unwrap(), revs: vec![rev] };
+    database.purge(vec![purge]).unwrap();
+    assert_ne!(database.designs_version(), second);
 }
 
 #[test]

@@ -70,6 +70,15 @@ impl Job {
         }
     }
 
+    /// Whether it may change a design document.
+    pub(super) fn touches_designs(&self) -> bool {
+        match self {
+            Self::Edits { edits, .. } => edits.iter().any(|edit| edit.id.is_design()),
+            Self::Purge { purges, .. } => purges.iter().any(|purge| purge.id.is_design()),
+            Self::Local { .. } | Self::Setting { .. } | Self::Alone(_) => false,
+        }
+    }
+
     fn weight(&self) -> (usize, usize) {
         match self {
             Self::Edits { edits, .. } => {

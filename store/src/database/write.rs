@@ -213,6 +213,9 @@ impl Database {
             self.visible_seq.fetch_max(counters.update_seq, Ordering::AcqRel);
             Ok(())
         })?;
+        if jobs.iter().any(Job::touches_designs) {
+            self.designs_version.fetch_add(1, Ordering::AcqRel);
+        }
         let before = self.update_seq.swap(counters.update_seq, Ordering::AcqRel);
         if counters.update_seq != before {
             self.updated.notify(usize::MAX);

@@ -236,7 +236,7 @@ impl Local {
 }
 
 /// The members of a compacted object, each after a comma.
-fn write_members(text: &mut Vec<u8>, object: &str) {
+pub(crate) fn write_members(text: &mut Vec<u8>, object: &str) {
     let members = object.strip_prefix('{').and_then(|object| object.strip_suffix('}'));
     if let Some(members) = members.filter(|members| !members.is_empty()) {
         text.push(b',');
@@ -245,7 +245,7 @@ fn write_members(text: &mut Vec<u8>, object: &str) {
 }
 
 /// `"content_type":…,"revpos":…,"digest":…,` of an attachment, its name in front.
-fn begin_attachment(attachment: &Attachment, text: &mut Vec<u8>) {
+pub(crate) fn begin_attachment(attachment: &Attachment, text: &mut Vec<u8>) {
     json::write_string(text, &attachment.name);
     text.extend_from_slice(b":{\"content_type\":");
     json::write_string(text, &attachment.content_type);
@@ -285,21 +285,21 @@ fn write_revs(member: &str, revs: &[NodeId], document: &DocTree, text: &mut Vec<
     }
 }
 
-fn write_rev(text: &mut Vec<u8>, rev: &RevId) {
+pub(crate) fn write_rev(text: &mut Vec<u8>, rev: &RevId) {
     match rev.signature {
         Signature::Digest(_) => append(text, format_args!("\"{rev}\"")),
         Signature::Text(_) => json::write_string(text, &rev.to_string()),
     }
 }
 
-fn write_signature(text: &mut Vec<u8>, signature: &Signature) {
+pub(crate) fn write_signature(text: &mut Vec<u8>, signature: &Signature) {
     match signature {
         Signature::Digest(_) => append(text, format_args!("\"{signature}\"")),
         Signature::Text(signature) => json::write_string(text, signature),
     }
 }
 
-fn append(text: &mut Vec<u8>, what: std::fmt::Arguments<'_>) {
+pub(crate) fn append(text: &mut Vec<u8>, what: std::fmt::Arguments<'_>) {
     // Writing to memory cannot fail.
     let _written = text.write_fmt(what);
 }

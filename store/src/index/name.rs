@@ -18,6 +18,12 @@ impl IndexName {
         &self.0
     }
 
+    /// The digits of a hash.
+    #[must_use]
+    pub fn of_hash(hash: [u8; 16]) -> Self {
+        Self(format!("{:032x}", u128::from_be_bytes(hash)).into())
+    }
+
     /// The name of the index's file.
     pub(crate) fn file_name(&self) -> String {
         format!("{self}.sqlite")
@@ -63,6 +69,7 @@ mod tests {
             assert_eq!(name.to_string(), good);
             assert_eq!(IndexName::of_file(&name.file_name()), Some(name));
         }
+        assert_eq!(IndexName::of_hash([0x0f; 16]).as_str(), "0f".repeat(16));
         let long = "a".repeat(DIGITS_MAX + 1);
         for bad in ["", "A", "g", "a.b", "../a", "a/b", &long] {
             assert_eq!(bad.parse::<IndexName>(), Err(IndexNameError), "{bad:?}");
