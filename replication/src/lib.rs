@@ -53,6 +53,6 @@ pub use peer::{
 };
 pub use progress::{Failure, Outcome, Progress, Report, State, Stats};
 pub use replication::{Answer, Call, Replication, Request, RequestId, Side};
-pub use revision::{Refusal, RefusalReason, Revision, RevisionAttachment, Transfer, Wanted};
+pub use revision::{Judge, Refusal, RefusalReason, Revision, RevisionAttachment, Transfer, Wanted};
 pub use seq::PeerSeq;
 pub use spec::Spec;

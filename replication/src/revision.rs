@@ -1,6 +1,8 @@
 //! Revisions on their way from one database to another.
 
-use store::{DocId, Encoding, RevId};
+use std::sync::Arc;
+
+use store::{Database, DocId, Edit, Encoding, RevId};
 
 /// Revisions of one document that the target asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +83,20 @@ pub enum RefusalReason {
     /// Anything that a further attempt would not change: rights, validation, size; in the target's
     /// own words.
     Final(String),
+}
+
+/// Says which edits a database of this hub takes: whoever makes a [`crate::LocalPeer`] knows what
+/// its design documents refuse.
+pub trait Judge: Send + Sync {
+    /// For each edit, in order, the reason why it is refused. On a thread that may block.
+    ///
+    /// # Errors
+    /// Any of [`store::Error`]: then nothing is written.
+    fn judge(
+        &self,
+        database: &Arc<Database>,
+        edits: &[Edit],
+    ) -> Result<Vec<Result<(), String>>, store::Error>;
 }
 
 impl Revision {

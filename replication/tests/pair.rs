@@ -248,6 +248,43 @@ async fn only_what_a_selector_matches_moves() {
     assert_eq!(moved["a"], all["a"]);
 }
 
+#[tokio::test]
+async fn what_the_target_refuses_stays_away_and_is_counted() {
+    struct NotA;
+    impl replication::Judge for NotA {
+        fn judge(
+            &self,
+            _: &std::sync::Arc<store::Database>,
+            edits: &[store::Edit],
+        ) -> Result<Vec<Result<(), String>>, store::Error> {
+            let judged = edits.iter().map(|edit| match edit.id.as_str() {
+                "a" => Err("no".into()),
+                _ => Ok(()),
+            });
+            Ok(judged.collect())
+        }
+    }
+    let mut random = Random::new(9);
+    let sites = sites(2);
+    for _ in 0..20 {
+        sites[0].edit_some(&mut random);
+    }
+    sites[0].add_leaves("a", 3);
+    let spec = Spec::new(sites[0].id_to(&sites[1]));
+    let target = std::sync::Arc::new(sites[1].judged_by(std::sync::Arc::new(NotA)));
+    let surroundings = replication::Surroundings {
+        clock: std::sync::Arc::new(|| store::Millis(1_000_000)),
+        random: 1,
+    };
+    let job = replication::Job::start(spec, sites[0].peer(), target, surroundings);
+    let Outcome::Completed(report) = job.outcome().await else { panic!("not completed") };
+    let (mut all, moved) = (sites[0].documents(), sites[1].documents());
+    let refused = all.remove("a").unwrap().leaves.len() as u64;
+    assert!(refused >= 3);
+    assert_eq!(report.stats.doc_write_failures, refused);
+    assert!(!all.is_empty() && moved.keys().eq(all.keys()));
+}
+
 #[test]
 fn winners_alone_move_when_they_alone_are_asked_for() {
     each_seed(20, |random| {

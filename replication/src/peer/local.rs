@@ -22,8 +22,8 @@ use super::{
     Answering, AttachmentForm, AttachmentStream, Fetched, LocalDocument, Peer, PeerError, PeerInfo,
 };
 use crate::{
-    Change, ChangesBatch, ChangesQuery, Clock, Feed, Filter, Refusal, Revision, RevisionAttachment,
-    Select, Transfer, Wanted,
+    Change, ChangesBatch, ChangesQuery, Clock, Feed, Filter, Judge, Refusal, Revision,
+    RevisionAttachment, Select, Transfer, Wanted,
 };
 
 /// How long a longpoll waits before it answers that nothing changed.
@@ -45,19 +45,28 @@ pub struct LocalPeer {
     found: Mutex<Option<LocalDatabase>>,
     /// What the selector means that documents are filtered by.
     select: Option<Arc<dyn Select>>,
+    /// Who says which documents it takes.
+    judge: Option<Arc<dyn Judge>>,
 }
 
 impl LocalPeer {
     /// The database of that name, whether it exists yet or not; it takes documents within `limits`.
     #[must_use]
     pub fn new(store: Arc<Store>, name: DbName, limits: DocumentLimits, clock: Clock) -> Self {
-        Self { store, name, limits, clock, found: Mutex::new(None), select: None }
+        Self { store, name, limits, clock, found: Mutex::new(None), select: None, judge: None }
     }
 
     /// The same, as a source whose documents are filtered by a selector.
     #[must_use]
     pub fn selecting(mut self, select: Arc<dyn Select>) -> Self {
         self.select = Some(select);
+        self
+    }
+
+    /// The same, as a target that takes only what the judge lets in.
+    #[must_use]
+    pub fn judged_by(mut self, judge: Arc<dyn Judge>) -> Self {
+        self.judge = Some(judge);
         self
     }
 
@@ -314,7 +323,10 @@ impl Peer for LocalPeer {
                 }
             }
             let now = (self.clock)();
-            refusals.extend(self.blocking(move |database| database.write(incoming, now)).await?);
+            let judge = self.judge.clone();
+            let write =
+                move |database: &LocalDatabase| database.write(incoming, judge.as_deref(), now);
+            refusals.extend(self.blocking(write).await?);
             Ok(refusals)
         })
     }

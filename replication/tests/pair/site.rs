@@ -68,6 +68,14 @@ impl Site {
         LocalPeer::new(Arc::clone(&self.store), db_name(), limits, clock).selecting(select)
     }
 
+    /// The site as a target that takes only what a judge lets in.
+    #[allow(dead_code, reason = "not every test judges")]
+    pub(crate) fn judged_by(&self, judge: Arc<dyn replication::Judge>) -> LocalPeer {
+        let limits = DocumentLimits::default();
+        let clock: Clock = Arc::new(|| Millis(1_000_000));
+        LocalPeer::new(Arc::clone(&self.store), db_name(), limits, clock).judged_by(judge)
+    }
+
     #[allow(dead_code, reason = "not every test needs it")]
     pub(crate) fn id_to(&self, target: &Self) -> ReplicationId {
         ReplicationId::new(b"pair", &self.name, &target.name, &Filter::All, Leaves::All)

@@ -9,7 +9,7 @@ use store::{
 };
 
 use crate::{
-    Change, ChangesBatch, ChangesQuery, Fetched, Filter, Leaves, LocalDocument, PeerError,
+    Change, ChangesBatch, ChangesQuery, Fetched, Filter, Judge, Leaves, LocalDocument, PeerError,
     PeerInfo, Refusal, RefusalReason, Revision, RevisionAttachment, Transfer, Wanted,
 };
 
@@ -254,7 +254,12 @@ impl LocalDatabase {
     ///
     /// # Errors
     /// Any of [`PeerError`].
-    pub fn write(&self, incoming: Vec<Incoming>, now: Millis) -> Result<Vec<Refusal>, PeerError> {
+    pub fn write(
+        &self,
+        incoming: Vec<Incoming>,
+        judge: Option<&dyn Judge>,
+        now: Millis,
+    ) -> Result<Vec<Refusal>, PeerError> {
         let mut refusals = Vec::new();
         let mut names = Vec::with_capacity(incoming.len());
         let mut edits = Vec::with_capacity(incoming.len());
@@ -267,6 +272,24 @@ impl LocalDatabase {
             }
             names.push((revision.id.clone(), rev));
             edits.push(edit(revision, staged));
+        }
+        if let Some(judge) = judge {
+            let judged = judge.judge(&self.database, &edits)?;
+            let refused = judged.into_iter().map(Result::err);
+            let mut admitted = Vec::with_capacity(edits.len());
+            let mut left = Vec::with_capacity(edits.len());
+            for (((id, rev), edit), refused) in names.into_iter().zip(edits).zip(refused) {
+                match refused {
+                    Some(reason) => {
+                        refusals.push(Refusal { id, rev, reason: RefusalReason::Final(reason) });
+                    }
+                    None => {
+                        left.push((id, rev));
+                        admitted.push(edit);
+                    }
+                }
+            }
+            (names, edits) = (left, admitted);
         }
         if edits.is_empty() {
             return Ok(refusals);
