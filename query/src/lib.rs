@@ -12,6 +12,7 @@
 //! ```
 
 mod collation;
+pub mod design;
 mod document;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -19,6 +20,7 @@ pub mod index;
 pub mod mango;
 mod sandbox;
 mod value;
+pub mod view;
 
 pub use collation::{compare, compare_strings};
 pub use document::{Document, NotADocument};

@@ -67,6 +67,12 @@ impl CollationKey {
         Self(bytes)
     }
 
+    /// The bytes of a row's key.
+    #[must_use]
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+
     /// The bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

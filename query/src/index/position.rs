@@ -1,7 +1,8 @@
 //! Places between rows.
 
 use super::CollationKey;
-use super::key::escape;
+use super::GroupLevel;
+use super::key::{escape, group_len};
 
 /// A place between two rows of a tree, before the first or behind the last.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,5 +107,33 @@ impl Range {
     #[must_use]
     pub fn of_key(key: &CollationKey) -> Self {
         Self { low: Cut::before_key(key), high: Cut::after_key(key) }
+    }
+
+    /// The rows of the group that this key stands for, or is in.
+    #[must_use]
+    pub fn of_group(key: &CollationKey, level: GroupLevel) -> Self {
+        let bytes = key.as_bytes();
+        let shared = match level {
+            GroupLevel::Exact => Some(bytes.len()),
+            GroupLevel::Elements(level) => group_len(bytes, level),
+        };
+        Self::of_beginning(bytes, shared)
+    }
+
+    /// The rows whose keys are pairs of the same first element, and a second one that is an array and
+    /// begins with the same so many elements.
+    #[must_use]
+    pub fn of_inner_group(pair: &CollationKey, level: usize) -> Self {
+        let bytes = pair.as_bytes();
+        let shared = group_len(bytes, 1)
+            .and_then(|first| Some(first + group_len(bytes.get(first..)?, level)?));
+        Self::of_beginning(bytes, shared)
+    }
+
+    /// The rows that have so many bytes of a key in common.
+    fn of_beginning(key: &[u8], shared: Option<usize>) -> Self {
+        let beginning = shared.and_then(|shared| key.get(..shared)).unwrap_or(key);
+        let low = Cut::before_beginning(beginning);
+        Self { low, high: Cut::after_beginning(beginning) }
     }
 }

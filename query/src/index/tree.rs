@@ -57,6 +57,15 @@ impl<'r> Tree<'r> {
         self.root.as_ref().map_or(0, |root| root.count)
     }
 
+    /// What a reduce function made of rows, as the JSON that a client sees.
+    ///
+    /// # Errors
+    /// Where the function says what was wrong with the rows.
+    pub fn finish(&self, function: usize, reduction: &[u8]) -> Result<String, IndexError> {
+        let reducer = self.reducers.get(function).ok_or(IndexError::NoView(function))?;
+        Ok(reducer.finish(reduction)?)
+    }
+
     /// Keeps the root.
     fn save(&self, pages: &mut dyn PagesMut) -> Result<(), IndexError> {
         let root = self.root.as_ref().map(Child::encode).unwrap_or_default();

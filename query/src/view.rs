@@ -1,0 +1,11 @@
+//! Map/reduce views: rows that follow from documents, kept in an index and brought up to date.
+
+mod error;
+mod maps;
+mod reducers;
+mod source;
+mod update;
+
+pub use self::error::ViewError;
+pub use self::reducers::Reducers;
+pub use self::update::Update;
