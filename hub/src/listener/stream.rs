@@ -1,5 +1,6 @@
 //! A client's stream: patient with slow readers, but not for ever, and polite in parting.
 
+use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::guest::Guest;
+use super::request_line::RequestLines;
 
 /// How long a client may take in nothing of an answer that waits for it.
 const STALL_MAX: Duration = Duration::from_secs(120);
@@ -38,6 +40,9 @@ pub(super) struct ClientStream<S> {
     deadline: Option<Pin<Box<Sleep>>>,
     stalled: bool,
     parting: Parting,
+    lines: RequestLines,
+    /// What was read, and is passed on next.
+    read: VecDeque<u8>,
 }
 
 #[derive(Clone, Copy)]
@@ -50,7 +55,15 @@ enum Parting {
 impl<S> ClientStream<S> {
     /// Wraps a connection that was accepted.
     pub(super) fn new(stream: S, guest: Arc<Guest>) -> Self {
-        Self { stream, guest, deadline: None, stalled: false, parting: Parting::NotYet }
+        Self {
+            stream,
+            guest,
+            deadline: None,
+            stalled: false,
+            parting: Parting::NotYet,
+            lines: RequestLines::new(),
+            read: VecDeque::new(),
+        }
     }
 
     /// Passes a write's outcome on, and gives up when writes have waited for too long.
@@ -108,7 +121,22 @@ impl<S: AsyncRead + Unpin> AsyncRead for ClientStream<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        if self.read.is_empty() {
+            let before = buffer.filled().len();
+            ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+            match self.lines.follow(&buffer.filled()[before..]) {
+                None => return Poll::Ready(Ok(())),
+                Some(encoded) => {
+                    buffer.set_filled(before);
+                    self.read = encoded.into();
+                }
+            }
+        }
+        let (front, _) = self.read.as_slices();
+        let length = front.len().min(buffer.remaining());
+        buffer.put_slice(&front[..length]);
+        self.read.drain(..length);
+        Poll::Ready(Ok(()))
     }
 }
 
