@@ -14,7 +14,10 @@ use crate::compaction;
 use crate::config::{CompactionConfig, Config, Limits};
 use crate::couch_config::{CouchConfig, CouchConfigError};
 use crate::data_dir::DataDir;
+use crate::designs::{DesignDocs, Designs};
+use crate::functions::FunctionRunner;
 use crate::http::memory::Memory;
+use crate::indexer::Indexer;
 use crate::key_file::{self, KeyFileError};
 use crate::listener::{Connections, Listeners};
 use crate::metrics::Metrics;
@@ -57,6 +60,12 @@ pub(crate) struct App {
     pub(crate) memory: Memory,
     /// Tokens, apps and sessions.
     pub(crate) access: Access,
+    /// Design documents, as they were read last.
+    pub(crate) designs: Designs,
+    /// Where their functions run.
+    pub(crate) functions: Arc<FunctionRunner>,
+    /// What brings indexes up to date.
+    pub(crate) indexer: Arc<Indexer>,
     /// What runs in the background.
     pub(crate) tasks: Arc<Tasks>,
     /// Ids for documents without one.
@@ -138,6 +147,10 @@ impl App {
             .reload(&store)
             .map_err(|source| AppError::Prepare { name: access::APPS_DATABASE, source })?;
         let updates = Updates::of(&store, random_epoch()?);
+        let functions = Arc::new(FunctionRunner::new());
+        let tasks = Arc::<Tasks>::default();
+        let indexer =
+            Arc::new(Indexer::new(Arc::clone(&tasks), Arc::clone(&functions), shutdown.clone()));
         let app = Self {
             store,
             memory: Memory::new(config.limits.request_memory_bytes_max),
@@ -146,10 +159,13 @@ impl App {
             backups: Schedule::new(config.backup.clone()),
             connections_max: config.limits.connections_max,
             metrics: Metrics::default(),
+            designs: Designs::default(),
+            functions,
+            indexer,
             logs_requests: config.log.requests,
             utils_dir: config.http.utils_dir.clone(),
             access,
-            tasks: Arc::default(),
+            tasks,
             uuids: Uuids::default(),
             updates,
             replications: Replications::new(config.replication.ca_file.clone()),
@@ -165,6 +181,15 @@ impl App {
     /// How much one request may ask for.
     pub(crate) fn limits(&self) -> Limits {
         self.couch_config.obeyed().limits
+    }
+
+    /// The design documents of a database as they are now. Where they have changed, what is indexed for
+    /// them changes with them, in the background. May block.
+    pub(crate) fn designs_of(
+        &self,
+        database: &Arc<store::Database>,
+    ) -> Result<Arc<DesignDocs>, store::Error> {
+        self.designs.of(database, |designs| self.indexer.follow(database, designs))
     }
 
     /// Which attachments are stored compressed.

@@ -14,12 +14,15 @@ mod config;
 mod control;
 mod couch_config;
 mod data_dir;
+mod designs;
 mod discovery;
 mod file_error;
+mod functions;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod http;
 mod import;
+mod indexer;
 mod key_file;
 mod listener;
 mod metrics;
@@ -28,6 +31,7 @@ mod replicate;
 mod tasks;
 mod updates;
 mod uuids;
+mod validate;
 mod verify;
 
 use std::process::ExitCode;

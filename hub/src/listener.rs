@@ -3,6 +3,7 @@
 mod connection;
 mod door;
 mod guest;
+mod request_line;
 mod stream;
 
 use std::io;

@@ -2,19 +2,18 @@
 
 mod listing;
 mod options;
-mod queries;
 mod rows;
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Map;
 use store::{Database, Partition};
 
 use self::listing::{Listing, Namespace};
 pub(crate) use self::options::{Options, Span};
-use self::queries::{QUERIES_MAX, Queries};
 use super::call::blocking;
 use super::pages::Gate;
+use super::several::{self, Several};
 use super::{Call, HttpError, Reply, json_body, pages};
 use crate::access::Action;
 
@@ -126,16 +125,8 @@ async fn list_several(call: Call, namespace: Namespace) -> Result<Reply, HttpErr
     let database = call.database()?;
     let gate = Gate::of(&call, Action::Read);
     let mut body = json_body::object(&call.headers, call.body).await?;
-    let bad = |reason: String| Err(HttpError::BadRequest(reason));
-    let queries = match body.remove("queries") {
-        Some(Value::Array(queries)) if queries.len() > QUERIES_MAX => {
-            return bad(format!("`queries` must not have more than {QUERIES_MAX} elements."));
-        }
-        Some(Value::Array(queries)) => queries,
-        Some(_) => return bad("`queries` member must be an array.".into()),
-        None => return bad("POST body must include `queries` parameter.".into()),
-    };
+    let queries = several::queries(&mut body)?;
     let options = checked(&database, Options::parse_several(&call.query, queries)?).await?;
     let listings = options.into_iter().map(|options| Listing::new(namespace, options));
-    pages::answer(gate, database, Queries::new(listings.collect())).await
+    pages::answer(gate, database, Several::new(listings.collect())).await
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, Uri};
 use hyper::body::Incoming;
 use store::{Database, DbName};
 use tokio::runtime::Handle;
@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use super::{HttpError, Query};
 use crate::access::{Action, Principal};
 use crate::app::App;
+use crate::validate::Author;
 
 /// Far longer than reading a few rows takes where they are in memory.
 const MOMENT: Duration = Duration::from_millis(5);
@@ -27,6 +28,8 @@ pub(crate) struct Call {
     pub(crate) principal: Principal,
     /// The method as sent.
     pub(crate) method: Method,
+    /// The path and the query as sent.
+    pub(crate) uri: Uri,
     /// What the route's path pattern captured, percent-decoded once.
     pub(crate) captures: Captures,
     /// The query options.
@@ -54,6 +57,8 @@ pub(crate) struct Captures {
     pub(crate) section: String,
     /// `{key}` of a setting.
     pub(crate) key: String,
+    /// `{view}`, or `{function}` of another kind.
+    pub(crate) function: String,
     /// Whether the path as it came ends with a slash.
     pub(crate) slash: bool,
 }
@@ -64,6 +69,11 @@ impl Call {
         // What cannot be a name names no database; only who makes one is told why.
         let name = self.db_name().map_err(|_| HttpError::NoDatabase)?;
         self.app.store.database(&name).ok_or(HttpError::NoDatabase)
+    }
+
+    /// Who writes, for what the database's design documents have to say of it.
+    pub(crate) fn author(&self) -> Author {
+        Author::new(&self.app, &self.principal)
     }
 
     /// The database name in the path.

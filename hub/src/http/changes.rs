@@ -1,6 +1,7 @@
 //! The changes feed of a database.
 
 mod filter;
+mod function;
 mod live;
 mod options;
 mod reader;
@@ -16,6 +17,7 @@ use self::live::Live;
 pub(crate) use self::options::{Feed, Options, Patience, patience};
 use self::reader::Reader;
 use super::etag::ETag;
+use super::functions::Asked;
 use super::pages::{self, Gate};
 use super::{Call, HttpError, Reply, json_body};
 use crate::access::Action;
@@ -24,19 +26,26 @@ use crate::access::Action;
 pub(crate) async fn get(call: Call) -> Result<Reply, HttpError> {
     let scope = Scope::of(&call)?;
     let options = Options::parse(&call.query, None, &call.headers)?;
+    let options = options.with_function(&call.app, &scope.database, Asked::of(&call)).await?;
     answer(scope, options, &call.headers).await
 }
 
 /// `POST /{db}/_changes`
 pub(crate) async fn post(call: Call) -> Result<Reply, HttpError> {
     let scope = Scope::of(&call)?;
+    let mut asked = Asked::of(&call);
     let body = json_body::optional_members(&call.headers, call.body).await?;
     let options = Options::parse(&call.query, body.as_ref(), &call.headers)?;
+    asked.body = body.as_ref().and_then(|body| serde_json::to_string(body).ok());
+    let options = options.with_function(&call.app, &scope.database, asked).await?;
     answer(scope, options, &call.headers).await
 }
 
 async fn answer(scope: Scope, options: Options, headers: &HeaderMap) -> Result<Reply, HttpError> {
     if options.feed != Feed::Normal {
+        return scope.feed(options).await;
+    }
+    if options.asks_function() {
         return scope.feed(options).await;
     }
     // Nothing but a commit changes what a normal feed says.

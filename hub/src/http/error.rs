@@ -1,7 +1,9 @@
 //! The one place where errors become CouchDB's status, error word and reason.
 
 use http::{HeaderValue, StatusCode, header};
-use query::SelectorError;
+use query::design::DesignError;
+use query::view::ViewError;
+use query::{Refused, SandboxError, SelectorError, mango};
 use serde_json::json;
 use store::json::JsonError;
 use store::{
@@ -117,6 +119,22 @@ pub(crate) enum HttpError {
     /// A part of CouchDB's API that this release does not have.
     #[error("{0}")]
     NotImplemented(&'static str),
+    /// A design document that cannot be one.
+    #[error("{0}")]
+    InvalidDesign(String),
+    /// A function of a design document failed: how it names the failure, and what it says of it.
+    #[error("{reason}")]
+    Function {
+        /// Status to answer with.
+        status: StatusCode,
+        /// CouchDB's error word, or the function's own.
+        word: String,
+        /// What the function says.
+        reason: String,
+    },
+    /// An index cannot be read or written.
+    #[error("an index cannot be read")]
+    Index(#[source] ViewError),
     /// The peer of a replication refused or could not be reached.
     #[error("{reason}")]
     Replication {
@@ -181,8 +199,11 @@ impl HttpError {
                 (S::RANGE_NOT_SATISFIABLE, "requested_range_not_satisfiable", reason)
             }
             Self::NotImplemented(_) => (S::NOT_IMPLEMENTED, "not_implemented", reason),
-            Self::Replication { status, word, .. } => (*status, word, reason),
-            Self::Internal { .. } => internal(),
+            Self::InvalidDesign(_) => (S::BAD_REQUEST, "invalid_design_doc", reason),
+            Self::Function { status, word, .. } | Self::Replication { status, word, .. } => {
+                (*status, word, reason)
+            }
+            Self::Internal { .. } | Self::Index(_) => internal(),
             Self::Store(error) => store_parts(error, reason),
         }
     }
@@ -190,7 +211,8 @@ impl HttpError {
     /// The answer; what is our own fault is logged with its cause.
     pub(crate) fn reply(&self) -> Reply {
         let (status, word, reason) = self.parts();
-        if status == StatusCode::INTERNAL_SERVER_ERROR {
+        let ours = !matches!(self, Self::Function { .. });
+        if status == StatusCode::INTERNAL_SERVER_ERROR && ours {
             tracing::error!(error = %chain(self), "request failed");
         }
         let mut reply = reply::json(status, &json!({"error": word, "reason": reason}));
@@ -281,6 +303,98 @@ impl From<CouchConfigError> for HttpError {
 impl From<SelectorError> for HttpError {
     fn from(error: SelectorError) -> Self {
         Self::BadRequest(error.to_string())
+    }
+}
+
+impl From<DesignError> for HttpError {
+    fn from(error: DesignError) -> Self {
+        Self::InvalidDesign(error.to_string())
+    }
+}
+
+impl From<SandboxError> for HttpError {
+    fn from(error: SandboxError) -> Self {
+        use StatusCode as S;
+        let status = match &error {
+            SandboxError::NotFound(_) => S::NOT_FOUND,
+            SandboxError::Compilation(_) => S::BAD_REQUEST,
+            SandboxError::Busy => S::SERVICE_UNAVAILABLE,
+            SandboxError::Raised { word, .. } => match word.as_str() {
+                "bad_request" | "query_parse_error" => S::BAD_REQUEST,
+                "unauthorized" => S::UNAUTHORIZED,
+                "forbidden" => S::FORBIDDEN,
+                "conflict" => S::CONFLICT,
+                "not_acceptable" => S::NOT_ACCEPTABLE,
+                "unsupported_media_type" | "bad_content_type" => S::UNSUPPORTED_MEDIA_TYPE,
+                "too_many_requests" => S::TOO_MANY_REQUESTS,
+                _ => S::INTERNAL_SERVER_ERROR,
+            },
+            SandboxError::Timeout
+            | SandboxError::Memory
+            | SandboxError::Output
+            | SandboxError::ReduceOverflow { .. }
+            | SandboxError::Engine(_) => S::INTERNAL_SERVER_ERROR,
+        };
+        Self::Function { status, word: error.word().to_owned(), reason: error.to_string() }
+    }
+}
+
+impl From<ViewError> for HttpError {
+    fn from(error: ViewError) -> Self {
+        let failed = |word: &str, reason: String| Self::Function {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            word: word.into(),
+            reason,
+        };
+        match error {
+            ViewError::Store(error) => error.into(),
+            ViewError::Function(error) => error.into(),
+            ViewError::BuiltIn(reason) => failed("builtin_reduce_error", reason),
+            ViewError::UnknownLanguage(name) => failed("unknown_query_language", name),
+            ViewError::UnknownReduce(error) => Self::InvalidDesign(error.to_string()),
+            ViewError::Definition(reason) => Self::InvalidDesign(reason),
+            ViewError::Stopped => Self::Store(Error::Closing),
+            ViewError::Index(_) => Self::Index(error),
+        }
+    }
+}
+
+/// What Mango refuses is the client's fault.
+fn mango(word: &str, reason: String) -> HttpError {
+    HttpError::Function { status: StatusCode::BAD_REQUEST, word: word.to_owned(), reason }
+}
+
+impl From<mango::RequestError> for HttpError {
+    fn from(error: mango::RequestError) -> Self {
+        mango(error.word(), error.to_string())
+    }
+}
+
+impl From<mango::PlanError> for HttpError {
+    fn from(error: mango::PlanError) -> Self {
+        mango(error.word(), error.to_string())
+    }
+}
+
+impl From<mango::IndexError> for HttpError {
+    fn from(error: mango::IndexError) -> Self {
+        let status = match error {
+            mango::IndexError::NotFound(_) => StatusCode::NOT_FOUND,
+            mango::IndexError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Self::Function { status, word: error.word().to_owned(), reason: error.to_string() }
+    }
+}
+
+impl From<Refused> for HttpError {
+    fn from(refused: Refused) -> Self {
+        let (status, word) = match refused {
+            Refused::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
+            Refused::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Refused::Failed(error) => return error.into(),
+        };
+        Self::Function { status, word: word.into(), reason: refused.to_string() }
     }
 }
 

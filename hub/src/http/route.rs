@@ -47,6 +47,7 @@ enum Part {
     Node,
     Section,
     Key,
+    Function,
     /// The rest of the path, whatever its slashes.
     Att,
 }
@@ -149,7 +150,7 @@ impl Pattern {
         fits && self.rest.iter().zip(rest).all(|(part, segment)| match part {
             Part::Literal(literal) => literal == segment,
             Part::Doc | Part::Design | Part::Local | Part::Att => true,
-            Part::Partition | Part::Node | Part::Section | Part::Key => true,
+            Part::Partition | Part::Node | Part::Section | Part::Key | Part::Function => true,
         })
     }
 
@@ -164,6 +165,7 @@ impl Pattern {
                 Part::Node => captures.node = segment.clone().into_owned(),
                 Part::Section => captures.section = segment.clone().into_owned(),
                 Part::Key => captures.key = segment.clone().into_owned(),
+                Part::Function => captures.function = segment.clone().into_owned(),
                 Part::Att => captures.att = rest[position..].join("/"),
             }
         }
@@ -191,6 +193,7 @@ impl Part {
             "{node}" => Self::Node,
             "{section}" => Self::Section,
             "{key}" => Self::Key,
+            "{view}" | "{function}" => Self::Function,
             "{att}" | "{rest}" => Self::Att,
             literal => Self::Literal(literal),
         }

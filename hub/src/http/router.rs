@@ -54,7 +54,8 @@ async fn dispatch(
             let method = parts.method;
             let headers = parts.headers;
             let memory = app.memory.clone();
-            let call = Call { app, principal, method, captures, query, headers, body };
+            let uri = parts.uri;
+            let call = Call { app, principal, method, uri, captures, query, headers, body };
             let reply = memory.share((route.handler)(call)).await?;
             Ok(match follower {
                 Some(follower) => reply.map(|body| body::with(body, follower)),

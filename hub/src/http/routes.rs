@@ -5,8 +5,8 @@ use std::pin::Pin;
 
 use super::{Call, HttpError, Reply};
 use super::{
-    all_docs, attachment, bulk, changes, database, document, local, partition, revisions, server,
-    session,
+    all_docs, attachment, bulk, changes, database, document, find, local, partition, revisions,
+    server, session, view,
 };
 use crate::access::Action;
 use crate::replicate::scheduler;
@@ -119,6 +119,17 @@ pub(crate) static ROUTES: &[Route] = &[
     route!(GET "/{db}/_partition/{partition}" Read partition::info),
     route!(GET "/{db}/_partition/{partition}/_all_docs" Read partition::all_docs),
     route!(POST "/{db}/_partition/{partition}/_all_docs" Read partition::all_docs_posted),
+    route!(GET "/{db}/_partition/{partition}/_design/{design}/_view/{view}" Read view::get_partition),
+    route!(POST "/{db}/_partition/{partition}/_design/{design}/_view/{view}" Read view::post_partition),
+    route!(POST "/{db}/_partition/{partition}/_find" Read find::find_in_partition),
+    route!(POST "/{db}/_partition/{partition}/_explain" Read find::explain_in_partition),
+    route!(POST "/{db}/_find" Read find::find),
+    route!(POST "/{db}/_explain" Read find::explain_find),
+    route!(GET "/{db}/_index" Read find::list),
+    route!(POST "/{db}/_index" WriteDesign find::create),
+    route!(POST "/{db}/_index/_bulk_delete" WriteDesign find::bulk_delete),
+    route!(DELETE "/{db}/_index/_design/{design}/{key}/{function}" WriteDesign find::remove),
+    route!(DELETE "/{db}/_index/{design}/{key}/{function}" WriteDesign find::remove),
     route!(GET "/{db}/_security" Read database::security),
     route!(PUT "/{db}/_security" Administer database::set_security),
     route!(GET "/{db}/_local/{local}" Read local::get),
@@ -129,6 +140,10 @@ pub(crate) static ROUTES: &[Route] = &[
     route!(POST "/{db}/_design/{design}" WriteDesign document::upload),
     route!(DELETE "/{db}/_design/{design}" WriteDesign document::delete),
     route!(COPY "/{db}/_design/{design}" Write document::copy),
+    route!(GET "/{db}/_design/{design}/_info" Read view::info),
+    route!(GET "/{db}/_design/{design}/_view/{view}" Read view::get),
+    route!(POST "/{db}/_design/{design}/_view/{view}" Read view::post),
+    route!(POST "/{db}/_design/{design}/_view/{view}/queries" Read view::queries),
     route!(GET "/{db}/_design/{design}/{att}" Read attachment::get),
     route!(PUT "/{db}/_design/{design}/{att}" WriteDesign attachment::put),
     route!(DELETE "/{db}/_design/{design}/{att}" WriteDesign attachment::delete),

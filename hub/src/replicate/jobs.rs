@@ -27,6 +27,7 @@ use crate::app::App;
 use crate::clock;
 use crate::http::HttpError;
 use crate::tasks::Task;
+use crate::validate::Author;
 
 /// How often a running replication's rights and progress are looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -157,13 +158,20 @@ impl Replications {
         }
     }
 
-    fn peer(&self, app: &App, endpoint: &Endpoint, request: &Replicate) -> Arc<dyn Peer> {
+    fn peer(
+        &self,
+        (app, principal): (&Arc<App>, &Principal),
+        endpoint: &Endpoint,
+        request: &Replicate,
+    ) -> Arc<dyn Peer> {
         let means = &request.means;
         match endpoint {
             Endpoint::Local(name) => {
                 let limits = (&app.limits()).into();
                 let clock = Arc::new(clock::now);
-                let peer = LocalPeer::new(Arc::clone(&app.store), name.clone(), limits, clock);
+                let judge = Arc::new(Author::new(app, principal));
+                let peer = LocalPeer::new(Arc::clone(&app.store), name.clone(), limits, clock)
+                    .judged_by(judge);
                 match &request.spec.filter {
                     Filter::Selector(selector) => match Selected::parse(selector) {
                         Ok(selected) => Arc::new(peer.selecting(Arc::new(selected))),
@@ -257,8 +265,8 @@ fn launch(app: &Arc<App>, table: &mut Table, id: &str, settings: &Settings, now:
         }
     };
     let replications = &app.replications;
-    let source = replications.peer(app, &request.source, &request);
-    let target = replications.peer(app, &request.target, &request);
+    let source = replications.peer((app, &principal), &request.source, &request);
+    let target = replications.peer((app, &principal), &request.target, &request);
     let surroundings = Surroundings { clock: Arc::new(clock::now), random };
     let job = Job::start(request.spec.clone(), source, target, surroundings);
     let number = table.next_run();

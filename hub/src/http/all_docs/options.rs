@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 use store::{Direction, IdRange, Partition, Show, ShowAttachments};
 
-use crate::http::HttpError;
-use crate::http::query::{self, Query};
+use crate::http::given::{Given, bad, refused};
+use crate::http::{HttpError, Query};
 
 /// What a listing of documents is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,13 +61,6 @@ impl Default for Options {
             encoding_info: false,
         }
     }
-}
-
-/// An option's value as it came.
-#[derive(Clone, Copy)]
-enum Given<'a> {
-    Text(&'a str),
-    Json(&'a Value),
 }
 
 impl Options {
@@ -150,9 +143,9 @@ impl Options {
             "conflicts" => self.conflicts = given.boolean()?,
             "attachments" => self.attachments = given.boolean()?,
             "att_encoding_info" => self.encoding_info = given.boolean()?,
-            "stale" => given.word(name, &["ok", "update_after"])?,
-            "stable" => given.word(name, &["true", "false"])?,
-            "update" => given.word(name, &["true", "false", "lazy"])?,
+            "stale" => _ = given.word(name, &["ok", "update_after"])?,
+            "stable" => _ = given.word(name, &["true", "false"])?,
+            "update" => _ = given.word(name, &["true", "false", "lazy"])?,
             "sorted" => _ = given.boolean()?,
             "reduce" if given.boolean()? => {
                 return Err(refused("Reduce is invalid for map-only views."));
@@ -233,73 +226,8 @@ impl Options {
     }
 }
 
-impl Given<'_> {
-    fn boolean(self) -> Result<bool, HttpError> {
-        match self {
-            Self::Json(Value::Bool(value)) => Ok(*value),
-            Self::Text(text) => query::boolean(text),
-            Self::Json(Value::String(text)) => query::boolean(text),
-            Self::Json(other) => {
-                Err(HttpError::Query(format!("Invalid boolean parameter: {other}")))
-            }
-        }
-    }
-
-    fn unsigned(self) -> Result<u64, HttpError> {
-        match self {
-            Self::Text(text) => query::unsigned(text),
-            Self::Json(Value::String(text)) => query::unsigned(text),
-            Self::Json(Value::Number(number)) if number.is_u64() || number.is_i64() => {
-                number.as_u64().ok_or_else(|| {
-                    HttpError::Query(format!("Invalid value for positive integer: {number}"))
-                })
-            }
-            Self::Json(other) => {
-                Err(HttpError::Query(format!("Invalid value for integer: {other}")))
-            }
-        }
-    }
-
-    /// Refuses every word but these; what they say is for views.
-    fn word(self, name: &str, words: &[&str]) -> Result<(), HttpError> {
-        let known = match self {
-            Self::Text(text) => words.contains(&text),
-            Self::Json(Value::String(text)) => words.contains(&text.as_str()),
-            Self::Json(Value::Bool(value)) => words.contains(&value.to_string().as_str()),
-            Self::Json(_) => false,
-        };
-        match known {
-            true => Ok(()),
-            false => Err(refused(&format!("Invalid value for `{name}`."))),
-        }
-    }
-
-    fn partition(self) -> Result<Partition, HttpError> {
-        match self {
-            Self::Text(text) => Ok(text.parse::<Partition>()?),
-            Self::Json(Value::String(text)) => Ok(text.parse::<Partition>()?),
-            Self::Json(_) => Err(HttpError::IllegalPartition("Partition must be a string".into())),
-        }
-    }
-
-    fn json(self) -> Result<Value, HttpError> {
-        match self {
-            Self::Text(text) => query::json(text),
-            Self::Json(value) => Ok(value.clone()),
-        }
-    }
-}
-
 fn grouping() -> HttpError {
     refused("Invalid use of grouping on a map view.")
-}
-
-fn refused(reason: &str) -> HttpError {
-    HttpError::Query(reason.into())
-}
-
-fn bad(reason: &str) -> HttpError {
-    HttpError::BadRequest(reason.into())
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ pub(crate) async fn put(call: Call) -> Result<Reply, HttpError> {
     let database = call.database()?;
     let id = writable(&call)?;
     let base = rev_options(Vec::new(), &call.query, &call.headers)?.into_iter().next();
+    let author = call.author();
     let Call { app, captures, headers, body, .. } = call;
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type = content_type.unwrap_or(DEFAULT_CONTENT_TYPE).to_owned();
@@ -65,7 +66,7 @@ pub(crate) async fn put(call: Call) -> Result<Reply, HttpError> {
         Ok(edit)
     });
     let edit = edit.await.map_err(too_large(&shown))?;
-    let rev = submit_one(&database, edit).await?;
+    let rev = submit_one(&author, &database, edit).await?;
     let mut reply = written(StatusCode::CREATED, id.as_str(), &rev.to_string());
     ETag::of(&rev)?.put(&mut reply);
     location(&mut reply, &headers, &[&captures.db, id.as_str(), &shown]);
@@ -77,6 +78,7 @@ pub(crate) async fn delete(call: Call) -> Result<Reply, HttpError> {
     let database = call.database()?;
     let id = writable(&call)?;
     let base = rev_options(Vec::new(), &call.query, &call.headers)?.into_iter().next();
+    let author = call.author();
     let Call { captures, .. } = call;
     let (reading, wanted) = (Arc::clone(&database), id.clone());
     let edit = blocking(move || {
@@ -94,7 +96,7 @@ pub(crate) async fn delete(call: Call) -> Result<Reply, HttpError> {
         }
         Ok(edit)
     });
-    let rev = submit_one(&database, edit.await?).await?;
+    let rev = submit_one(&author, &database, edit.await?).await?;
     let mut reply = written(StatusCode::OK, id.as_str(), &rev.to_string());
     ETag::of(&rev)?.put(&mut reply);
     Ok(reply)

@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::http::document::{Edited, generated_id, outcome, replicated, submit};
 use crate::http::{HttpError, local};
 use crate::replicate;
+use crate::validate::Author;
 
 /// Documents of one commit: enough that its sync costs little, few enough that others get their
 /// turn between two of them.
@@ -85,11 +86,45 @@ impl Batch {
         Ok(())
     }
 
-    /// Hands the batch to the store and begins the next one.
-    pub(super) fn submit(&mut self, database: &Database) -> Submitted {
-        let Self { edits, rows, .. } = std::mem::take(self);
-        Submitted { rows, edited: submit(database, edits) }
+    /// Hands the batch to the store, but for what the database's design documents refuse, and begins
+    /// the next one. May block.
+    pub(super) fn submit(
+        &mut self,
+        author: &Author,
+        database: &Arc<Database>,
+    ) -> Result<Submitted, HttpError> {
+        let Self { mut edits, mut rows, .. } = std::mem::take(self);
+        if !author.asks_nobody(database, &edits) {
+            let verdicts = author.judge(database, &edits)?;
+            (edits, rows) = without_refused(edits, rows, verdicts);
+        }
+        Ok(Submitted { rows, edited: submit(database, edits) })
     }
+}
+
+/// The edits that are let in; the rows of the others say why not.
+fn without_refused(
+    edits: Vec<Edit>,
+    rows: Vec<Row>,
+    verdicts: Vec<Result<(), HttpError>>,
+) -> (Vec<Edit>, Vec<Row>) {
+    let mut judged = edits.into_iter().zip(verdicts);
+    let mut admitted = Vec::with_capacity(judged.len());
+    let mut told = Vec::with_capacity(rows.len());
+    for row in rows {
+        told.push(match row {
+            Row::Edit { id, rev } => match judged.next() {
+                Some((_, Err(error))) => Row::Refused { id, rev, error },
+                Some((edit, Ok(()))) => {
+                    admitted.push(edit);
+                    Row::Edit { id, rev }
+                }
+                None => Row::Edit { id, rev },
+            },
+            other => other,
+        });
+    }
+    (admitted, told)
 }
 
 fn write_local(id: LocalId, document: Document, database: &Database) -> Row {

@@ -17,6 +17,7 @@ use crate::http::call::{blocking, quick};
 use crate::http::memory::Share;
 use crate::http::request::{Spooled, document_text_bytes_max, require_json};
 use crate::http::{Call, HttpError, Reply, reply};
+use crate::validate::Author;
 
 /// Batches that the store has, or that wait for it, beside the one whose outcome is awaited.
 const BATCHES_AHEAD: usize = 1;
@@ -26,6 +27,7 @@ pub(crate) async fn bulk_docs(call: Call) -> Result<Reply, HttpError> {
     let database = call.database()?;
     require_json(&call.headers)?;
     let design = call.require(Action::WriteDesign);
+    let author = call.author();
     let Call { app, principal, headers, body, .. } = call;
     let body = Spooled::receive(&app, &headers, body).await?;
     let asked = Arc::clone(&database);
@@ -37,7 +39,7 @@ pub(crate) async fn bulk_docs(call: Call) -> Result<Reply, HttpError> {
     let mut rows = Rows::new(request.new_edits());
     let (sender, mut batches) = mpsc::channel(BATCHES_AHEAD);
     let writing = tokio::task::spawn_blocking(move || {
-        submit_all(request, &terms, (&app, &principal), &database, &sender)
+        submit_all(request, &terms, (&app, &principal, &author), &database, &sender)
     });
     if let Some(first) = batches.recv().await {
         let (documents, edited) = first.settle().await;
@@ -65,7 +67,7 @@ fn terms(app: &App, partitioned: bool) -> Terms {
 fn submit_all(
     request: Request,
     terms: &Terms,
-    (app, principal): (&App, &Principal),
+    (app, principal, author): (&App, &Principal, &Author),
     database: &Arc<Database>,
     batches: &mpsc::Sender<Submitted>,
 ) -> Result<(), HttpError> {
@@ -74,7 +76,8 @@ fn submit_all(
     let mut batch = Batch::default();
     let submit = |batch: &mut Batch| {
         // A reader that has gone has given up the rest of its request.
-        batches.blocking_send(batch.submit(database)).map_err(|_| HttpError::BodyLost)
+        let submitted = batch.submit(author, database)?;
+        batches.blocking_send(submitted).map_err(|_| HttpError::BodyLost)
     };
     request.for_each(terms, |document| {
         batch.add(document, new_edits, database, (principal, app), &compression)?;

@@ -8,6 +8,7 @@ use query::{Document, Selector};
 use serde_json::Value;
 use store::{Change, Direction, DocId, Error, Output, RevId, Seq, Show, Snapshot};
 
+use super::function::{FunctionFilter, Judged, Kind, Named};
 use crate::http::json_body::Members;
 use crate::http::pages::PAGE_ROWS_MAX;
 use crate::http::query::json;
@@ -22,6 +23,10 @@ pub(super) enum Filter {
     DocIds(Arc<BTreeSet<String>>),
     /// `_design`: design documents.
     Design,
+    /// What a function of a design document passes, before that is found.
+    Named(Named),
+    /// What a function of a design document passes.
+    Function(FunctionFilter),
     /// `_selector`: those whose winner it means; where all leaves are listed, the leaves it means.
     Selector(Arc<Selector>),
 }
@@ -58,13 +63,14 @@ impl Filter {
                 })?;
                 Ok(Self::Selector(Arc::new(Selector::parse(selector.get())?)))
             }
-            "_view" => Err(view(query.text("view").unwrap_or_default())),
+            "_view" => view(query.text("view").unwrap_or_default()).map(Self::Named),
             _ if name.starts_with('_') => {
                 Err(HttpError::BadRequest("unknown builtin filter name".into()))
             }
-            _ if parts == 2 => Err(HttpError::NotImplemented(
-                "Filter functions of design documents are not available yet.",
-            )),
+            _ if parts == 2 => {
+                let (design, function) = two(name);
+                Ok(Self::Named(Named { design, function: Kind::Filter(function) }))
+            }
             _ if parts == 0 => Ok(Self::All),
             _ => Err(HttpError::BadRequest(
                 "`filter` must be of the form `designname/filtername`".into(),
@@ -79,7 +85,7 @@ impl Filter {
         snapshot: &Snapshot<'_>,
         change: &'c Change,
         listed: &'c [Leaf],
-        read: &mut usize,
+        (read, judged): (&mut usize, &Judged),
     ) -> Result<Option<Cow<'c, [Leaf]>>, Error> {
         let passes = match self {
             Self::All => true,
@@ -88,6 +94,10 @@ impl Filter {
             Self::Selector(selector) => {
                 let leaves = selected(selector, snapshot, change, listed, read)?;
                 return Ok((!leaves.is_empty()).then_some(Cow::Owned(leaves)));
+            }
+            Self::Function(_) | Self::Named(_) => {
+                let leaves = judged.get(&change.seq).filter(|leaves| !leaves.is_empty());
+                return Ok(leaves.map(|leaves| Cow::Owned(leaves.clone())));
             }
         };
         Ok(passes.then_some(Cow::Borrowed(listed)))
@@ -136,6 +146,22 @@ fn selected(
     listed: &[Leaf],
     read: &mut usize,
 ) -> Result<Vec<Leaf>, Error> {
+    let mut leaves = Vec::new();
+    for (leaf, text) in documents(snapshot, change, listed, read)? {
+        if matches(selector, &change.id, &text)? {
+            leaves.push(leaf);
+        }
+    }
+    Ok(leaves)
+}
+
+/// The leaves of a change that are stored, as documents.
+pub(super) fn documents(
+    snapshot: &Snapshot<'_>,
+    change: &Change,
+    listed: &[Leaf],
+    read: &mut usize,
+) -> Result<Vec<(Leaf, String)>, Error> {
     let id = &change.id;
     let Some(head) = snapshot.head(id)? else { return Ok(vec![]) };
     let tree = if listed.len() > 1 { snapshot.tree(id)? } else { None };
@@ -154,16 +180,17 @@ fn selected(
             None => false,
         };
         *read += out.len();
-        if there && matches(selector, id, out.text())? {
-            leaves.push(leaf.clone());
+        if there {
+            let damaged = |_| Error::Damaged(format!("document {id} is not UTF-8"));
+            let text = String::from_utf8(std::mem::take(out.text())).map_err(damaged)?;
+            leaves.push((leaf.clone(), text));
         }
     }
     Ok(leaves)
 }
 
-fn matches(selector: &Selector, id: &DocId, text: &[u8]) -> Result<bool, Error> {
+fn matches(selector: &Selector, id: &DocId, text: &str) -> Result<bool, Error> {
     let damaged = || Error::Damaged(format!("document {id} is no JSON object"));
-    let text = std::str::from_utf8(text).map_err(|_| damaged())?;
     Ok(selector.matches(&Document::parse(text).map_err(|_| damaged())?))
 }
 
@@ -215,14 +242,23 @@ fn doc_ids(ids: Value) -> Result<BTreeSet<String>, HttpError> {
     ids.into_iter().map(text).collect()
 }
 
-fn view(name: &str) -> HttpError {
+fn view(name: &str) -> Result<Named, HttpError> {
     if name.is_empty() {
-        return HttpError::BadRequest("`view` filter parameter is not provided.".into());
+        return Err(HttpError::BadRequest("`view` filter parameter is not provided.".into()));
     }
     match name.split('/').filter(|part| !part.is_empty()).count() {
-        2 => HttpError::NotImplemented("The filter `_view` is not available yet."),
-        _ => HttpError::BadRequest("`view` must be of the form `designname/viewname`".into()),
+        2 => {
+            let (design, view) = two(name);
+            Ok(Named { design, function: Kind::View(view) })
+        }
+        _ => Err(HttpError::BadRequest("`view` must be of the form `designname/viewname`".into())),
     }
+}
+
+/// The two parts of a name, around whatever slashes.
+fn two(name: &str) -> (String, String) {
+    let mut parts = name.split('/').filter(|part| !part.is_empty()).map(str::to_owned);
+    (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -236,6 +272,8 @@ mod tests {
             Ok(Filter::Design) => "design".into(),
             Ok(Filter::DocIds(ids)) => format!("{ids:?}"),
             Ok(Filter::Selector(_)) => "selector".into(),
+            Ok(Filter::Named(named)) => format!("{} {:?}", named.design, named.function),
+            Ok(Filter::Function(_)) => "found".into(),
             Err(error) => {
                 let (status, word, reason) = error.parts();
                 format!("{} {word}: {reason}", status.as_u16())
@@ -268,10 +306,10 @@ mod tests {
         check("filter=_selector", Some(r#"{"selector":[]}"#), no_object);
         let unknown = "400 bad_request: Invalid operator: $foo";
         check("filter=_selector", Some(r#"{"selector":{"a":{"$foo":1}}}"#), unknown);
-        check("filter=_view&view=a/b", None, "501 not_implemented: The filter `_view`");
+        check("filter=_view&view=a/b", None, r#"a View("b")"#);
         check("filter=_view", None, "400 bad_request: `view` filter parameter is not provided.");
         check("filter=_view&view=a", None, "400 bad_request: `view` must be of the form");
-        check("filter=app/important", None, "501 not_implemented: Filter functions");
+        check("filter=app/important", None, r#"app Filter("important")"#);
         check("filter=important", None, "400 bad_request: `filter` must be of the form");
         check("filter=_other", None, "400 bad_request: unknown builtin filter name");
     }

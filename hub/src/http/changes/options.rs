@@ -1,11 +1,14 @@
 //! Options of `_changes`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
-use store::{Direction, Show, ShowAttachments};
+use store::{Database, Direction, Show, ShowAttachments};
 
 use super::filter::Filter;
+use crate::app::App;
+use crate::http::functions::Asked;
 use crate::http::json_body::Members;
 use crate::http::{HttpError, Query};
 
@@ -108,6 +111,24 @@ impl Options {
             seq_interval,
             patience: patience(query)?,
         })
+    }
+
+    /// The same with the function found that a filter names.
+    pub(super) async fn with_function(
+        mut self,
+        app: &Arc<App>,
+        database: &Arc<Database>,
+        asked: Asked,
+    ) -> Result<Self, HttpError> {
+        if let Filter::Named(named) = self.filter {
+            self.filter = Filter::Function(named.find(app, database, asked).await?);
+        }
+        Ok(self)
+    }
+
+    /// Whether a function decides what is shown.
+    pub(super) fn asks_function(&self) -> bool {
+        matches!(self.filter, Filter::Function(_))
     }
 }
 

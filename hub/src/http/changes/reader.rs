@@ -3,6 +3,7 @@
 use store::{Database, Direction, Output, Seq, Snapshot};
 
 use super::filter::Filter;
+use super::function::Judged;
 use super::options::{Options, Since};
 use super::row::Format;
 use crate::http::HttpError;
@@ -25,6 +26,8 @@ pub(super) struct Reader {
     rows: u64,
     /// Changes behind the position, as of the last page.
     pending: u64,
+    /// What a function said of the changes that are read next.
+    judged: Judged,
     begun: bool,
 }
 
@@ -73,6 +76,7 @@ impl Reader {
             remaining: options.limit.unwrap_or(LIMIT),
             rows: 0,
             pending: 0,
+            judged: Judged::new(),
             begun: false,
         })
     }
@@ -111,6 +115,13 @@ impl Reader {
         if !std::mem::replace(&mut self.begun, true) {
             self.format.begin(out.text());
         }
+        if let Filter::Function(function) = &self.filter {
+            let (from, direction) = (self.position, self.direction);
+            let next =
+                |snapshot: &Snapshot<'_>| snapshot.changes(from, direction, PAGE_DOCUMENTS_MAX);
+            let wanted = (self.format.all_leaves, READ_BYTES_MAX);
+            self.judged = function.judge(database, next, wanted)?;
+        }
         database.read(|snapshot| {
             let reached = self.read_rows(snapshot, out)?;
             self.pending = match (reached, self.direction) {
@@ -147,9 +158,16 @@ impl Reader {
                 if change.seq > end {
                     return Ok(self.reach(end));
                 }
+                if matches!(self.filter, Filter::Function(_))
+                    && !self.judged.contains_key(&change.seq)
+                {
+                    // The function is asked about it with the next page.
+                    return Ok(Reached::PageEnd);
+                }
                 self.position = change.seq;
                 let listed = self.format.listed(change);
-                let Some(leaves) = self.filter.leaves(snapshot, change, listed, &mut read)? else {
+                let noted = (&mut read, &self.judged);
+                let Some(leaves) = self.filter.leaves(snapshot, change, listed, noted)? else {
                     if read >= READ_BYTES_MAX {
                         return Ok(Reached::PageEnd);
                     }

@@ -25,6 +25,7 @@ pub(crate) async fn copy(call: Call) -> Result<Reply, HttpError> {
     if destination.id.is_design() {
         call.require(Action::WriteDesign)?;
     }
+    let author = call.author();
     let Call { principal, captures, headers, .. } = call;
     let reading = database.clone();
     let source = quick(move || {
@@ -35,7 +36,7 @@ pub(crate) async fn copy(call: Call) -> Result<Reply, HttpError> {
     let target = destination.id.clone();
     let mut edit = edit(id, revision, destination);
     replicate::admit(&captures.db, &principal, &target, edit.deleted, &mut edit.body)?;
-    let rev = submit_one(&database, edit).await?;
+    let rev = submit_one(&author, &database, edit).await?;
     let mut reply = written(StatusCode::CREATED, target.as_str(), &rev.to_string());
     ETag::of(&rev)?.put(&mut reply);
     location(&mut reply, &headers, &[&captures.db, target.as_str()]);

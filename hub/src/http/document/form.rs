@@ -38,6 +38,7 @@ pub(crate) async fn upload(call: Call) -> Result<Reply, HttpError> {
         call.require(Action::WriteDesign)?;
     }
     check_referer(&call.headers)?;
+    let author = call.author();
     let Call { app, query, headers, body, .. } = call;
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let boundary = Boundary::of(content_type.unwrap_or_default(), "multipart/form-data")?;
@@ -62,7 +63,7 @@ pub(crate) async fn upload(call: Call) -> Result<Reply, HttpError> {
         }
     };
     add(&mut edit, files);
-    let rev = submit_one(&database, edit).await?;
+    let rev = submit_one(&author, &database, edit).await?;
     let mut reply = written(StatusCode::CREATED, id.as_str(), &rev.to_string());
     ETag::of(&rev)?.put(&mut reply);
     Ok(reply)

@@ -1,10 +1,13 @@
 //! Edits handed to the store and waited for without holding a thread.
 
+use std::sync::Arc;
+
 use store::{Database, Edit, EditError, Error, RevId};
 use tokio::sync::oneshot;
 
 use crate::clock;
-use crate::http::{HttpError, call};
+use crate::http::{HttpError, blocking, call};
+use crate::validate::Author;
 
 /// What becomes of a batch of edits.
 pub(crate) type Edited = Result<Vec<Result<RevId, EditError>>, Error>;
@@ -31,8 +34,13 @@ pub(crate) async fn outcome(edited: oneshot::Receiver<Edited>) -> Edited {
     edited.await.unwrap_or(Err(Error::Closing))
 }
 
-/// Writes one edit and returns its revision.
-pub(crate) async fn submit_one(database: &Database, edit: Edit) -> Result<RevId, HttpError> {
+/// Writes one edit, if the database's design documents let it in, and returns its revision.
+pub(crate) async fn submit_one(
+    author: &Author,
+    database: &Arc<Database>,
+    edit: Edit,
+) -> Result<RevId, HttpError> {
+    let edit = admitted(author, database, edit).await?;
     let (done, edited) = told();
     match call::alone() {
         Some(_permit) => database.submit_here(vec![edit], clock::now(), done),
@@ -43,8 +51,32 @@ pub(crate) async fn submit_one(database: &Database, edit: Edit) -> Result<RevId,
     edited.into_iter().next().ok_or(HttpError::Store(Error::Closing))?.map_err(HttpError::from)
 }
 
+/// Whether an edit may be written; the answer comes at once where no function has to be asked.
+async fn admitted(
+    author: &Author,
+    database: &Arc<Database>,
+    edit: Edit,
+) -> Result<Edit, HttpError> {
+    if author.asks_nobody(database, std::slice::from_ref(&edit)) {
+        return Ok(edit);
+    }
+    let (author, database) = (author.clone(), Arc::clone(database));
+    blocking(move || {
+        for verdict in author.judge(&database, std::slice::from_ref(&edit))? {
+            verdict?;
+        }
+        Ok(edit)
+    })
+    .await
+}
+
 /// Writes one edit whose outcome nobody waits for: `batch=ok`.
-pub(crate) fn submit_unawaited(database: &Database, edit: Edit) {
+pub(crate) async fn submit_unawaited(
+    author: &Author,
+    database: &Arc<Database>,
+    edit: Edit,
+) -> Result<(), HttpError> {
+    let edit = admitted(author, database, edit).await?;
     let id = edit.id.clone();
     database.submit(vec![edit], clock::now(), move |edited| match edited {
         Err(error) => tracing::error!(%id, %error, "a batched write failed"),
@@ -54,4 +86,5 @@ pub(crate) fn submit_unawaited(database: &Database, edit: Edit) {
             }
         }
     });
+    Ok(())
 }

@@ -40,6 +40,7 @@ pub(crate) async fn put(call: Call) -> Result<Reply, HttpError> {
     if id.is_design() {
         call.require(Action::WriteDesign)?;
     }
+    let author = call.author();
     let Call { app, principal, captures, query, headers, body, .. } = call;
     let (mut document, followed) = match boundary(&headers)? {
         None => (read_document(&app.limits(), &headers, body).await?, Vec::new()),
@@ -52,10 +53,10 @@ pub(crate) async fn put(call: Call) -> Result<Reply, HttpError> {
     let edit = into_edit(document, id.clone(), lineage, &database, compression, followed).await?;
     if is_batch(&query) {
         check_id(&database, &id).await?;
-        submit_unawaited(&database, edit);
+        submit_unawaited(&author, &database, edit).await?;
         return Ok(accepted(id.as_str()));
     }
-    let rev = submit_one(&database, edit).await?;
+    let rev = submit_one(&author, &database, edit).await?;
     let status = if deleted { StatusCode::OK } else { StatusCode::CREATED };
     let mut reply = written(status, id.as_str(), &rev.to_string());
     ETag::of(&rev)?.put(&mut reply);
@@ -69,6 +70,7 @@ pub(crate) async fn post(mut call: Call) -> Result<Reply, HttpError> {
     request::require_json(&call.headers)?;
     let may_write_design = call.require(Action::WriteDesign);
     let db = std::mem::take(&mut call.captures.db);
+    let author = call.author();
     let Call { app, principal, query, headers, body, .. } = call;
     let mut document = read_document(&app.limits(), &headers, body).await?;
     let id = match document.id.take() {
@@ -92,10 +94,10 @@ pub(crate) async fn post(mut call: Call) -> Result<Reply, HttpError> {
     let edit = into_edit(document, id.clone(), lineage, &database, compression, Vec::new()).await?;
     if is_batch(&query) {
         check_id(&database, &id).await?;
-        submit_unawaited(&database, edit);
+        submit_unawaited(&author, &database, edit).await?;
         return Ok(accepted(id.as_str()));
     }
-    let rev = submit_one(&database, edit).await?;
+    let rev = submit_one(&author, &database, edit).await?;
     let mut reply = written(StatusCode::CREATED, id.as_str(), &rev.to_string());
     location(&mut reply, &headers, &[&db, id.as_str()]);
     Ok(reply)
@@ -105,6 +107,7 @@ pub(crate) async fn post(mut call: Call) -> Result<Reply, HttpError> {
 pub(crate) async fn delete(call: Call) -> Result<Reply, HttpError> {
     let database = call.database()?;
     let id = call.captures.doc.parse::<DocId>()?;
+    let author = call.author();
     let Call { query, headers, .. } = call;
     let (reading, wanted) = (database.clone(), id.clone());
     let head = quick(move || Ok(reading.read(|snapshot| snapshot.head(&wanted))?)).await?;
@@ -121,7 +124,7 @@ pub(crate) async fn delete(call: Call) -> Result<Reply, HttpError> {
         body: "{}".into(),
         attachments: Vec::new(),
     };
-    let rev = submit_one(&database, edit).await?;
+    let rev = submit_one(&author, &database, edit).await?;
     let mut reply = written(StatusCode::OK, id.as_str(), &rev.to_string());
     ETag::of(&rev)?.put(&mut reply);
     Ok(reply)

@@ -1,0 +1,169 @@
+//! Design documents of databases, read and understood once, and again when they have changed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use query::design::{DesignError, Views};
+use query::mango::IndexDefinition;
+use serde_json::{Map, Value};
+use store::{Database, DbUuid, Direction, DocId, Error, IdRange, Output, RevId, Show};
+
+/// Databases whose design documents are kept in memory, and their texts' bytes.
+const DATABASES_MAX: usize = 64;
+const BYTES_MAX: usize = 32 << 20;
+
+/// Design documents read from one snapshot at a time.
+const PAGE: usize = 100;
+
+/// The design documents of the databases that were used last.
+#[derive(Debug, Default)]
+pub(crate) struct Designs {
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    databases: HashMap<DbUuid, (u64, Arc<DesignDocs>)>,
+    uses: u64,
+}
+
+/// The design documents of one database.
+#[derive(Debug)]
+pub(crate) struct DesignDocs {
+    version: u64,
+    partitioned: bool,
+    /// In the order of their ids.
+    all: Vec<Arc<DesignDoc>>,
+}
+
+/// One design document: its winner, as long as that is live.
+#[derive(Debug)]
+pub(crate) struct DesignDoc {
+    /// Its id.
+    pub(crate) id: DocId,
+    /// Its revision.
+    pub(crate) rev: RevId,
+    /// The whole of it, as JSON text.
+    pub(crate) text: Arc<str>,
+    /// Its members, where it can be read at all.
+    pub(crate) members: Map<String, Value>,
+    /// What it defines.
+    pub(crate) views: Result<Arc<Views>, DesignError>,
+    /// The indexes it defines, where its language is `query`.
+    pub(crate) indexes: Vec<Arc<IndexDefinition>>,
+}
+
+impl Designs {
+    /// The design documents of a database as they are now; `changed` is told of them where they were
+    /// not known. May block.
+    pub(crate) fn of(
+        &self,
+        database: &Database,
+        changed: impl FnOnce(&DesignDocs),
+    ) -> Result<Arc<DesignDocs>, Error> {
+        if let Some(known) = self.known(database) {
+            return Ok(known);
+        }
+        let read = Arc::new(DesignDocs::read(database)?);
+        self.lock().keep(database.uuid(), &read);
+        changed(&read);
+        Ok(read)
+    }
+
+    /// The same where nothing has to be read for it.
+    pub(crate) fn known(&self, database: &Database) -> Option<Arc<DesignDocs>> {
+        let mut kept = self.lock();
+        kept.uses += 1;
+        let uses = kept.uses;
+        let (last_use, known) = kept.databases.get_mut(&database.uuid())?;
+        *last_use = uses;
+        (known.version == database.designs_version()).then(|| Arc::clone(known))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        // Whoever panicked with the lock left whole entries behind.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn keep(&mut self, uuid: DbUuid, read: &Arc<DesignDocs>) {
+        self.databases.insert(uuid, (self.uses, Arc::clone(read)));
+        let bytes = |kept: &Self| kept.databases.values().map(|(_, docs)| docs.bytes()).sum();
+        let mut bytes: usize = bytes(self);
+        while bytes > BYTES_MAX || self.databases.len() > DATABASES_MAX {
+            let oldest = self.databases.iter().min_by_key(|(_, (last_use, _))| *last_use);
+            let Some(oldest) = oldest.map(|(uuid, _)| *uuid) else { return };
+            if let Some((_, removed)) = self.databases.remove(&oldest) {
+                bytes -= removed.bytes();
+            }
+        }
+    }
+}
+
+impl DesignDocs {
+    fn read(database: &Database) -> Result<Self, Error> {
+        // Asked first: what changes while it is read is read again.
+        let version = database.designs_version();
+        let mut range = IdRange {
+            start: Some(("_design/".into(), true)),
+            end: Some(("_design0".into(), false)),
+            direction: Direction::Ascending,
+        };
+        let partitioned = database.is_partitioned()?;
+        let mut all = Vec::new();
+        loop {
+            let page = database.read::<_, Error>(|snapshot| {
+                let heads = snapshot.heads(&range, 0, PAGE)?;
+                let read = heads.into_iter().map(|head| {
+                    let mut out = Output::new();
+                    snapshot.render_winner(&head, &Show::default(), &mut out)?;
+                    DesignDoc::parse((head.id, head.rev), std::mem::take(out.text()), partitioned)
+                });
+                read.collect::<Result<Vec<_>, Error>>()
+            })?;
+            let Some(last) = page.last() else { break };
+            range.start = Some((last.id.as_str().to_owned(), false));
+            all.extend(page.into_iter().map(Arc::new));
+        }
+        Ok(Self { version, partitioned, all })
+    }
+
+    /// Whether the database is partitioned.
+    pub(crate) fn partitioned(&self) -> bool {
+        self.partitioned
+    }
+
+    /// All of them, in the order of their ids.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<DesignDoc>> {
+        self.all.iter()
+    }
+
+    /// The design document of this id, which begins with `_design/`.
+    pub(crate) fn find(&self, id: &DocId) -> Option<&Arc<DesignDoc>> {
+        let at = self.all.binary_search_by(|design| design.id.as_str().cmp(id.as_str()));
+        at.ok().map(|at| &self.all[at])
+    }
+
+    fn bytes(&self) -> usize {
+        // Beside the text its members are kept, which take about as much again.
+        self.all.iter().map(|design| 2 * design.text.len()).sum()
+    }
+}
+
+impl DesignDoc {
+    fn parse((id, rev): (DocId, RevId), text: Vec<u8>, partitioned: bool) -> Result<Self, Error> {
+        let damaged = || Error::Damaged(format!("{id} is not UTF-8"));
+        let text: Arc<str> = String::from_utf8(text).map_err(|_| damaged())?.into();
+        // Nested deeper than any design document is: it defines nothing.
+        let members: Map<String, Value> = serde_json::from_str(&text).unwrap_or_default();
+        let views = Views::parse(&text, partitioned).map(Arc::new);
+        let indexes = IndexDefinition::read_design(&text).into_iter().map(Arc::new).collect();
+        Ok(Self { id, rev, text, members, views, indexes })
+    }
+
+    /// Whether documents are shown to it before they are written.
+    pub(crate) fn validates(&self) -> bool {
+        self.members.get("validate_doc_update").is_some_and(Value::is_string)
+    }
+}

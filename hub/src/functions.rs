@@ -1,0 +1,66 @@
+//! Functions of design documents, run by workers that keep them compiled.
+
+use std::fmt;
+use std::sync::Arc;
+
+use query::{DesignKey, Functions, Limits, SandboxError, Workers, WorkersOptions};
+use store::Database;
+
+use crate::designs::DesignDoc;
+
+/// Calls that wait for a worker: as many as there are connections, for each may bring a document
+/// that a function judges.
+const WAITING_MAX: usize = 4096;
+
+/// Where functions run.
+pub(crate) struct FunctionRunner {
+    workers: Workers,
+    limits: Limits,
+}
+
+impl FunctionRunner {
+    /// As many workers as there are processors; none before a function is called.
+    pub(crate) fn new() -> Self {
+        let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let limits = Limits::default();
+        let options = WorkersOptions {
+            threads_max: processors.max(2),
+            waiting_max: WAITING_MAX,
+            limits: limits.clone(),
+            ..WorkersOptions::default()
+        };
+        Self { workers: Workers::new(options, log), limits }
+    }
+
+    /// What functions may use, wherever they run.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Lets `work` call functions of a design document. Blocks until it is done.
+    pub(crate) fn run<T: Send + 'static>(
+        &self,
+        database: &Database,
+        design: &DesignDoc,
+        work: impl FnOnce(&mut Functions) -> T + Send + 'static,
+    ) -> Result<T, SandboxError> {
+        let key = DesignKey {
+            database: database.uuid().to_string().into(),
+            design: format!("{}@{}", design.id, design.rev).into(),
+        };
+        let text = Arc::clone(&design.text);
+        let load = move || Ok::<_, SandboxError>(text.as_ref().to_owned());
+        self.workers.run(&key, load, move |functions| Ok(work(functions)))
+    }
+}
+
+/// Notes what a function logs.
+pub(crate) fn log(line: &str) {
+    tracing::info!(target: "larder::functions", "{line}");
+}
+
+impl fmt::Debug for FunctionRunner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FunctionRunner").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,159 @@
+//! A request as functions of design documents see it.
+//!
+//! Source: CouchDB's `chttpd_external:json_req_obj`, and "Request object" in its documentation.
+
+use http::{HeaderMap, Method, Uri, header};
+use serde_json::{Map, Value, json};
+use store::Database;
+
+use crate::access::Principal;
+use crate::http::database::Info;
+use crate::http::path::percent_decode;
+use crate::http::{Call, HttpError, Query};
+
+/// Headers that nobody's functions see: whoever wrote them could keep what proves who asks.
+const SECRET: [header::HeaderName; 3] =
+    [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION];
+
+/// Query options that are JSON.
+const JSON_OPTIONS: [&str; 5] = ["startkey", "start_key", "endkey", "end_key", "key"];
+
+/// A request, ready to be shown.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    query: Query,
+    principal: Principal,
+    /// The document that it names.
+    pub(crate) id: Option<String>,
+    /// Its body, where it has one.
+    pub(crate) body: Option<String>,
+}
+
+impl Asked {
+    /// What this call asks.
+    pub(crate) fn of(call: &Call) -> Self {
+        Self {
+            method: call.method.clone(),
+            uri: call.uri.clone(),
+            headers: call.headers.clone(),
+            query: call.query.clone(),
+            principal: call.principal.clone(),
+            id: None,
+            body: None,
+        }
+    }
+
+    /// The request object as JSON. May block.
+    pub(crate) fn to_json(&self, database: &Database) -> Result<String, HttpError> {
+        let info = serde_json::to_value(Info::of(database)?).unwrap_or_default();
+        let path = segments(self.uri.path())?;
+        let request = json!({
+            "info": info,
+            "id": self.id,
+            "uuid": uuid()?,
+            "method": self.method.as_str(),
+            "requested_path": path,
+            "path": path,
+            "raw_path": self.uri.path_and_query().map_or("/", |path| path.as_str()),
+            "query": self.options()?,
+            "headers": self.shown_headers(),
+            "body": self.body.as_deref().unwrap_or("undefined"),
+            "peer": "127.0.0.1",
+            "form": self.form()?,
+            "cookie": {},
+            "userCtx": user_context(&self.principal, database),
+            "secObj": security(database)?,
+        });
+        Ok(request.to_string())
+    }
+
+    fn options(&self) -> Result<Map<String, Value>, HttpError> {
+        let pairs = self.query.pairs().map(|(name, value)| {
+            let value = match JSON_OPTIONS.contains(&name) {
+                true => crate::http::query::json(value)?,
+                false => value.into(),
+            };
+            Ok((name.to_owned(), value))
+        });
+        pairs.collect()
+    }
+
+    fn shown_headers(&self) -> Map<String, Value> {
+        let shown = self.headers.iter().filter(|(name, _)| !SECRET.contains(name));
+        let pairs = shown.filter_map(|(name, value)| {
+            Some((canonical(name.as_str()), value.to_str().ok()?.into()))
+        });
+        pairs.collect()
+    }
+
+    /// The fields of a form that was sent as the body.
+    fn form(&self) -> Result<Map<String, Value>, HttpError> {
+        let media_type =
+            self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let is_form =
+            media_type.is_some_and(|value| value.starts_with("application/x-www-form-urlencoded"));
+        let Some(body) = self.body.as_deref().filter(|_| is_form) else { return Ok(Map::new()) };
+        let fields = Query::parse(Some(body.trim_end()))?;
+        Ok(fields.pairs().map(|(name, value)| (name.to_owned(), value.into())).collect())
+    }
+}
+
+/// Who asks: `userCtx`.
+pub(crate) fn user_context(principal: &Principal, database: &Database) -> Value {
+    json!({
+        "db": database.name().as_str(),
+        "name": principal.name(),
+        "roles": principal.roles(),
+    })
+}
+
+/// The security object: `secObj`. May block.
+pub(crate) fn security(database: &Database) -> Result<Value, HttpError> {
+    let stored = database.security()?;
+    Ok(stored.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_else(|| json!({})))
+}
+
+fn segments(path: &str) -> Result<Vec<String>, HttpError> {
+    let raw = path.split('/').filter(|segment| !segment.is_empty());
+    raw.map(|segment| Ok(percent_decode(segment)?.into_owned())).collect()
+}
+
+/// As names of headers are written in prose: `Content-Type`.
+fn canonical(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    let mut begins = true;
+    for letter in name.chars() {
+        text.push(if begins { letter.to_ascii_uppercase() } else { letter });
+        begins = letter == '-';
+    }
+    text
+}
+
+fn uuid() -> Result<String, HttpError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| HttpError::Internal { action: "make an id", cause: error.to_string() })?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_headers() {
+        for (name, expected) in [("content-type", "Content-Type"), ("x-a", "X-A"), ("etag", "Etag")]
+        {
+            assert_eq!(canonical(name), expected);
+        }
+    }
+
+    #[test]
+    fn paths_are_cut_and_decoded() {
+        assert_eq!(segments("/a%2Fb/_design/x/").unwrap(), ["a/b", "_design", "x"]);
+        assert!(segments("/%zz").is_err());
+    }
+}

@@ -1,0 +1,94 @@
+//! The view that a request names.
+
+use std::sync::Arc;
+
+use query::design::{ViewPlace, Views};
+use store::{Database, DocId};
+
+use super::Update;
+use crate::access::Action;
+use crate::app::App;
+use crate::designs::DesignDoc;
+use crate::http::functions::design;
+use crate::http::pages::Gate;
+use crate::http::{Call, HttpError, blocking};
+use crate::indexer::Wanted;
+
+/// What a request for a view is about.
+pub(crate) struct Scope {
+    /// The hub.
+    pub(crate) app: Arc<App>,
+    /// The database.
+    pub(crate) database: Arc<Database>,
+    /// Who may read it.
+    pub(crate) gate: Gate,
+    /// The design document, without `_design/`.
+    pub(crate) design: String,
+    /// The view in it.
+    pub(crate) view: String,
+}
+
+/// A view.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    /// Its index.
+    pub(crate) wanted: Wanted,
+    /// Where it is in it.
+    pub(crate) place: ViewPlace,
+}
+
+impl Scope {
+    /// What a request names in its path.
+    pub(crate) fn of(call: &Call) -> Result<Self, HttpError> {
+        let design = call.captures.doc.strip_prefix("_design/").unwrap_or(&call.captures.doc);
+        Ok(Self {
+            app: Arc::clone(&call.app),
+            database: call.database()?,
+            gate: Gate::of(call, Action::Read),
+            design: design.to_owned(),
+            view: call.captures.function.clone(),
+        })
+    }
+
+    /// The design document. Answers at once where it is known.
+    pub(crate) async fn design(&self) -> Result<Arc<DesignDoc>, HttpError> {
+        if let Some(designs) = self.app.designs.known(&self.database)
+            && let Ok(id) = format!("_design/{}", self.design).parse::<DocId>()
+            && let Some(design) = designs.find(&id)
+        {
+            return Ok(Arc::clone(design));
+        }
+        let (app, database) = (Arc::clone(&self.app), Arc::clone(&self.database));
+        let name = self.design.clone();
+        blocking(move || design(&app, &database, &name)).await
+    }
+
+    /// The view.
+    pub(crate) async fn find(&self) -> Result<Found, HttpError> {
+        let design = self.design().await?;
+        let views: Arc<Views> = design.views.clone()?;
+        let place = views.find(&self.view).ok_or(HttpError::NotFound("missing_named_view"))?;
+        Ok(Found { wanted: self.wanted(&design, views), place })
+    }
+
+    /// The index of a design document's views.
+    pub(crate) fn wanted(&self, design: &DesignDoc, views: Arc<Views>) -> Wanted {
+        let design = design.id.as_str().to_owned();
+        Wanted { database: Arc::clone(&self.database), design, views }
+    }
+
+    /// Sees to it that the index is as new as it is wanted.
+    pub(crate) async fn bring_up_to_date(
+        &self,
+        found: &Found,
+        update: Update,
+    ) -> Result<(), HttpError> {
+        let indexer = &self.app.indexer;
+        match update {
+            Update::First => indexer.update(&found.wanted).await?,
+            Update::Later => indexer.update_later(found.wanted.clone()),
+            Update::Never => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,200 @@
+//! Indexes brought up to date: when they are asked, and in the background when design documents
+//! changed.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use query::design::Views;
+use query::index::Progress;
+use query::view::{Update, ViewError};
+use serde_json::json;
+use store::{Database, DbUuid, IndexFile, IndexName, Seq};
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex as AsyncMutex, Semaphore, watch};
+
+use crate::clock;
+use crate::designs::DesignDocs;
+use crate::functions::{FunctionRunner, log};
+use crate::tasks::{Task, Tasks};
+
+/// Indexes brought up to date.
+pub(crate) struct Indexer {
+    tasks: Arc<Tasks>,
+    functions: Arc<FunctionRunner>,
+    shutdown: watch::Receiver<bool>,
+    /// Held by whoever updates an index; forgotten when nobody does.
+    updating: Mutex<HashMap<(DbUuid, IndexName), Weak<AsyncMutex<()>>>>,
+    /// How many are updated at a time.
+    turns: Semaphore,
+}
+
+/// What a query needs of an index.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// Whose documents are mapped.
+    pub(crate) database: Arc<Database>,
+    /// The id of the design document, for those who look at what is going on.
+    pub(crate) design: String,
+    /// What maps them.
+    pub(crate) views: Arc<Views>,
+}
+
+impl Wanted {
+    /// Where the rows are. May block.
+    pub(crate) fn file(&self) -> Result<Arc<IndexFile>, store::Error> {
+        self.database.index(&self.views.signature)
+    }
+}
+
+impl Indexer {
+    /// Updates as many indexes at a time as there are processors.
+    pub(crate) fn new(
+        tasks: Arc<Tasks>,
+        functions: Arc<FunctionRunner>,
+        shutdown: watch::Receiver<bool>,
+    ) -> Self {
+        let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        Self {
+            tasks,
+            functions,
+            shutdown,
+            updating: Mutex::default(),
+            turns: Semaphore::new(processors),
+        }
+    }
+
+    /// Waits until the index has everything that is written by now.
+    pub(crate) async fn update(self: &Arc<Self>, wanted: &Wanted) -> Result<(), ViewError> {
+        let seq = wanted.database.update_seq().seq;
+        let alone = self.alone(wanted);
+        let _alone = alone.lock().await;
+        if self.has(wanted, seq).await? {
+            return Ok(());
+        }
+        // Closed never.
+        let _turn = self.turns.acquire().await;
+        let (indexer, wanted) = (Arc::clone(self), wanted.clone());
+        blocking(move || indexer.run(&wanted)).await
+    }
+
+    /// Updates an index in the background.
+    pub(crate) fn update_later(self: &Arc<Self>, wanted: Wanted) {
+        let Ok(handle) = Handle::try_current() else { return };
+        let indexer = Arc::clone(self);
+        handle.spawn(async move {
+            match indexer.update(&wanted).await {
+                Ok(()) | Err(ViewError::Stopped) => {}
+                // Whoever asks the view is told; here it is no more than a note.
+                Err(error) => {
+                    let database = wanted.database.name();
+                    tracing::info!(%database, design = wanted.design, %error, "not indexed");
+                }
+            }
+        });
+    }
+
+    /// Design documents have changed: what they define is indexed in the background, and what none of
+    /// them defines any more is removed. May block.
+    pub(crate) fn follow(self: &Arc<Self>, database: &Arc<Database>, designs: &DesignDocs) {
+        let defined = designs.iter().filter_map(|design| {
+            let views = design.views.as_ref().ok().filter(|views| !views.is_empty())?;
+            let design = design.id.as_str().to_owned();
+            Some(Wanted { database: Arc::clone(database), design, views: Arc::clone(views) })
+        });
+        let defined: Vec<Wanted> = defined.collect();
+        if let Err(error) = self.remove_unused(database, &defined) {
+            // They take room, and no more.
+            tracing::warn!(database = %database.name(), %error, "unused indexes stay");
+        }
+        defined.into_iter().for_each(|wanted| self.update_later(wanted));
+    }
+
+    fn remove_unused(&self, database: &Database, defined: &[Wanted]) -> Result<(), store::Error> {
+        for name in database.indexes()? {
+            let used = defined.iter().any(|wanted| wanted.views.signature == name);
+            if !used && !self.is_held(database.uuid(), &name) {
+                database.remove_index(&name)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_held(&self, database: DbUuid, index: &IndexName) -> bool {
+        let updating = self.updating.lock().unwrap_or_else(PoisonError::into_inner);
+        updating.get(&(database, index.clone())).is_some_and(|lock| lock.strong_count() > 0)
+    }
+
+    /// Whether somebody updates this index.
+    pub(crate) fn is_updating(&self, wanted: &Wanted) -> bool {
+        self.alone(wanted).try_lock().is_err()
+    }
+
+    async fn has(&self, wanted: &Wanted, seq: Seq) -> Result<bool, ViewError> {
+        let wanted = wanted.clone();
+        let reached = blocking(move || Update::reached(&*wanted.file()?)).await?;
+        Ok(reached.update_seq >= seq.0)
+    }
+
+    fn alone(&self, wanted: &Wanted) -> Arc<AsyncMutex<()>> {
+        let mut updating = self.updating.lock().unwrap_or_else(PoisonError::into_inner);
+        updating.retain(|_, lock| lock.strong_count() > 0);
+        let key = (wanted.database.uuid(), wanted.views.signature.clone());
+        let known = updating.get(&key).and_then(Weak::upgrade);
+        known.unwrap_or_else(|| {
+            let lock = Arc::new(AsyncMutex::new(()));
+            updating.insert(key, Arc::downgrade(&lock));
+            lock
+        })
+    }
+
+    /// Updates an index, shown as a task once there is something to tell.
+    fn run(&self, wanted: &Wanted) -> Result<(), ViewError> {
+        let Wanted { database, design, views } = wanted;
+        let task: Mutex<Option<Task>> = Mutex::new(None);
+        let file = wanted.file()?;
+        let update = Update {
+            database,
+            file: &file,
+            views,
+            limits: self.functions.limits(),
+            log,
+            wanted: &|| !*self.shutdown.borrow() && !database.is_deleted(),
+            progress: &|done, total| {
+                let now = clock::now();
+                let mut task = task.lock().unwrap_or_else(PoisonError::into_inner);
+                let begin = || {
+                    let databases = vec![database.name().as_str().to_owned()];
+                    let task = self.tasks.start("indexer", databases, now);
+                    task.set([("design_document", json!(design))], now);
+                    task
+                };
+                task.get_or_insert_with(begin).progress(done, total, now);
+            },
+        };
+        update.run()
+    }
+}
+
+/// Up to where an index goes. May block.
+pub(crate) fn reached(wanted: &Wanted) -> Result<Progress, ViewError> {
+    Update::reached(&*wanted.file()?)
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ViewError> + Send + 'static,
+) -> Result<T, ViewError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(join) => {
+            tracing::error!(%join, "an update of an index was broken off");
+            Err(ViewError::Stopped)
+        }
+    }
+}
+
+impl fmt::Debug for Indexer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Indexer").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,210 @@
+//! What the design documents of a database say of an edit before the store has it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use query::design::{Language, Views};
+use query::{Functions, Limits, Mapper, Reducer, Refused, Sandbox, SandboxError};
+use replication::Judge;
+use store::{Database, Edit, Preview};
+
+use crate::access::Principal;
+use crate::app::App;
+use crate::designs::DesignDoc;
+use crate::http::HttpError;
+use crate::http::functions::{security, user_context};
+
+/// How long a worker judges edits of one batch before it lets other databases have their turn.
+const TURN: Duration = Duration::from_millis(100);
+
+/// Whether an edit may be written.
+type Verdict = Result<(), HttpError>;
+
+/// An edit as a validation function sees it: the document that it makes, and the one before.
+type Shown = (String, Option<String>);
+
+/// Who writes, and where what design documents say is known.
+#[derive(Clone, Debug)]
+pub(crate) struct Author {
+    app: Arc<App>,
+    principal: Principal,
+}
+
+impl Author {
+    /// This principal.
+    pub(crate) fn new(app: &Arc<App>, principal: &Principal) -> Self {
+        Self { app: Arc::clone(app), principal: principal.clone() }
+    }
+
+    /// Whether edits need not even be shown to anybody: nothing has to be read for this.
+    pub(crate) fn asks_nobody(&self, database: &Database, edits: &[Edit]) -> bool {
+        let known = self.app.designs.known(database);
+        known.is_some_and(|designs| !designs.iter().any(|design| design.validates()))
+            && !edits.iter().any(|edit| edit.id.is_design())
+    }
+
+    /// For each edit whether it may be written. May block.
+    pub(crate) fn judge(
+        &self,
+        database: &Arc<Database>,
+        edits: &[Edit],
+    ) -> Result<Vec<Verdict>, store::Error> {
+        if self.asks_nobody(database, edits) {
+            return Ok(edits.iter().map(|_| Ok(())).collect());
+        }
+        let designs = self.app.designs_of(database)?;
+        let validating: Vec<_> = designs.iter().filter(|design| design.validates()).collect();
+        let partitioned = database.is_partitioned()?;
+        let check = |edit: &Edit| match edit.id.is_design() && !edit.deleted {
+            true => check_design(&edit.body, partitioned),
+            false => Ok(()),
+        };
+        let mut verdicts: Vec<Verdict> = edits.iter().map(check).collect();
+        if !validating.is_empty() {
+            self.validate(database, edits, &validating, &mut verdicts)?;
+        }
+        Ok(verdicts)
+    }
+
+    /// Shows the edits that may still be written to validation functions. Design documents are
+    /// written by whoever has the right to, as in CouchDB.
+    fn validate(
+        &self,
+        database: &Database,
+        edits: &[Edit],
+        validating: &[&Arc<DesignDoc>],
+        verdicts: &mut [Verdict],
+    ) -> Result<(), store::Error> {
+        let mut waiting: Vec<(usize, Shown)> = Vec::new();
+        for (at, (edit, verdict)) in edits.iter().zip(verdicts.iter_mut()).enumerate() {
+            if verdict.is_err() || edit.id.is_design() {
+                continue;
+            }
+            match database.read(|snapshot| snapshot.preview(edit))? {
+                Preview::Known => {}
+                // Not left to the commit: it could find the edit right by then, and nobody was asked.
+                Preview::Refused(error) => *verdict = Err(error.into()),
+                Preview::Document { new, old } => waiting.push((at, (new, old))),
+            }
+        }
+        let context: Arc<str> = user_context(&self.principal, database).to_string().into();
+        let security: Arc<str> = match security(database) {
+            Ok(security) => security.to_string().into(),
+            Err(HttpError::Store(error)) => return Err(error),
+            Err(_) => "{}".into(),
+        };
+        for design in validating {
+            let mut judged = Vec::with_capacity(waiting.len());
+            let mut left = std::mem::take(&mut waiting);
+            while !left.is_empty() {
+                let (context, security) = (Arc::clone(&context), Arc::clone(&security));
+                let turn = move |functions: &mut Functions| {
+                    judge_some(functions, left, &context, &security)
+                };
+                match self.app.functions.run(database, design, turn) {
+                    Ok((some, rest)) => {
+                        judged.extend(some);
+                        left = rest;
+                    }
+                    // Nothing is let in unseen.
+                    Err(error) => {
+                        refuse_rest(verdicts, &judged, edits.len(), &error);
+                        return Ok(());
+                    }
+                }
+            }
+            for (at, shown, outcome) in judged {
+                match outcome {
+                    Ok(()) => waiting.push((at, shown)),
+                    Err(refused) => verdicts[at] = Err(refused.into()),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An edit by its place in the batch, what was shown of it, and what a function said.
+type Judged = (usize, Shown, Result<(), Refused>);
+
+/// Judges edits until the turn is over; what is left comes back.
+fn judge_some(
+    functions: &mut Functions,
+    edits: Vec<(usize, Shown)>,
+    context: &str,
+    security: &str,
+) -> (Vec<Judged>, Vec<(usize, Shown)>) {
+    let began = crate::clock::instant();
+    let mut judged = Vec::with_capacity(edits.len());
+    let mut edits = edits.into_iter();
+    for (at, shown) in edits.by_ref() {
+        let outcome = functions.validate(&shown.0, shown.1.as_deref(), context, security);
+        judged.push((at, shown, outcome));
+        if began.elapsed() >= TURN {
+            break;
+        }
+    }
+    (judged, edits.collect())
+}
+
+/// A function could not be called at all: whatever was not refused by then is refused for that.
+fn refuse_rest(verdicts: &mut [Verdict], judged: &[Judged], edits: usize, error: &SandboxError) {
+    let refused =
+        |at: usize| judged.iter().any(|(judged, _, outcome)| *judged == at && outcome.is_err());
+    for at in 0..edits {
+        if verdicts[at].is_ok() && !refused(at) {
+            verdicts[at] = Err(error.clone().into());
+        }
+    }
+    for (at, _, outcome) in judged {
+        if let Err(refused) = outcome {
+            verdicts[*at] = Err(refused.clone().into());
+        }
+    }
+}
+
+impl Judge for Author {
+    fn judge(
+        &self,
+        database: &Arc<Database>,
+        edits: &[Edit],
+    ) -> Result<Vec<Result<(), String>>, store::Error> {
+        let verdicts = Self::judge(self, database, edits)?;
+        let reason = |error: HttpError| {
+            let (_, word, reason) = error.parts();
+            format!("{word}: {reason}")
+        };
+        Ok(verdicts.into_iter().map(|verdict| verdict.map_err(reason)).collect())
+    }
+}
+
+/// Refuses a design document that cannot be one, or whose functions are none.
+fn check_design(body: &str, partitioned: bool) -> Verdict {
+    let views = Views::parse(body, partitioned)?;
+    if views.language != Language::JavaScript || views.is_empty() {
+        return Ok(());
+    }
+    let sandbox = Sandbox::new(Limits::default(), |_| {});
+    for tree in &views.trees {
+        let reduces = tree.reduces.iter().map(|(name, _)| name);
+        let name = tree.names.iter().chain(reduces).next().map_or("", String::as_str);
+        Mapper::new(&sandbox, &[&tree.map], views.library.as_deref())
+            .map_err(|error| broken("map", name, error))?;
+        for (name, source) in &tree.reduces {
+            if !source.trim_start().starts_with('_') {
+                Reducer::new(&sandbox, source).map_err(|error| broken("reduce", name, error))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn broken(kind: &str, view: &str, error: SandboxError) -> HttpError {
+    match error {
+        SandboxError::Compilation(reason) => SandboxError::Compilation(format!(
+            "Compilation of the {kind} function in the '{view}' view failed: {reason}"
+        ))
+        .into(),
+        other => other.into(),
+    }
+}
