@@ -40,7 +40,7 @@ pub(crate) mod sink;
 pub(crate) mod timing;
 pub(crate) mod view;
 
-pub(crate) use call::{Call, blocking};
+pub(crate) use call::{Call, blocking, quick};
 pub(crate) use error::HttpError;
 pub(crate) use query::Query;
 pub(crate) use reply::Reply;

@@ -9,13 +9,14 @@ use query::design::Views;
 use query::index::Progress;
 use query::view::{Update, ViewError};
 use serde_json::json;
-use store::{Database, DbUuid, IndexFile, IndexName, Seq};
+use store::{Database, DbUuid, IndexFile, IndexName};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore, watch};
 
 use crate::clock;
 use crate::designs::DesignDocs;
 use crate::functions::{FunctionRunner, log};
+use crate::http::quick;
 use crate::tasks::{Task, Tasks};
 
 /// Indexes brought up to date.
@@ -64,18 +65,27 @@ impl Indexer {
         }
     }
 
-    /// Waits until the index has everything that is written by now.
-    pub(crate) async fn update(self: &Arc<Self>, wanted: &Wanted) -> Result<(), ViewError> {
+    /// Waits until the index has everything that is written by now; up to where it goes then.
+    pub(crate) async fn update(self: &Arc<Self>, wanted: &Wanted) -> Result<Progress, ViewError> {
         let seq = wanted.database.update_seq().seq;
+        let reached = reached_by_now(wanted).await?;
+        if reached.update_seq >= seq.0 {
+            return Ok(reached);
+        }
         let alone = self.alone(wanted);
         let _alone = alone.lock().await;
-        if self.has(wanted, seq).await? {
-            return Ok(());
+        let reached = reached_by_now(wanted).await?;
+        if reached.update_seq >= seq.0 {
+            return Ok(reached);
         }
         // Closed never.
         let _turn = self.turns.acquire().await;
         let (indexer, wanted) = (Arc::clone(self), wanted.clone());
-        blocking(move || indexer.run(&wanted)).await
+        blocking(move || {
+            indexer.run(&wanted)?;
+            Update::reached(&*wanted.file()?)
+        })
+        .await
     }
 
     /// Updates an index in the background.
@@ -84,7 +94,7 @@ impl Indexer {
         let indexer = Arc::clone(self);
         handle.spawn(async move {
             match indexer.update(&wanted).await {
-                Ok(()) | Err(ViewError::Stopped) => {}
+                Ok(_) | Err(ViewError::Stopped) => {}
                 // Whoever asks the view is told; here it is no more than a note.
                 Err(error) => {
                     let database = wanted.database.name();
@@ -130,12 +140,6 @@ impl Indexer {
         self.alone(wanted).try_lock().is_err()
     }
 
-    async fn has(&self, wanted: &Wanted, seq: Seq) -> Result<bool, ViewError> {
-        let wanted = wanted.clone();
-        let reached = blocking(move || Update::reached(&*wanted.file()?)).await?;
-        Ok(reached.update_seq >= seq.0)
-    }
-
     fn alone(&self, wanted: &Wanted) -> Arc<AsyncMutex<()>> {
         let mut updating = self.updating.lock().unwrap_or_else(PoisonError::into_inner);
         updating.retain(|_, lock| lock.strong_count() > 0);
@@ -174,6 +178,12 @@ impl Indexer {
         };
         update.run()
     }
+}
+
+/// Up to where an index goes: a look at one row.
+pub(crate) async fn reached_by_now(wanted: &Wanted) -> Result<Progress, ViewError> {
+    let wanted = wanted.clone();
+    quick(move || Ok(reached(&wanted))).await.unwrap_or(Err(ViewError::Stopped))
 }
 
 /// Up to where an index goes. May block.

@@ -64,7 +64,9 @@ async fn answer(call: Call, partition: Option<Partition>) -> Result<Reply, HttpE
     {
         app.indexer.update(&indexed.wanted).await?;
     }
-    let pages = FindPages::new(&app, Find::new(request, plan)?, indexed, began);
+    let wanted = request.skip.saturating_add(request.limit);
+    let find = (Find::new(request, plan)?, wanted);
+    let pages = FindPages::new(&app, find, indexed, began);
     answers::answer(gate, database, pages).await
 }
 

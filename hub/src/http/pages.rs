@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
 use super::body::{self, BodySender, ReaderGone};
-use super::call::blocking;
+use super::call::{blocking, quick};
 use super::reply::{self, Reply};
 use super::{Call, HttpError};
 use crate::access::{self, Action, Principal};
@@ -36,6 +36,11 @@ const CHUNK_BYTES: usize = 64 * 1024;
 pub(crate) trait Pages: Send + 'static {
     /// Appends the next page, its rows from one snapshot.
     fn read(&mut self, database: &Database, out: &mut Output) -> Result<Progress, HttpError>;
+
+    /// Whether the first page is read in no time, being a few rows.
+    fn is_short(&self) -> bool {
+        false
+    }
 }
 
 /// Whether an answer is complete.
@@ -53,7 +58,10 @@ pub(crate) async fn answer<P: Pages>(
     database: Arc<Database>,
     pages: P,
 ) -> Result<Reply, HttpError> {
-    let (mut pages, mut out, mut progress) = turn(&database, pages, P::read).await?;
+    let (mut pages, mut out, mut progress) = match pages.is_short() {
+        true => first(&database, pages).await?,
+        false => turn(&database, pages, P::read).await?,
+    };
     if progress == Progress::Done {
         out = match out.into_text() {
             Ok(text) => return Ok(reply::json_stream(StatusCode::OK, body::whole(text))),
@@ -81,6 +89,20 @@ pub(crate) async fn answer<P: Pages>(
     };
     tokio::spawn(sending.in_current_span());
     Ok(reply::json_stream(StatusCode::OK, body))
+}
+
+/// Reads a page of a few rows where the request stands.
+async fn first<P: Pages>(
+    database: &Arc<Database>,
+    mut pages: P,
+) -> Result<(P, Output, Progress), HttpError> {
+    let database = Arc::clone(database);
+    quick(move || {
+        let mut out = Output::new();
+        let progress = pages.read(&database, &mut out)?;
+        Ok((pages, out, progress))
+    })
+    .await
 }
 
 /// Lets `read` read a page on a thread that may block.

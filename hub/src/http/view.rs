@@ -8,6 +8,7 @@ mod reduced;
 mod rows;
 
 use http::HeaderMap;
+use query::index::Progress;
 use serde_json::{Map, Value};
 use store::Partition;
 
@@ -18,7 +19,7 @@ pub(crate) use self::rows::ViewRows;
 use super::etag::ETag;
 use super::pages;
 use super::several::{self, Several};
-use super::{Call, HttpError, Reply, blocking, json_body};
+use super::{Call, HttpError, Reply, json_body};
 
 /// `GET /{db}/_design/{design}/_view/{view}`
 pub(crate) async fn get(call: Call) -> Result<Reply, HttpError> {
@@ -73,8 +74,8 @@ fn within(call: &Call, body: Map<String, Value>) -> Result<Options, HttpError> {
 async fn one(scope: Scope, options: Options, headers: &HeaderMap) -> Result<Reply, HttpError> {
     let found = scope.find().await?;
     let rows = ViewRows::new(&scope.app, &found, &options)?;
-    scope.bring_up_to_date(&found, options.update).await?;
-    let tag = tag(&found, &scope.view, &options).await?;
+    let reached = scope.bring_up_to_date(&found, options.update).await?;
+    let tag = tag(&found, &scope.view, &options, reached)?;
     if tag.is_known(headers) {
         return Ok(tag.not_modified());
     }
@@ -94,9 +95,7 @@ async fn each(scope: Scope, options: Vec<Options>) -> Result<Reply, HttpError> {
 }
 
 /// What the answer follows from: the rows, and how they are asked for; with documents, all of those.
-async fn tag(found: &Found, view: &str, options: &Options) -> Result<ETag, HttpError> {
-    let wanted = found.wanted.clone();
-    let reached = blocking(move || Ok(crate::indexer::reached(&wanted)?)).await?;
+fn tag(found: &Found, view: &str, options: &Options, reached: Progress) -> Result<ETag, HttpError> {
     let mut hasher = blake3::Hasher::new();
     let mut add = |part: &[u8]| {
         hasher.update(&(part.len() as u64).to_be_bytes());

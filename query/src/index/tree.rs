@@ -8,7 +8,11 @@ mod build;
 mod group;
 mod read;
 
-use store::{Pages, PagesMut};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use store::{PageId, Pages, PagesMut};
 
 pub use self::apply::Action;
 pub(crate) use self::build::{Entry, Source};
@@ -25,7 +29,15 @@ pub struct Tree<'r> {
     name: String,
     reducers: &'r [&'r dyn Reduce],
     root: Option<Child>,
+    kept: Kept,
 }
+
+/// Pages that were read last: whoever looks for both ends of a range goes through the same ones.
+#[derive(Default)]
+struct Kept(RefCell<VecDeque<(PageId, Rc<Node>)>>);
+
+/// How many of them; a search has one on each level.
+const KEPT_MAX: usize = 16;
 
 impl<'r> Tree<'r> {
     /// Finds a tree by its name; empty where there is none. The reduce functions must be those that it
@@ -48,7 +60,7 @@ impl<'r> Tree<'r> {
             }
             _ => None,
         };
-        Ok(Self { name: name.into(), reducers, root })
+        Ok(Self { name: name.into(), reducers, root, kept: Kept::default() })
     }
 
     /// How many rows there are.
@@ -66,8 +78,32 @@ impl<'r> Tree<'r> {
         Ok(reducer.finish(reduction)?)
     }
 
+    /// Reads a page, or takes it as it was read before from the same snapshot.
+    fn node(
+        &self,
+        pages: &dyn Pages,
+        child: ChildView<'_>,
+        levels: usize,
+    ) -> Result<Rc<Node>, IndexError> {
+        let mut kept = self.kept.0.borrow_mut();
+        if let Some((_, node)) = kept.iter().find(|(page, _)| *page == child.page) {
+            return match levels {
+                0 => Err(IndexError::Damaged("too many levels")),
+                _ => Ok(Rc::clone(node)),
+            };
+        }
+        let node = Rc::new(read_node(pages, child, levels)?);
+        if kept.len() == KEPT_MAX {
+            kept.pop_front();
+        }
+        kept.push_back((child.page, Rc::clone(&node)));
+        Ok(node)
+    }
+
     /// Keeps the root.
     fn save(&self, pages: &mut dyn PagesMut) -> Result<(), IndexError> {
+        // The pages are others now.
+        self.kept.0.borrow_mut().clear();
         let root = self.root.as_ref().map(Child::encode).unwrap_or_default();
         Ok(pages.set_meta(&self.name, &root)?)
     }

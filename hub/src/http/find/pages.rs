@@ -16,7 +16,10 @@ use crate::http::HttpError;
 use crate::http::pages::{PAGE_BYTES, Pages, Progress};
 
 /// Rows looked at for one page, whether their documents match or not.
-const STEP: Step = Step { rows_max: 500, bytes_max: PAGE_BYTES };
+const ROWS_MAX: usize = 500;
+
+/// Documents that are read in no time.
+const SHORT: u64 = 100;
 
 /// A question, and how far it is.
 pub(super) struct FindPages {
@@ -25,6 +28,8 @@ pub(super) struct FindPages {
     indexed: Option<Indexed>,
     began: Instant,
     documents: u64,
+    /// Documents to read before any can be the last.
+    wanted: u64,
     begun: bool,
 }
 
@@ -32,19 +37,39 @@ impl FindPages {
     /// A question that is asked now.
     pub(super) fn new(
         app: &Arc<App>,
-        find: Find,
+        (find, wanted): (Find, u64),
         indexed: Option<Indexed>,
         began: Instant,
     ) -> Self {
-        Self { app: Arc::clone(app), find, indexed, began, documents: 0, begun: false }
+        Self { app: Arc::clone(app), find, indexed, began, documents: 0, wanted, begun: false }
     }
 
-    fn step(&mut self, database: &Database) -> Result<(Found, Vec<String>), HttpError> {
+    /// Looks at rows until as many documents were found as are wanted, if the first ones are right.
+    fn steps(&mut self, database: &Database) -> Result<(Found, Vec<String>), HttpError> {
+        let mut budget = ROWS_MAX;
+        let mut documents = Vec::new();
+        let mut next = usize::try_from(self.wanted).unwrap_or(ROWS_MAX).clamp(1, ROWS_MAX);
+        while budget > 0 {
+            let rows_max = next.min(budget);
+            budget -= rows_max;
+            next = next.saturating_mul(2);
+            let step = Step { rows_max, bytes_max: PAGE_BYTES };
+            let (found, more) = self.step(database, step)?;
+            documents.extend(more);
+            let bytes: usize = documents.iter().map(String::len).sum();
+            if found == Found::Done || bytes >= PAGE_BYTES {
+                return Ok((found, documents));
+            }
+        }
+        Ok((Found::More, documents))
+    }
+
+    fn step(&mut self, database: &Database, step: Step) -> Result<(Found, Vec<String>), HttpError> {
         let Self { app, find, indexed, .. } = self;
         let mut documents = Vec::new();
         let Some(indexed) = indexed else {
             let found = database.read(|snapshot| {
-                find.step(&mut Reading { snapshot, index: None }, STEP, &mut documents)
+                find.step(&mut Reading { snapshot, index: None }, step, &mut documents)
             })?;
             return Ok((found, documents));
         };
@@ -57,7 +82,7 @@ impl FindPages {
             let tree: Tree<'_> = tree(pages, indexed.place.tree, view).map_err(ViewError::from)?;
             database.read(|snapshot: &Snapshot<'_>| {
                 let index = Some((pages, &tree, &*indexed));
-                find.step(&mut Reading { snapshot, index }, STEP, &mut documents)
+                find.step(&mut Reading { snapshot, index }, step, &mut documents)
             })
         });
         if let Err(HttpError::Index(ViewError::Index(IndexError::Damaged(what)))) = &outcome {
@@ -70,7 +95,7 @@ impl FindPages {
 
 impl Pages for FindPages {
     fn read(&mut self, database: &Database, out: &mut Output) -> Result<Progress, HttpError> {
-        let (found, documents) = self.step(database)?;
+        let (found, documents) = self.steps(database)?;
         if !std::mem::replace(&mut self.begun, true) {
             out.text().extend_from_slice(b"{\"docs\":[");
         }
@@ -100,5 +125,9 @@ impl Pages for FindPages {
         }
         text.extend_from_slice(b"}\n");
         Ok(Progress::Done)
+    }
+
+    fn is_short(&self) -> bool {
+        self.indexed.is_some() && self.wanted <= SHORT
     }
 }

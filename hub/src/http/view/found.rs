@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use query::design::{ViewPlace, Views};
+use query::index::Progress;
 use store::{Database, DocId};
 
 use super::Update;
@@ -12,7 +13,7 @@ use crate::designs::DesignDoc;
 use crate::http::functions::design;
 use crate::http::pages::Gate;
 use crate::http::{Call, HttpError, blocking};
-use crate::indexer::Wanted;
+use crate::indexer::{Wanted, reached_by_now};
 
 /// What a request for a view is about.
 pub(crate) struct Scope {
@@ -77,18 +78,18 @@ impl Scope {
         Wanted { database: Arc::clone(&self.database), design, views }
     }
 
-    /// Sees to it that the index is as new as it is wanted.
+    /// Sees to it that the index is as new as it is wanted; up to where it goes.
     pub(crate) async fn bring_up_to_date(
         &self,
         found: &Found,
         update: Update,
-    ) -> Result<(), HttpError> {
+    ) -> Result<Progress, HttpError> {
         let indexer = &self.app.indexer;
         match update {
-            Update::First => indexer.update(&found.wanted).await?,
+            Update::First => return Ok(indexer.update(&found.wanted).await?),
             Update::Later => indexer.update_later(found.wanted.clone()),
             Update::Never => {}
         }
-        Ok(())
+        Ok(reached_by_now(&found.wanted).await?)
     }
 }

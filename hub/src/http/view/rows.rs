@@ -35,6 +35,7 @@ pub(crate) struct ViewRows {
     skip: u64,
     limit: u64,
     rows: u64,
+    /// Whether what stands before the rows is written.
     begun: bool,
 }
 
@@ -121,8 +122,12 @@ impl ViewRows {
 
     fn page(&mut self, database: &Database, out: &mut Output) -> Result<Progress, HttpError> {
         let file = self.found.wanted.file()?;
-        if !std::mem::replace(&mut self.begun, true) {
-            self.begin(database, &file, out)?;
+        // Rows as they were emitted are counted where they are read.
+        let reads_rows = self.grouping.is_none() && !self.rest.is_empty() && self.limit > 0;
+        if !self.begun && !reads_rows {
+            let total = self.with_tree(&file, |pages, tree| self.totals(pages, tree))?;
+            self.begin(database, self.grouping.is_none().then_some(total), out)?;
+            self.begun = true;
         }
         let mut budget = if self.show.is_some() { PAGE_DOCUMENTS_MAX } else { PAGE_ROWS_MAX };
         while budget > 0 && out.len() < PAGE_BYTES {
@@ -139,38 +144,35 @@ impl ViewRows {
         Ok(Progress::More)
     }
 
+    /// How many rows there are, and how many of them come before the first that is shown.
+    fn totals(&self, pages: &dyn IndexPages, tree: &Tree<'_>) -> Result<(u64, u64), HttpError> {
+        let failed = ViewError::from;
+        let whole = self.keys.all()?;
+        let total = tree.count(pages, &whole).map_err(failed)?;
+        let Some(part) = self.rest.front() else { return Ok((total, total)) };
+        let cut = match self.direction {
+            Direction::Ascending => &part.range.low,
+            Direction::Descending => &part.range.high,
+        };
+        let before = tree.count_before(pages, cut).map_err(failed)?;
+        let first = tree.count_before(pages, &whole.low).map_err(failed)?;
+        let before = before.saturating_sub(first).min(total);
+        let before = match self.direction {
+            Direction::Ascending => before,
+            Direction::Descending => total - before,
+        };
+        Ok((total, before.saturating_add(self.skip).min(total)))
+    }
+
     /// What stands before the rows.
     fn begin(
         &self,
         database: &Database,
-        file: &IndexFile,
+        totals: Option<(u64, u64)>,
         out: &mut Output,
     ) -> Result<(), HttpError> {
         out.text().push(b'{');
-        if self.grouping.is_none() {
-            let (total, offset) = self.with_tree(file, |pages, tree| {
-                let failed = ViewError::from;
-                let whole = self.keys.all()?;
-                let total = tree.count(pages, &whole).map_err(failed)?;
-                let offset = match self.rest.front() {
-                    None => total,
-                    Some(part) => {
-                        let cut = match self.direction {
-                            Direction::Ascending => &part.range.low,
-                            Direction::Descending => &part.range.high,
-                        };
-                        let before = tree.count_before(pages, cut).map_err(failed)?;
-                        let first = tree.count_before(pages, &whole.low).map_err(failed)?;
-                        let before = before.saturating_sub(first).min(total);
-                        let before = match self.direction {
-                            Direction::Ascending => before,
-                            Direction::Descending => total - before,
-                        };
-                        before.saturating_add(self.skip).min(total)
-                    }
-                };
-                Ok((total, offset))
-            })?;
+        if let Some((total, offset)) = totals {
             let text = out.text();
             text.extend_from_slice(b"\"total_rows\":");
             write_number(text, total);
@@ -205,6 +207,9 @@ impl ViewRows {
         let mut failed = None;
         let mut rows = self.rows;
         let available = self.with_tree(file, |pages, tree| {
+            if !self.begun {
+                self.begin(database, Some(self.totals(pages, tree)?), out)?;
+            }
             let available = tree.count(pages, &part.range).map_err(ViewError::from)?;
             let write = |snapshot: Option<&Snapshot<'_>>, out: &mut Output| {
                 tree.range(pages, &part.range, self.direction, (skip, limit), &mut |row| {
@@ -245,6 +250,7 @@ impl ViewRows {
         if let Some(error) = failed {
             return Err(error);
         }
+        self.begun = true;
         self.rows = rows;
         self.limit -= read;
         if skip.saturating_add(read) >= available {
@@ -376,7 +382,16 @@ impl Pages for ViewRows {
     fn read(&mut self, database: &Database, out: &mut Output) -> Result<Progress, HttpError> {
         self.page(database, out)
     }
+
+    fn is_short(&self) -> bool {
+        // A function in JavaScript may take its time.
+        let reduces = self.grouping.is_some();
+        !reduces && self.rest.len() <= 1 && self.skip.saturating_add(self.limit) <= SHORT_ROWS
+    }
 }
+
+/// Rows that are read in no time.
+const SHORT_ROWS: u64 = 100;
 
 /// The document of a row, or the one that the row's value names.
 fn write_document(

@@ -42,9 +42,15 @@ struct Entry {
     count: u64,
 }
 
+/// About as many bytes as a child takes where it says little.
+const ENTRY_BYTES: usize = 16;
+
 impl Inner {
     pub(super) fn decode(mut entries: &[u8]) -> Option<Self> {
         let mut inner = Self::default();
+        inner.lows.reserve(2 * entries.len());
+        inner.reductions.reserve(entries.len());
+        inner.children.reserve(entries.len() / ENTRY_BYTES);
         let mut before = 0;
         while !entries.is_empty() {
             let start = inner.lows.len();

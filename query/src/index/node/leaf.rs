@@ -12,11 +12,15 @@ pub(crate) struct Leaf {
     ends: Vec<(usize, usize)>,
 }
 
+/// About as many bytes as a short row takes.
+const ENTRY_BYTES: usize = 16;
+
 impl Leaf {
     pub(super) fn decode(mut entries: &[u8]) -> Option<Self> {
         let mut leaf = Self::default();
         leaf.payloads.reserve(entries.len());
         leaf.places.reserve(2 * entries.len());
+        leaf.ends.reserve(entries.len() / ENTRY_BYTES);
         let mut before = 0;
         while !entries.is_empty() {
             let start = leaf.places.len();

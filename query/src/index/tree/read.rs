@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use store::{Direction, Pages};
 
-use super::{LEVELS_MAX, Tree, combine, read_leaf_row, read_node};
+use super::{LEVELS_MAX, Tree, combine, read_leaf_row};
 use crate::index::node::{ChildView, Leaf, Node};
 use crate::index::{Cut, IndexError, Range, Row};
 
@@ -57,7 +57,7 @@ impl Tree<'_> {
             }
         };
         if let Some(root) = self.root.as_ref().filter(|_| span.from < span.until) {
-            let _ended = walk(pages, (root.view(), 0), span, direction, LEVELS_MAX, visit)?;
+            let _ended = self.walk(pages, (root.view(), 0), span, direction, LEVELS_MAX, visit)?;
         }
         Ok(offset)
     }
@@ -68,19 +68,24 @@ impl Tree<'_> {
     /// Any of [`IndexError`].
     pub fn count_before(&self, pages: &dyn Pages, cut: &Cut) -> Result<u64, IndexError> {
         let Some(root) = &self.root else { return Ok(0) };
+        if *cut == Cut::start() {
+            return Ok(0);
+        }
         if *cut == Cut::end() {
             return Ok(root.count);
         }
         let mut before = 0;
-        let mut node = read_node(pages, root.view(), LEVELS_MAX)?;
+        let mut node = self.node(pages, root.view(), LEVELS_MAX)?;
         for levels in (0..LEVELS_MAX).rev() {
-            let inner = match node {
+            let next = match &*node {
                 Node::Leaf(leaf) => return Ok(before + leaf.count_before(cut) as u64),
-                Node::Inner(inner) => inner,
+                Node::Inner(inner) => {
+                    let at = inner.child_at(cut);
+                    before += inner.children().take(at).map(|child| child.count).sum::<u64>();
+                    self.node(pages, inner.child(at), levels)?
+                }
             };
-            let at = inner.child_at(cut);
-            before += inner.children().take(at).map(|child| child.count).sum::<u64>();
-            node = read_node(pages, inner.child(at), levels)?;
+            node = next;
         }
         Err(IndexError::Damaged("too many levels"))
     }
@@ -115,6 +120,45 @@ impl Tree<'_> {
         let from = self.count_before(pages, &range.low)?;
         let until = self.count_before(pages, &range.high)?;
         Ok(Span { from, until: until.max(from) })
+    }
+
+    /// Shows some rows of a page and of those below it.
+    fn walk(
+        &self,
+        pages: &dyn Pages,
+        (child, base): (ChildView<'_>, u64),
+        span: Span,
+        direction: Direction,
+        levels: usize,
+        visit: Visit<'_>,
+    ) -> Result<ControlFlow<()>, IndexError> {
+        match &*self.node(pages, child, levels)? {
+            Node::Leaf(leaf) => {
+                let numbers = numbers(leaf, base, span);
+                let mut show = |number| Ok(visit(&read_leaf_row(leaf, number)?));
+                match direction {
+                    Direction::Ascending => each(numbers, &mut show),
+                    Direction::Descending => each(numbers.rev(), &mut show),
+                }
+            }
+            Node::Inner(inner) => {
+                let mut base = base;
+                let children = inner.children().map(|child| {
+                    base += child.count;
+                    (child, base - child.count)
+                });
+                let children: Vec<_> = children
+                    .filter(|(child, base)| {
+                        span.meets(Span { from: *base, until: base + child.count })
+                    })
+                    .collect();
+                let mut go = |below| self.walk(pages, below, span, direction, levels - 1, visit);
+                match direction {
+                    Direction::Ascending => each(children.into_iter(), &mut go),
+                    Direction::Descending => each(children.into_iter().rev(), &mut go),
+                }
+            }
+        }
     }
 
     /// What one reduce function makes of some rows, which are there.
@@ -152,8 +196,8 @@ impl Tree<'_> {
             parts.push(reduction.ok_or(IndexError::Damaged("a reduction is missing"))?.to_vec());
             return Ok(());
         }
-        match read_node(pages, child, levels)? {
-            Node::Leaf(leaf) => parts.push(self.reduce_leaf(&leaf, base, span, function)?),
+        match &*self.node(pages, child, levels)? {
+            Node::Leaf(leaf) => parts.push(self.reduce_leaf(leaf, base, span, function)?),
             Node::Inner(inner) => {
                 let mut base = base;
                 for child in inner.children() {
@@ -185,41 +229,6 @@ impl Tree<'_> {
 fn numbers(leaf: &Leaf, base: u64, span: Span) -> std::ops::Range<usize> {
     let number = |at: u64| usize::try_from(at.saturating_sub(base)).unwrap_or(usize::MAX);
     number(span.from)..number(span.until).min(leaf.len())
-}
-
-fn walk(
-    pages: &dyn Pages,
-    (child, base): (ChildView<'_>, u64),
-    span: Span,
-    direction: Direction,
-    levels: usize,
-    visit: Visit<'_>,
-) -> Result<ControlFlow<()>, IndexError> {
-    match read_node(pages, child, levels)? {
-        Node::Leaf(leaf) => {
-            let numbers = numbers(&leaf, base, span);
-            let mut show = |number| Ok(visit(&read_leaf_row(&leaf, number)?));
-            match direction {
-                Direction::Ascending => each(numbers, &mut show),
-                Direction::Descending => each(numbers.rev(), &mut show),
-            }
-        }
-        Node::Inner(inner) => {
-            let mut base = base;
-            let children = inner.children().map(|child| {
-                base += child.count;
-                (child, base - child.count)
-            });
-            let children: Vec<_> = children
-                .filter(|(child, base)| span.meets(Span { from: *base, until: base + child.count }))
-                .collect();
-            let mut go = |below| walk(pages, below, span, direction, levels - 1, visit);
-            match direction {
-                Direction::Ascending => each(children.into_iter(), &mut go),
-                Direction::Descending => each(children.into_iter().rev(), &mut go),
-            }
-        }
-    }
 }
 
 fn each<T>(
