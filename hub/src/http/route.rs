@@ -317,7 +317,7 @@ mod tests {
         );
         check_refused("POST /db/_other", 405, "Only DELETE,GET,HEAD,POST,PUT,COPY allowed");
         check_refused("GET /db/_partition", 400, "invalid_partition_req");
-        check_refused("GET /db/_partition/p/_find", 404, "missing");
+        check_refused("GET /db/_partition/p/_find", 405, "Only POST allowed");
         check_refused("POST /db/_partition/p", 405, "Only GET,HEAD allowed");
         check_refused("GET /db/_local", 400, "Invalid _local document id.");
         check_refused("GET /db/_local%2F", 400, "Invalid _local document id.");
