@@ -27,7 +27,7 @@ const LOG_BYTES_KEPT: u64 = 8 << 20;
 
 /// Page cache of a writing and of a reading connection, in KiB.
 const WRITER_CACHE_KIB: i64 = 4096;
-const READER_CACHE_KIB: i64 = 2048;
+const READER_CACHE_KIB: i64 = 4096;
 
 /// How long a statement waits for another connection's short locks, in milliseconds.
 const BUSY_TIMEOUT_MS: u64 = 10_000;
