@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use store::{Database, DbUuid, Direction, DocId, Error, IdRange, Output, RevId, Show};
 
 /// Databases whose design documents are kept in memory, and their texts' bytes.
-const DATABASES_MAX: usize = 64;
+const DATABASES_MAX: usize = 1024;
 const BYTES_MAX: usize = 32 << 20;
 
 /// Design documents read from one snapshot at a time.

@@ -25,10 +25,16 @@ pub(crate) struct Indexer {
     functions: Arc<FunctionRunner>,
     shutdown: watch::Receiver<bool>,
     /// Held by whoever updates an index; forgotten when nobody does.
-    updating: Mutex<HashMap<(DbUuid, IndexName), Weak<AsyncMutex<()>>>>,
+    updating: Mutex<HashMap<Key, Weak<Alone>>>,
     /// How many are updated at a time.
     turns: Semaphore,
 }
+
+/// An index among those of all databases.
+type Key = (DbUuid, IndexName);
+
+/// Held by the one who updates an index.
+type Alone = AsyncMutex<()>;
 
 /// What a query needs of an index.
 #[derive(Clone, Debug)]
@@ -140,13 +146,13 @@ impl Indexer {
         self.alone(wanted).try_lock().is_err()
     }
 
-    fn alone(&self, wanted: &Wanted) -> Arc<AsyncMutex<()>> {
+    fn alone(&self, wanted: &Wanted) -> Arc<Alone> {
         let mut updating = self.updating.lock().unwrap_or_else(PoisonError::into_inner);
         updating.retain(|_, lock| lock.strong_count() > 0);
         let key = (wanted.database.uuid(), wanted.views.signature.clone());
         let known = updating.get(&key).and_then(Weak::upgrade);
         known.unwrap_or_else(|| {
-            let lock = Arc::new(AsyncMutex::new(()));
+            let lock = Arc::new(Alone::new(()));
             updating.insert(key, Arc::downgrade(&lock));
             lock
         })

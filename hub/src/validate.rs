@@ -96,6 +96,7 @@ impl Author {
         for design in validating {
             let mut judged = Vec::with_capacity(waiting.len());
             let mut left = std::mem::take(&mut waiting);
+            let places: Vec<usize> = left.iter().map(|(at, _)| *at).collect();
             while !left.is_empty() {
                 let (context, security) = (Arc::clone(&context), Arc::clone(&security));
                 let turn = move |functions: &mut Functions| {
@@ -108,7 +109,7 @@ impl Author {
                     }
                     // Nothing is let in unseen.
                     Err(error) => {
-                        refuse_rest(verdicts, &judged, edits.len(), &error);
+                        refuse_rest(verdicts, &places, &judged, &error);
                         return Ok(());
                     }
                 }
@@ -147,14 +148,16 @@ fn judge_some(
     (judged, edits.collect())
 }
 
-/// A function could not be called at all: whatever was not refused by then is refused for that.
-fn refuse_rest(verdicts: &mut [Verdict], judged: &[Judged], edits: usize, error: &SandboxError) {
-    let refused =
-        |at: usize| judged.iter().any(|(judged, _, outcome)| *judged == at && outcome.is_err());
-    for at in 0..edits {
-        if verdicts[at].is_ok() && !refused(at) {
-            verdicts[at] = Err(error.clone().into());
-        }
+/// A function could not be called at all: of what it was to judge, whatever was not refused by then is
+/// refused for that.
+fn refuse_rest(
+    verdicts: &mut [Verdict],
+    places: &[usize],
+    judged: &[Judged],
+    error: &SandboxError,
+) {
+    for at in places {
+        verdicts[*at] = Err(error.clone().into());
     }
     for (at, _, outcome) in judged {
         if let Err(refused) = outcome {

@@ -1,5 +1,6 @@
 //! Views of design documents.
 
+mod document;
 mod found;
 mod info;
 mod options;

@@ -1,15 +1,19 @@
 //! Rows of a view, read page by page.
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use query::index::{CollationKey, Cut, GroupLevel, IndexError, Range, Tree, View, tree};
 use query::view::{Reducers, ViewError};
 use serde_json::Value;
-use serde_json::value::RawValue;
 use store::json::write_string;
-use store::{Database, Direction, DocId, IndexFile, Output, Pages as IndexPages, Show, Snapshot};
+use store::{
+    Database, Direction, IndexFile, IndexName, Output, Pages as IndexPages, Show, Snapshot,
+};
 
+use super::document::write_document;
 use super::options::{Grouping, Options};
 use super::range::Keys;
 use super::{Found, reduced};
@@ -37,6 +41,13 @@ pub(crate) struct ViewRows {
     rows: u64,
     /// Whether what stands before the rows is written.
     begun: bool,
+}
+
+/// Reduce functions that a thread keeps compiled; it ends when it has nothing to do for a while.
+const COMPILED_MAX: usize = 4;
+
+thread_local! {
+    static COMPILED: RefCell<Vec<(IndexName, Rc<Reducers>)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Rows to be read one after the other.
@@ -103,9 +114,8 @@ impl ViewRows {
         file: &IndexFile,
         read: impl FnOnce(&dyn IndexPages, &Tree<'_>) -> Result<T, HttpError>,
     ) -> Result<T, HttpError> {
-        let views = &self.found.wanted.views;
         let number = self.found.place.tree;
-        let reducers = Reducers::new(views, self.app.functions.limits(), log)?;
+        let reducers = self.reducers()?;
         let reducers = reducers.of_tree(number);
         let collation = self.keys.collation();
         let view = View { collation, reducers: &reducers };
@@ -118,6 +128,27 @@ impl ViewRows {
             file.distrust();
         }
         outcome
+    }
+
+    /// The view's reduce functions; those in JavaScript as this thread compiled them before.
+    fn reducers(&self) -> Result<Rc<Reducers>, HttpError> {
+        let views = &self.found.wanted.views;
+        let new = || Reducers::new(views, self.app.functions.limits(), log).map(Rc::new);
+        let written = |(_, source): &(String, String)| !source.trim_start().starts_with('_');
+        let tree = views.trees.get(self.found.place.tree);
+        if self.grouping.is_none() || !tree.is_some_and(|tree| tree.reduces.iter().any(written)) {
+            return Ok(new()?);
+        }
+        COMPILED.with_borrow_mut(|compiled| {
+            let known = compiled.iter().find(|(signature, _)| *signature == views.signature);
+            if let Some((_, reducers)) = known {
+                return Ok(Rc::clone(reducers));
+            }
+            let reducers = new()?;
+            compiled.truncate(COMPILED_MAX - 1);
+            compiled.insert(0, (views.signature.clone(), Rc::clone(&reducers)));
+            Ok(reducers)
+        })
     }
 
     fn page(&mut self, database: &Database, out: &mut Output) -> Result<Progress, HttpError> {
@@ -392,56 +423,3 @@ impl Pages for ViewRows {
 
 /// Rows that are read in no time.
 const SHORT_ROWS: u64 = 100;
-
-/// The document of a row, or the one that the row's value names.
-fn write_document(
-    snapshot: &Snapshot<'_>,
-    id: &str,
-    value: &str,
-    show: &Show,
-    out: &mut Output,
-) -> Result<(), HttpError> {
-    #[derive(serde::Deserialize)]
-    struct Link<'a> {
-        #[serde(borrow, rename = "_id")]
-        id: Option<&'a RawValue>,
-        #[serde(borrow, rename = "_rev")]
-        rev: Option<&'a RawValue>,
-    }
-
-    let link = value.starts_with('{').then(|| serde_json::from_str::<Link<'_>>(value).ok());
-    let link = link.flatten();
-    let text = |raw: Option<&RawValue>| serde_json::from_str::<String>(raw?.get()).ok();
-    let linked = link.as_ref().and_then(|link| link.id).map(|raw| text(Some(raw)));
-    let rev = link.as_ref().and_then(|link| text(link.rev));
-    let id = match linked {
-        None => Some(id.to_owned()),
-        Some(linked) => linked,
-    };
-    let id = id.and_then(|id| id.parse::<DocId>().ok());
-    let Some(id) = id else {
-        out.text().extend_from_slice(b"null");
-        return Ok(());
-    };
-    if let Some(rev) = rev {
-        let rev = rev.parse().ok();
-        let document = snapshot.tree(&id)?;
-        let found = match (rev, document) {
-            (Some(rev), Some(document)) => {
-                snapshot.render_revision(&id, &document, &rev, show, out)?
-            }
-            _ => false,
-        };
-        if !found {
-            out.text().extend_from_slice(b"null");
-        }
-        return Ok(());
-    }
-    match snapshot.head(&id)? {
-        Some(head) if !head.deleted => Ok(snapshot.render_winner(&head, show, out)?),
-        _ => {
-            out.text().extend_from_slice(b"null");
-            Ok(())
-        }
-    }
-}
