@@ -12,9 +12,15 @@ use crate::designs::DesignDoc;
 /// that a function judges.
 const WAITING_MAX: usize = 4096;
 
+/// List functions that run at a time, and that wait: one lives as long as its answer is read.
+const LISTS_MAX: usize = 8;
+const LISTS_WAITING_MAX: usize = 64;
+
 /// Where functions run.
 pub(crate) struct FunctionRunner {
     workers: Workers,
+    /// For what waits for clients: it must not hold up who writes documents.
+    long: Workers,
     limits: Limits,
 }
 
@@ -29,7 +35,12 @@ impl FunctionRunner {
             limits: limits.clone(),
             ..WorkersOptions::default()
         };
-        Self { workers: Workers::new(options, log), limits }
+        let long = WorkersOptions {
+            threads_max: LISTS_MAX,
+            waiting_max: LISTS_WAITING_MAX,
+            ..options.clone()
+        };
+        Self { workers: Workers::new(options, log), long: Workers::new(long, log), limits }
     }
 
     /// What functions may use, wherever they run.
@@ -44,14 +55,33 @@ impl FunctionRunner {
         design: &DesignDoc,
         work: impl FnOnce(&mut Functions) -> T + Send + 'static,
     ) -> Result<T, SandboxError> {
-        let key = DesignKey {
-            database: database.uuid().to_string().into(),
-            design: format!("{}@{}", design.id, design.rev).into(),
-        };
-        let text = Arc::clone(&design.text);
-        let load = move || Ok::<_, SandboxError>(text.as_ref().to_owned());
-        self.workers.run(&key, load, move |functions| Ok(work(functions)))
+        call(&self.workers, database, design, work)
     }
+
+    /// The same for work that takes as long as a client takes.
+    pub(crate) fn run_long<T: Send + 'static>(
+        &self,
+        database: &Database,
+        design: &DesignDoc,
+        work: impl FnOnce(&mut Functions) -> T + Send + 'static,
+    ) -> Result<T, SandboxError> {
+        call(&self.long, database, design, work)
+    }
+}
+
+fn call<T: Send + 'static>(
+    workers: &Workers,
+    database: &Database,
+    design: &DesignDoc,
+    work: impl FnOnce(&mut Functions) -> T + Send + 'static,
+) -> Result<T, SandboxError> {
+    let key = DesignKey {
+        database: database.uuid().to_string().into(),
+        design: format!("{}@{}", design.id, design.rev).into(),
+    };
+    let text = Arc::clone(&design.text);
+    let load = move || Ok::<_, SandboxError>(text.as_ref().to_owned());
+    workers.run(&key, load, move |functions| Ok(work(functions)))
 }
 
 /// Notes what a function logs.

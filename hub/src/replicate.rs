@@ -13,6 +13,7 @@ mod connect;
 mod document;
 mod documents;
 mod endpoint;
+mod filtered;
 mod history;
 mod jobs;
 mod options;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use store::{DocId, RevId};
 
-use crate::PeerSeq;
+use crate::{PeerError, PeerSeq};
 
 /// Which documents are replicated.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,12 +16,27 @@ pub enum Filter {
     DocIds(Arc<[DocId]>),
     /// Those that this Mango selector, a JSON object, matches at the source.
     Selector(Arc<str>),
+    /// Those that a function of a design document at the source passes.
+    Function(Arc<FunctionFilter>),
 }
 
-/// What a selector means: whoever makes a [`crate::LocalPeer`] knows.
+/// A function of a design document that filters, as CouchDB's `filter` and `query_params` name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionFilter {
+    /// `design/function`, or a built-in filter such as `_view`.
+    pub name: String,
+    /// What it is told: options of the changes feed's query.
+    pub options: Vec<(String, String)>,
+}
+
+/// What a filter means: whoever makes a [`crate::LocalPeer`] knows.
 pub trait Select: Send + Sync {
-    /// Whether it matches a document: its JSON with `_id`, `_rev` and `_deleted`.
-    fn matches(&self, document: &str) -> bool;
+    /// For each document whether it is meant: its JSON with `_id`, `_rev`, `_deleted` and stubs of
+    /// its attachments. May block; no snapshot is kept meanwhile.
+    ///
+    /// # Errors
+    /// Any of [`PeerError`].
+    fn select(&self, documents: Vec<String>) -> Result<Vec<bool>, PeerError>;
 }
 
 /// Which leaf revisions of a document are replicated.

@@ -42,6 +42,16 @@ impl ReplicationId {
                 part(b"selector");
                 part(selector.as_bytes());
             }
+            Filter::Function(function) => {
+                part(b"filter");
+                part(function.name.as_bytes());
+                let mut options: Vec<_> = function.options.iter().collect();
+                options.sort_unstable();
+                for (name, value) in options {
+                    part(name.as_bytes());
+                    part(value.as_bytes());
+                }
+            }
         }
         match leaves {
             Leaves::All => {}
@@ -88,6 +98,7 @@ impl fmt::Display for SessionId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::FunctionFilter;
 
     fn doc_ids(ids: &[&str]) -> Filter {
         Filter::DocIds(ids.iter().map(|id| id.parse().unwrap()).collect())
@@ -107,6 +118,19 @@ mod tests {
         assert_eq!(id("a", &doc_ids(&["x", "y"])), id("a", &doc_ids(&["y", "x", "y"])));
         assert_ne!(all, id("a", &doc_ids(&[])));
         assert_ne!(id("a", &doc_ids(&["x"])), id("a", &Filter::Selector("x".into())));
+        let function = |name: &str, options: &[(&str, &str)]| {
+            let option = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+            let options = options.iter().map(option).collect();
+            let name = name.to_owned();
+            id("a", &Filter::Function(FunctionFilter { name, options }.into()))
+        };
+        assert_eq!(
+            function("d/f", &[("a", "1"), ("b", "2")]),
+            function("d/f", &[("b", "2"), ("a", "1")])
+        );
+        assert_ne!(function("d/f", &[("a", "1")]), function("d/f", &[("a", "2")]));
+        assert_ne!(function("d/f", &[]), function("d/g", &[]));
+        assert_ne!(all, function("", &[]));
         let winners = ReplicationId::new(b"hub", "a", "b", &Filter::All, Leaves::Winner);
         assert_ne!(all, winners);
         assert_eq!(all.log_id().to_string(), format!("_local/{all}"));

@@ -44,7 +44,7 @@ mod seq;
 mod spec;
 
 pub use driver::{Canceller, Clock, Job, Surroundings};
-pub use feed::{Change, ChangesBatch, ChangesQuery, Feed, Filter, Leaves, Select};
+pub use feed::{Change, ChangesBatch, ChangesQuery, Feed, Filter, FunctionFilter, Leaves, Select};
 pub use id::{ReplicationId, SessionId};
 pub use peer::{
     Answering, AttachmentForm, AttachmentStream, BoxedIo, BulkGets, Connect, Fetched, HttpClient,

@@ -223,8 +223,9 @@ fn only_the_documents_asked_for_move() {
 async fn only_what_a_selector_matches_moves() {
     struct OfOneId;
     impl replication::Select for OfOneId {
-        fn matches(&self, document: &str) -> bool {
-            document.starts_with(r#"{"_id":"a","_rev":""#)
+        fn select(&self, documents: Vec<String>) -> Result<Vec<bool>, replication::PeerError> {
+            let is_meant = |text: &String| text.starts_with(r#"{"_id":"a","_rev":""#);
+            Ok(documents.iter().map(is_meant).collect())
         }
     }
     let mut random = Random::new(7);

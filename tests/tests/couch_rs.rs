@@ -11,6 +11,7 @@ use couch_rs::http::Method;
 use couch_rs::management::{ClusterSetup, EnsureDbsExist};
 use couch_rs::types::changes::ChangeEvent;
 use couch_rs::types::query::{QueriesParams, QueryParams};
+use couch_rs::types::view::{CouchFunc, CouchViews, RawViewCollection, ViewCollection};
 use couch_rs::{Client, database::Database};
 use futures_util::{Stream, StreamExt as _};
 use serde::{Deserialize, Serialize};
@@ -320,6 +321,49 @@ async fn compaction_is_accepted_and_loses_nothing() {
     }
     assert!(db.compact().await);
     assert_eq!(db.get::<Plant>("oak").await.unwrap(), doc);
+}
+
+#[tokio::test]
+async fn views_are_queried() {
+    let (_hub, _client, db) = database().await;
+    for n in 0..5 {
+        db.save(&mut plant(&format!("plant-{n}"), n)).await.unwrap();
+    }
+    let map = "function (doc) { emit(doc.height_cm, doc.name); }";
+    let mut views = CouchViews::new("height", CouchFunc { map: map.into(), reduce: None });
+    let count = CouchFunc { map: map.into(), reduce: Some("_count".into()) };
+    views.add("count", count);
+    db.create_view("plants", views).await.unwrap();
+
+    let found: RawViewCollection<u32, String> = db.query("plants", "height", None).await.unwrap();
+    assert_eq!(found.total_rows, Some(5));
+    assert_eq!(found.rows.iter().map(|row| row.key).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+
+    let wanted = QueryParams::from_keys(vec![3_u32, 1]);
+    let found: ViewCollection<u32, Value, Plant> =
+        db.query("plants", "height", Some(wanted.include_docs(true))).await.unwrap();
+    let docs = found.rows.into_iter().map(|row| row.doc.unwrap().height_cm);
+    assert_eq!(docs.collect::<Vec<_>>(), [3, 1]);
+
+    let last = QueryParams::default().descending(true).limit(1);
+    let found = db.query_raw("plants", "height", Some(last)).await.unwrap();
+    assert_eq!(found.rows[0].key, json!(4));
+    let found = db.query_raw("plants", "count", None).await.unwrap();
+    assert_eq!(found.rows[0].value, json!(5));
+    assert!(db.query_raw("plants", "none", None).await.is_err());
+}
+
+#[tokio::test]
+async fn update_functions_are_executed() {
+    let (hub, _client, db) = database().await;
+    let grow =
+        "function (doc, req) { doc.height_cm += JSON.parse(req.body).by; return [doc, 'grown']; }";
+    hub.put("/garden/_design/plants", json!({"updates": {"grow": grow}})).expect(201);
+    db.save(&mut plant("oak", 7)).await.unwrap();
+    let said = db.execute_update("plants", "grow", "oak", Some(json!({"by": 3}))).await.unwrap();
+    assert_eq!(said, "grown");
+    assert_eq!(db.get::<Plant>("oak").await.unwrap().height_cm, 10);
+    assert!(db.execute_update("plants", "none", "oak", None).await.is_err());
 }
 
 #[tokio::test]

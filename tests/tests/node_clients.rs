@@ -49,6 +49,11 @@ mod needs_node {
     }
 
     #[test]
+    fn views() {
+        run("views.test.mjs");
+    }
+
+    #[test]
     fn nano() {
         run("nano.test.mjs");
     }

@@ -6,15 +6,17 @@ mod rows;
 
 use std::sync::Arc;
 
-use serde_json::Map;
+use serde_json::{Map, Value};
 use store::{Database, Partition};
 
-use self::listing::{Listing, Namespace};
+pub(crate) use self::listing::Listing;
+use self::listing::Namespace;
 pub(crate) use self::options::{Options, Span};
 use super::call::blocking;
+use super::etag::ETag;
 use super::pages::Gate;
 use super::several::{self, Several};
-use super::{Call, HttpError, Reply, json_body, pages};
+use super::{Call, HttpError, Query, Reply, json_body, pages};
 use crate::access::Action;
 
 /// `GET /{db}/_all_docs`
@@ -77,6 +79,20 @@ pub(crate) async fn list_posted_of(call: Call, partition: Partition) -> Result<R
     let body = json_body::object(&call.headers, call.body).await?;
     let options = Options::parse(&call.query, body)?.within(partition);
     answer(gate, database, Namespace::Documents, options).await
+}
+
+/// The rows of `_all_docs` that options in the query and in a body ask for, and what tells them from
+/// others.
+pub(crate) async fn listing(
+    database: &Arc<Database>,
+    query: &Query,
+    body: Map<String, Value>,
+) -> Result<(Listing, ETag), HttpError> {
+    let options = Options::parse(query, body)?;
+    let options = checked(database, vec![options]).await?.pop().unwrap_or_default();
+    let tag = ETag::new(&database.update_seq().to_string())?;
+    let tag = tag.with(format!("{options:?}").as_bytes())?;
+    Ok((Listing::new(Namespace::Documents, options), tag))
 }
 
 async fn list(call: Call, namespace: Namespace) -> Result<Reply, HttpError> {

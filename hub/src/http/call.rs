@@ -5,12 +5,12 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use http::{HeaderMap, Method, Uri};
-use hyper::body::Incoming;
 use store::{Database, DbName};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
+use super::incoming::Incoming;
 use super::{HttpError, Query};
 use crate::access::{Action, Principal};
 use crate::app::App;
@@ -18,6 +18,9 @@ use crate::validate::Author;
 
 /// Far longer than reading a few rows takes where they are in memory.
 const MOMENT: Duration = Duration::from_millis(5);
+
+/// How often design documents may rewrite one request: CouchDB's `rewrite_limit`.
+const REWRITES_MAX: u32 = 100;
 
 /// A request whose route is known and whose principal was let through the gate.
 #[derive(Debug)]
@@ -38,6 +41,15 @@ pub(crate) struct Call {
     pub(crate) headers: HeaderMap,
     /// The body, not yet read.
     pub(crate) body: Incoming,
+    /// What it was before design documents rewrote it.
+    pub(crate) rewritten: Rewritten,
+}
+
+/// What a request was before design documents rewrote it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rewritten {
+    times: u32,
+    requested: Option<Uri>,
 }
 
 /// What a path pattern captured; a member is empty where the route has no such part.
@@ -57,8 +69,12 @@ pub(crate) struct Captures {
     pub(crate) section: String,
     /// `{key}` of a setting.
     pub(crate) key: String,
-    /// `{view}`, or `{function}` of another kind.
+    /// `{function}` of a design document.
     pub(crate) function: String,
+    /// `{view}` of a design document.
+    pub(crate) view: String,
+    /// `{other}`: another design document, without `_design/`.
+    pub(crate) other: String,
     /// Whether the path as it came ends with a slash.
     pub(crate) slash: bool,
 }
@@ -85,6 +101,39 @@ impl Call {
     /// in their body.
     pub(crate) fn require(&self, action: Action) -> Result<(), HttpError> {
         crate::access::decide(&self.principal, action, Some(&self.captures.db)).allowed()
+    }
+}
+
+impl Rewritten {
+    /// Notes that the request to this place became another one.
+    pub(crate) fn once_more(&mut self, from: Uri) -> Result<(), HttpError> {
+        if self.times >= REWRITES_MAX {
+            return Err(HttpError::BadRequest("Exceeded rewrite recursion limit".into()));
+        }
+        self.times += 1;
+        self.requested.get_or_insert(from);
+        Ok(())
+    }
+
+    /// Whether a design document made this request.
+    pub(crate) fn is_rewritten(&self) -> bool {
+        self.times > 0
+    }
+
+    /// Where the client sent its request, where that became another one.
+    pub(crate) fn requested(&self) -> Option<&Uri> {
+        self.requested.as_ref()
+    }
+
+    /// Refuses what nobody does by following a link: who wrote the design document may have less
+    /// rights than whoever follows it.
+    pub(crate) fn allows(&self, action: Action) -> Result<(), HttpError> {
+        match action {
+            Action::Administer | Action::AdministerServer if self.is_rewritten() => {
+                Err(HttpError::ForbiddenBecause("A rewrite administers nothing."))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The changes feed of a database.
 
+mod choice;
 mod filter;
 mod function;
 mod live;
@@ -13,6 +14,7 @@ use http::HeaderMap;
 use store::{Database, Direction};
 use tokio::sync::watch;
 
+pub(crate) use self::choice::Choice;
 use self::live::Live;
 pub(crate) use self::options::{Feed, Options, Patience, patience};
 use self::reader::Reader;

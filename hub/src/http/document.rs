@@ -17,5 +17,6 @@ pub(crate) use read::{chosen, get};
 pub(crate) use revision::Revision;
 pub(crate) use submit::{Edited, outcome, submit, submit_one};
 pub(crate) use write::{
-    delete, generated_id, post, put, read_document, replicated, write_row, written,
+    Writer, delete, generated_id, post, put, read_document, replicated, write_made, write_row,
+    written,
 };

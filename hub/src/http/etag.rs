@@ -24,6 +24,14 @@ impl ETag {
         Self::new(&rev.to_string())
     }
 
+    /// The tag of what is made of this, and of something else.
+    pub(crate) fn with(&self, other: &[u8]) -> Result<Self, HttpError> {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.0.as_bytes());
+        hasher.update(other);
+        Self::new(&hasher.finalize().to_hex()[..32])
+    }
+
     /// Whether the client says in `If-None-Match` that it has what this tag stands for.
     pub(crate) fn is_known(&self, headers: &HeaderMap) -> bool {
         headers

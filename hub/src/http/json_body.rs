@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use http::HeaderMap;
-use hyper::body::Incoming;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::HttpError;
 use super::call::blocking;
+use super::incoming::Incoming;
 use super::memory::{self, bytes_as_values};
 use super::request;
 
@@ -69,6 +69,20 @@ pub(crate) async fn optional_members(
         serde_json::from_slice(&text).map(Some).map_err(|_| invalid())
     };
     if at_once { parse() } else { blocking(parse).await }
+}
+
+/// The body as it is and as an object; refused unless it is said to be JSON.
+pub(crate) async fn text_and_object(
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Result<(String, Map<String, Value>), HttpError> {
+    request::require_json(headers)?;
+    let text = request::read(headers, body, BYTES_MAX).await?;
+    let text = String::from_utf8(text).map_err(|_| invalid())?;
+    match parse(text.clone().into_bytes()).await? {
+        Value::Object(members) => Ok((text, members)),
+        _ => Err(HttpError::BadRequest("Request body must be a JSON object".into())),
+    }
 }
 
 /// The body as a value, whatever its content type.

@@ -14,6 +14,11 @@ pub(crate) fn base(request: &HeaderMap) -> String {
     host.map(|host| format!("http://{host}")).unwrap_or_default()
 }
 
+/// One segment of a path, escaped.
+pub(crate) fn escaped(segment: &str) -> String {
+    utf8_percent_encode(segment, ESCAPED).to_string()
+}
+
 /// Adds where a resource is, by the name under which the client reached the hub.
 pub(crate) fn location(reply: &mut Reply, request: &HeaderMap, segments: &[&str]) {
     let mut url = base(request);

@@ -18,11 +18,13 @@ const SEGMENTS_MAX: usize = 64;
 
 impl<'a> Path<'a> {
     /// Cuts a path that begins with a slash. One slash behind a first and only segment is passed
-    /// over: PouchDB always asks for `/{db}/`.
+    /// over: PouchDB always asks for `/{db}/`. So is one behind a path that a design document
+    /// rewrites, whose pages link to each other like files in folders.
     pub(crate) fn parse(path: &'a str) -> Result<Self, HttpError> {
         let path = path.strip_prefix('/').ok_or_else(|| refuse("Invalid path"))?;
         let path = match path.strip_suffix('/') {
             Some(only) if !only.is_empty() && !only.contains('/') => only,
+            Some(rewritten) if is_rewritten(rewritten) => rewritten,
             _ => path,
         };
         if path.is_empty() {
@@ -48,6 +50,12 @@ impl<'a> Path<'a> {
     pub(crate) fn segments(&self) -> &[Cow<'a, str>] {
         &self.segments
     }
+}
+
+/// Whether this is a path below `/{db}/_design/{design}/_rewrite`, without its first slash.
+fn is_rewritten(path: &str) -> bool {
+    let mut segments = path.split('/').skip(1);
+    segments.next() == Some("_design") && segments.nth(1) == Some("_rewrite")
 }
 
 /// Document ids of two kinds may come as one segment (`%5Fdesign%2Fx`, `_local%2Fx`) or as two;
@@ -128,6 +136,8 @@ mod tests {
         check("/db/doc/a/b%2Fc/d", &["db", "doc", "a", "b/c", "d"]);
         check("/db/...", &["db", "..."]);
         check("/db/a%2F..%2Fb", &["db", "a/../b"]);
+        check("/db/_design/d/_rewrite/", &["db", "_design", "d", "_rewrite"]);
+        check("/db/_design/d/_rewrite/a/", &["db", "_design", "d", "_rewrite", "a"]);
     }
 
     #[test]
@@ -155,6 +165,10 @@ mod tests {
             "/db//doc",
             "/db/doc/",
             "/db/doc/att/",
+            "/db/_design/d/_rewrite//",
+            "/db/_design/d/_rewrite/a//",
+            "/db/_design/d/_show/a/",
+            "/_rewrite/_design/",
             "///",
             "/.",
             "/..",

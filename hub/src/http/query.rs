@@ -24,6 +24,11 @@ impl Query {
             .map(Self)
     }
 
+    /// These options.
+    pub(crate) fn of(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
+    }
+
     /// The same options, their names in small letters: how CouchDB reads those of a changes feed.
     pub(crate) fn with_small_names(&self) -> Self {
         Self(self.pairs().map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect())

@@ -9,12 +9,12 @@ use flate2::read::MultiGzDecoder;
 use http::{HeaderMap, header};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use store::Error;
 use tokio::time::timeout;
 
 use super::HttpError;
 use super::call::blocking;
+use super::incoming::Incoming;
 use super::{memory, timing};
 use crate::app::App;
 use crate::clock;

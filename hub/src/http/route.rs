@@ -48,6 +48,8 @@ enum Part {
     Section,
     Key,
     Function,
+    View,
+    Other,
     /// The rest of the path, whatever its slashes.
     Att,
 }
@@ -150,7 +152,8 @@ impl Pattern {
         fits && self.rest.iter().zip(rest).all(|(part, segment)| match part {
             Part::Literal(literal) => literal == segment,
             Part::Doc | Part::Design | Part::Local | Part::Att => true,
-            Part::Partition | Part::Node | Part::Section | Part::Key | Part::Function => true,
+            Part::Partition | Part::Node | Part::Section | Part::Key => true,
+            Part::Function | Part::View | Part::Other => true,
         })
     }
 
@@ -166,6 +169,8 @@ impl Pattern {
                 Part::Section => captures.section = segment.clone().into_owned(),
                 Part::Key => captures.key = segment.clone().into_owned(),
                 Part::Function => captures.function = segment.clone().into_owned(),
+                Part::View => captures.view = segment.clone().into_owned(),
+                Part::Other => captures.other = segment.clone().into_owned(),
                 Part::Att => captures.att = rest[position..].join("/"),
             }
         }
@@ -193,7 +198,9 @@ impl Part {
             "{node}" => Self::Node,
             "{section}" => Self::Section,
             "{key}" => Self::Key,
-            "{view}" | "{function}" => Self::Function,
+            "{function}" => Self::Function,
+            "{view}" => Self::View,
+            "{other}" => Self::Other,
             "{att}" | "{rest}" => Self::Att,
             literal => Self::Literal(literal),
         }

@@ -4,15 +4,18 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use http::Request;
-use hyper::body::Incoming;
+use http::{HeaderValue, Request, header};
+use hyper::body;
 use tracing::Instrument as _;
 
 use super::answered::Asked;
-use super::call::Answering;
+use super::body::with;
+use super::call::{Answering, Rewritten};
+use super::incoming::Incoming;
 use super::path::Path;
 use super::route::{Destination, find};
-use super::{Call, HttpError, Query, Reply, body};
+use super::routes::{Handler, Next};
+use super::{Call, HttpError, Query, Reply};
 use crate::access::{self, Action, Principal};
 use crate::app::App;
 
@@ -20,13 +23,13 @@ use crate::app::App;
 pub(crate) async fn answer(
     app: Arc<App>,
     principal: Principal,
-    request: Request<Incoming>,
+    request: Request<body::Incoming>,
     asked: &mut Asked,
 ) -> Reply {
     let _answering = Answering::begin();
     // A span costs as much as finding a document: below debugging only failures get one.
     let span = tracing::debug_span!("request", id = asked.id());
-    let work = dispatch(app, principal, request, asked);
+    let work = dispatch(app, principal, request.map(Incoming::Sent), asked);
     let work = AssertUnwindSafe(work).catch_unwind().instrument(span);
     let outcome = match work.await {
         Ok(outcome) => outcome,
@@ -35,40 +38,82 @@ pub(crate) async fn answer(
     outcome.unwrap_or_else(|error| asked.span().in_scope(|| error.reply()))
 }
 
+/// Answers a request, or those that design documents make of it, one after the other. Whoever asked
+/// asks each of them: every one passes the gate.
 async fn dispatch(
     app: Arc<App>,
     principal: Principal,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     asked: &mut Asked,
 ) -> Result<Reply, HttpError> {
+    let mut rewritten = Rewritten::default();
+    loop {
+        let uri = request.uri().clone();
+        match step(&app, &principal, request, &rewritten, asked).await? {
+            Next::Reply(mut reply) => {
+                if rewritten.is_rewritten() {
+                    // Whoever follows a link does not ask for another log-in.
+                    reply.headers_mut().remove(header::SET_COOKIE);
+                }
+                return Ok(reply);
+            }
+            Next::Request(next) => request = *next,
+        }
+        rewritten.once_more(uri)?;
+        if let Some(path) = rewritten.requested().and_then(http::Uri::path_and_query)
+            && let Ok(path) = HeaderValue::from_str(path.as_str())
+        {
+            request.headers_mut().insert("x-couchdb-requested-path", path);
+        }
+    }
+}
+
+async fn step(
+    app: &Arc<App>,
+    principal: &Principal,
+    request: Request<Incoming>,
+    rewritten: &Rewritten,
+    asked: &mut Asked,
+) -> Result<Next, HttpError> {
     let (parts, body) = request.into_parts();
     let query = Query::parse(parts.uri.query())?;
     let path = Path::parse(parts.uri.path())?;
-    match find(&path, parts.method.as_str()) {
-        Destination::Route(route, mut captures) => {
-            asked.means(route.path);
-            let db = route.names_database().then_some(captures.db.as_str());
-            access::decide(&principal, route.action, db).allowed()?;
-            captures.slash = parts.uri.path().ends_with('/');
-            let follower = follows(route.path, &query).then(|| app.metrics.follower());
-            let method = parts.method;
-            let headers = parts.headers;
-            let memory = app.memory.clone();
-            let uri = parts.uri;
-            let call = Call { app, principal, method, uri, captures, query, headers, body };
-            let reply = memory.share((route.handler)(call)).await?;
-            Ok(match follower {
-                Some(follower) => reply.map(|body| body::with(body, follower)),
-                None => reply,
-            })
-        }
+    let (route, mut captures) = match find(&path, parts.method.as_str()) {
+        Destination::Route(route, captures) => (route, captures),
         Destination::Nowhere(db, error) => {
             // Who may not read a database does not learn either what its paths mean.
             let action = if db.is_some() { Action::Read } else { Action::UseServer };
-            access::decide(&principal, action, db.as_deref()).allowed()?;
-            Err(error)
+            access::decide(principal, action, db.as_deref()).allowed()?;
+            return Err(error);
         }
+    };
+    if !rewritten.is_rewritten() {
+        asked.means(route.path);
     }
+    let db = route.names_database().then_some(captures.db.as_str());
+    access::decide(principal, route.action, db).allowed()?;
+    rewritten.allows(route.action)?;
+    captures.slash = parts.uri.path().ends_with('/');
+    let follower = follows(route.path, &query).then(|| app.metrics.follower());
+    let call = Call {
+        app: Arc::clone(app),
+        principal: principal.clone(),
+        method: parts.method,
+        uri: parts.uri,
+        captures,
+        query,
+        headers: parts.headers,
+        body,
+        rewritten: rewritten.clone(),
+    };
+    let reply = match route.handler {
+        Handler::Rewrite(handler) => return app.memory.share(handler(call)).await,
+        Handler::Answer(handler) => app.memory.share(handler(call)).await?,
+    };
+    Ok(Next::Reply(match follower {
+        Some(follower) => reply.map(|body| with(body, follower)),
+        None => reply,
+    }))
 }
 
 /// Whether this is a feed of changes that goes on.

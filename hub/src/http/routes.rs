@@ -3,25 +3,44 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use http::Request;
+
+use super::incoming::Incoming;
 use super::{Call, HttpError, Reply};
 use super::{
-    all_docs, attachment, bulk, changes, database, document, find, local, partition, revisions,
-    server, session, view,
+    all_docs, attachment, bulk, changes, database, document, find, functions, local, partition,
+    revisions, server, session, view,
 };
 use crate::access::Action;
 use crate::replicate::scheduler;
 
-/// Answers a request.
-pub(crate) type Handler =
-    fn(Call) -> Pin<Box<dyn Future<Output = Result<Reply, HttpError>> + Send>>;
+/// What becomes of a request, once that is known.
+type Outcome<T> = Pin<Box<dyn Future<Output = Result<T, HttpError>> + Send>>;
+
+/// What is done with a request.
+#[derive(Clone, Copy)]
+pub(crate) enum Handler {
+    /// It is answered.
+    Answer(fn(Call) -> Outcome<Reply>),
+    /// A design document makes another one of it.
+    Rewrite(fn(Call) -> Outcome<Next>),
+}
+
+/// What a design document makes of a request.
+pub(crate) enum Next {
+    /// The answer.
+    Reply(Reply),
+    /// Another request.
+    Request(Box<Request<Incoming>>),
+}
 
 /// One row: requests of this method and path pattern do this action.
 pub(crate) struct Route {
     /// Methods are case-sensitive; `HEAD` is answered by the `GET` row without the body.
     pub(crate) method: &'static str,
     /// Literal segments, and `{db}`, `{doc}`, `{design}`, `{local}`, `{att}`, `{partition}`, `{node}`,
-    /// `{section}`, `{key}`, `{job}`, `{replicator}`, `{rest}`. The resource is the database where the
-    /// pattern begins with `{db}`, else the server.
+    /// `{section}`, `{key}`, `{job}`, `{replicator}`, `{function}`, `{view}`, `{other}`, `{rest}`. The
+    /// resource is the database where the pattern begins with `{db}`, else the server.
     pub(crate) path: &'static str,
     /// What is done to the resource.
     pub(crate) action: Action,
@@ -35,7 +54,18 @@ macro_rules! route {
             method: stringify!($method),
             path: $path,
             action: Action::$action,
-            handler: |call| Box::pin($handler(call)),
+            handler: Handler::Answer(|call| Box::pin($handler(call))),
+        }
+    };
+}
+
+macro_rules! rewrite {
+    ($method:ident $path:literal) => {
+        Route {
+            method: stringify!($method),
+            path: $path,
+            action: Action::Read,
+            handler: Handler::Rewrite(|call| Box::pin(functions::rewrite(call))),
         }
     };
 }
@@ -144,6 +174,28 @@ pub(crate) static ROUTES: &[Route] = &[
     route!(GET "/{db}/_design/{design}/_view/{view}" Read view::get),
     route!(POST "/{db}/_design/{design}/_view/{view}" Read view::post),
     route!(POST "/{db}/_design/{design}/_view/{view}/queries" Read view::queries),
+    route!(GET "/{db}/_design/{design}/_show/{function}" Read functions::show),
+    route!(POST "/{db}/_design/{design}/_show/{function}" Read functions::show),
+    route!(GET "/{db}/_design/{design}/_show/{function}/{rest}" Read functions::show),
+    route!(POST "/{db}/_design/{design}/_show/{function}/{rest}" Read functions::show),
+    route!(GET "/{db}/_design/{design}/_list/{function}/{view}" Read functions::list),
+    route!(POST "/{db}/_design/{design}/_list/{function}/{view}" Read functions::list),
+    route!(GET "/{db}/_design/{design}/_list/{function}/{other}/{view}" Read functions::list),
+    route!(POST "/{db}/_design/{design}/_list/{function}/{other}/{view}" Read functions::list),
+    route!(POST "/{db}/_design/{design}/_update/{function}" Write functions::update),
+    route!(PUT "/{db}/_design/{design}/_update/{function}" Write functions::update),
+    route!(POST "/{db}/_design/{design}/_update/{function}/{rest}" Write functions::update),
+    route!(PUT "/{db}/_design/{design}/_update/{function}/{rest}" Write functions::update),
+    rewrite!(GET "/{db}/_design/{design}/_rewrite"),
+    rewrite!(POST "/{db}/_design/{design}/_rewrite"),
+    rewrite!(PUT "/{db}/_design/{design}/_rewrite"),
+    rewrite!(DELETE "/{db}/_design/{design}/_rewrite"),
+    rewrite!(COPY "/{db}/_design/{design}/_rewrite"),
+    rewrite!(GET "/{db}/_design/{design}/_rewrite/{rest}"),
+    rewrite!(POST "/{db}/_design/{design}/_rewrite/{rest}"),
+    rewrite!(PUT "/{db}/_design/{design}/_rewrite/{rest}"),
+    rewrite!(DELETE "/{db}/_design/{design}/_rewrite/{rest}"),
+    rewrite!(COPY "/{db}/_design/{design}/_rewrite/{rest}"),
     route!(GET "/{db}/_design/{design}/{att}" Read attachment::get),
     route!(PUT "/{db}/_design/{design}/{att}" WriteDesign attachment::put),
     route!(DELETE "/{db}/_design/{design}/{att}" WriteDesign attachment::delete),

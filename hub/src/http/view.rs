@@ -96,7 +96,12 @@ async fn each(scope: Scope, options: Vec<Options>) -> Result<Reply, HttpError> {
 }
 
 /// What the answer follows from: the rows, and how they are asked for; with documents, all of those.
-fn tag(found: &Found, view: &str, options: &Options, reached: Progress) -> Result<ETag, HttpError> {
+pub(crate) fn tag(
+    found: &Found,
+    view: &str,
+    options: &Options,
+    reached: Progress,
+) -> Result<ETag, HttpError> {
     let mut hasher = blake3::Hasher::new();
     let mut add = |part: &[u8]| {
         hasher.update(&(part.len() as u64).to_be_bytes());

@@ -16,7 +16,7 @@ use super::check_rights;
 use super::connect::Network;
 use super::document::write_end;
 use super::endpoint::Endpoint;
-use super::options::Selected;
+use super::filtered::{Filtered, Selected};
 use super::outcome::{Ended, info};
 use super::plan::{Plan, Round, next_due, plan};
 use super::request::Replicate;
@@ -178,6 +178,10 @@ impl Replications {
                         // A database elsewhere understands it, and filters.
                         Err(_) => Arc::new(peer),
                     },
+                    Filter::Function(function) => {
+                        let filtered = Filtered::new(app, principal, name, function);
+                        Arc::new(peer.selecting(Arc::new(filtered)))
+                    }
                     Filter::All | Filter::DocIds(_) => Arc::new(peer),
                 }
             }

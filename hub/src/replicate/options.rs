@@ -2,11 +2,12 @@
 //!
 //! Source: `couch_replicator_parse`, whose words the complaints have.
 
-use replication::{Filter, Leaves, PeerSeq, ReplicationId, Select, Spec};
+use replication::{Filter, FunctionFilter, Leaves, PeerSeq, ReplicationId, Spec};
 use serde_json::{Map, Value};
 use store::DocId;
 
 use super::endpoint::Endpoint;
+use super::filtered::{self, Selected};
 use super::settings::Settings;
 use crate::http::HttpError;
 
@@ -24,7 +25,13 @@ const CONNECTION_TIMEOUT_MS: std::ops::RangeInclusive<u64> = 1_000..=600_000;
 
 /// Members that this release does not know how to obey; ignoring them would replicate something
 /// else than was asked for.
-const NOT_YET: [&str; 4] = ["filter", "proxy", "source_proxy", "target_proxy"];
+const NOT_YET: [&str; 3] = ["proxy", "source_proxy", "target_proxy"];
+
+/// Longest names and values of `query_params`, which become part of a URL.
+const QUERY_PARAMS_BYTES_MAX: usize = 16 * 1024;
+
+/// Options of a feed that is filtered by a view that are JSON.
+const JSON_OPTIONS: [&str; 4] = ["key", "keys", "start_key", "end_key"];
 
 /// How the two sides are asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,23 +44,6 @@ pub(super) struct Means {
     pub(super) create: Vec<(String, String)>,
 }
 
-/// A selector for documents of a database here.
-pub(super) struct Selected(query::Selector);
-
-impl Selected {
-    /// Reads a selector, a JSON object.
-    pub(super) fn parse(selector: &str) -> Result<Self, HttpError> {
-        let parsed = query::Selector::parse(selector);
-        parsed.map(Self).map_err(|error| bad(&format!("parameter `selector`: {error}")))
-    }
-}
-
-impl Select for Selected {
-    fn matches(&self, document: &str) -> bool {
-        query::Document::parse(document).is_ok_and(|document| self.0.matches(&document))
-    }
-}
-
 /// Reads the options of a replication from `source` to `target` that the hub of this uuid runs.
 pub(super) fn parse(
     body: &Map<String, Value>,
@@ -62,8 +52,10 @@ pub(super) fn parse(
     settings: &Settings,
 ) -> Result<(Spec, Means), HttpError> {
     let filter = filter(body)?;
-    if let (Filter::Selector(selector), Some(_)) = (&filter, source.local()) {
-        Selected::parse(selector)?;
+    match (&filter, source.local()) {
+        (Filter::Selector(selector), Some(_)) => drop(Selected::parse(selector)?),
+        (Filter::Function(function), Some(_)) => filtered::check(function)?,
+        _ => {}
     }
     refuse_what_is_not_yet(body)?;
     let leaves = if flag(body, "winning_revs_only")? { Leaves::Winner } else { Leaves::All };
@@ -122,7 +114,7 @@ fn refuse_what_is_not_yet(body: &Map<String, Value>) -> Result<(), HttpError> {
     };
     if NOT_YET.iter().any(given) {
         return Err(HttpError::NotImplemented(
-            "replication with filter functions or proxies is not in this release",
+            "replication through proxies is not in this release",
         ));
     }
     Ok(())
@@ -130,14 +122,16 @@ fn refuse_what_is_not_yet(body: &Map<String, Value>) -> Result<(), HttpError> {
 
 fn filter(body: &Map<String, Value>) -> Result<Filter, HttpError> {
     let given = |name: &str| body.get(name).filter(|value| !value.is_null());
-    match given("query_params") {
-        None | Some(Value::Object(_)) => {}
+    let options = match given("query_params") {
+        None => None,
+        Some(Value::Object(options)) => Some(options),
         Some(_) => return Err(bad("parameter `query_params` must be an object")),
-    }
+    };
     let ids = given("doc_ids").map(doc_ids).transpose()?;
     let selector = given("selector").map(selector).transpose()?;
     match (ids, selector, given("filter")) {
-        (None, None, _) => Ok(Filter::All),
+        (None, None, None) => Ok(Filter::All),
+        (None, None, Some(name)) => function(name, options),
         (Some(filter), None, None) | (None, Some(filter), None) => Ok(filter),
         _ => Err(bad("`doc_ids`,`filter`,`selector` are mutually exclusive")),
     }
@@ -161,6 +155,24 @@ fn selector(selector: &Value) -> Result<Filter, HttpError> {
         Value::Object(_) => Ok(Filter::Selector(selector.to_string().into())),
         _ => Err(bad("parameter `selector` must be a JSON object")),
     }
+}
+
+/// A function, by its name and what it is told.
+fn function(name: &Value, options: Option<&Map<String, Value>>) -> Result<Filter, HttpError> {
+    let name = name.as_str().map(str::trim).filter(|name| !name.is_empty());
+    let name = name.ok_or_else(|| bad("parameter `filter` must be a string"))?;
+    let option = |(option, value): (&String, &Value)| {
+        // Functions get these as values, and a feed's query has them as JSON.
+        let json = name == "_view" && JSON_OPTIONS.contains(&option.as_str());
+        let text = value.as_str().filter(|_| !json);
+        (option.clone(), text.map_or_else(|| value.to_string(), str::to_owned))
+    };
+    let options: Vec<_> = options.into_iter().flatten().map(option).collect();
+    let bytes: usize = options.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if bytes > QUERY_PARAMS_BYTES_MAX {
+        return Err(bad("parameter `query_params` is too long"));
+    }
+    Ok(Filter::Function(FunctionFilter { name: name.to_owned(), options }.into()))
 }
 
 fn create_target_params(body: &Map<String, Value>) -> Result<Vec<(String, String)>, HttpError> {

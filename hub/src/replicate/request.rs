@@ -126,6 +126,31 @@ mod tests {
     }
 
     #[test]
+    fn filters_are_named_with_what_they_are_told() {
+        let body = json!({
+            "source": "http://h/a", "target": "b", "filter": " d/f ",
+            "query_params": {"a": "x", "b": 5, "key": "k", "c": [true]},
+        });
+        let told = |body: Value| match start(body).spec.filter {
+            replication::Filter::Function(function) => function,
+            _ => panic!("another"),
+        };
+        let function = told(body.clone());
+        let mut options = function.options.clone();
+        options.sort();
+        let expected = [("a", "x"), ("b", "5"), ("c", "[true]"), ("key", "k")];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!((function.name.as_str(), options), ("d/f", expected.to_vec()));
+        let mut view = body;
+        view["filter"] = "_view".into();
+        assert!(told(view).options.contains(&("key".into(), "\"k\"".into())));
+        let long = json!({
+            "source": "a", "target": "b", "filter": "d/f", "query_params": {"a": "x".repeat(20_000)},
+        });
+        assert!(parse(long).err().unwrap().contains("`query_params` is too long"));
+    }
+
+    #[test]
     fn cancelling_names_the_same_job() {
         let body = json!({"source": "a", "target": "http://h/b", "continuous": true});
         let id = start(body.clone()).spec.job_id();
@@ -175,7 +200,11 @@ mod tests {
             ("since_seq", json!({}), "no sequence"),
             ("worker_batch_size", json!(-1), "`worker_batch_size` must be an integer"),
             ("worker_processes", json!("a few"), "`worker_processes` must be an integer"),
-            ("filter", json!("d/f"), "501 not_implemented"),
+            ("filter", json!(5), "parameter `filter` must be a string"),
+            ("filter", json!(" "), "parameter `filter` must be a string"),
+            ("filter", json!("d"), "`filter` must be of the form `designname/filtername`"),
+            ("filter", json!("_view"), "`view` filter parameter is not provided."),
+            ("filter", json!("_other"), "unknown builtin filter name"),
             ("source_proxy", json!("http://h:1"), "501 not_implemented"),
         ] {
             let message = with(member, value.clone());

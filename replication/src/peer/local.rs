@@ -43,7 +43,7 @@ pub struct LocalPeer {
     clock: Clock,
     /// The database as it was found last: one that was deleted and made anew is another.
     found: Mutex<Option<LocalDatabase>>,
-    /// What the selector means that documents are filtered by.
+    /// What the selector or function means that documents are filtered by.
     select: Option<Arc<dyn Select>>,
     /// Who says which documents it takes.
     judge: Option<Arc<dyn Judge>>,
@@ -56,7 +56,7 @@ impl LocalPeer {
         Self { store, name, limits, clock, found: Mutex::new(None), select: None, judge: None }
     }
 
-    /// The same, as a source whose documents are filtered by a selector.
+    /// The same, as a source whose documents are filtered by a selector or a function.
     #[must_use]
     pub fn selecting(mut self, select: Arc<dyn Select>) -> Self {
         self.select = Some(select);
@@ -100,7 +100,9 @@ impl LocalPeer {
             let updated = database.updated();
             let (asked, select) = (query.clone(), self.select.clone());
             let ask = move |database: &LocalDatabase| match (&asked.filter, select) {
-                (Filter::Selector(_), Some(select)) => database.selected_changes(&asked, &*select),
+                (Filter::Selector(_) | Filter::Function(_), Some(select)) => {
+                    database.selected_changes(&asked, &*select)
+                }
                 (_, _) => database.changes(&asked),
             };
             let batch = self.blocking(ask).await?;

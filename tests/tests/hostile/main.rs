@@ -8,6 +8,7 @@ mod bulk;
 mod databases;
 mod documents;
 mod feeds;
+mod functions;
 mod heads;
 mod listings;
 mod multipart;
@@ -26,11 +27,12 @@ use row::{Row, row};
 type Group = (&'static str, fn() -> Vec<Row>);
 
 /// The groups of the table.
-const GROUPS: [Group; 9] = [
+const GROUPS: [Group; 10] = [
     ("documents", documents::rows),
     ("bulk", bulk::rows),
     ("feeds", feeds::rows),
     ("listings", listings::rows),
+    ("functions", functions::rows),
     ("attachments", attachments::rows),
     ("multipart", multipart::rows),
     ("databases", databases::rows),
@@ -149,9 +151,33 @@ fn prepare(hub: &Hub) {
         first,
         {"_id": "gone", "_rev": "1-a", "_deleted": true},
         {"_id": "_design/design", "_rev": "1-a"},
+        functions(),
     ]);
     hub.post("/db/_bulk_docs", json!({"docs": docs, "new_edits": false})).expect(201);
     hub.put("/db/_local/local", json!({"n": 1})).expect(201);
+}
+
+/// A design document with functions of every kind.
+fn functions() -> Value {
+    json!({
+        "_id": "_design/f", "_rev": "1-a",
+        "views": {"v": {"map": "function (doc) { emit(doc.n, null); }"}},
+        "lists": {"ok": "function () { return 'list'; }"},
+        "updates": {"ok": "function () { return [null, 'update']; }"},
+        "shows": {
+            "ok": "function () { return 'show'; }",
+            "code": "function () { return {code: 99}; }",
+            "status": "function () { return {code: '200'}; }",
+            "split": "function () { return {headers: {'X-A': 'b\\r\\nSet-Cookie: c'}}; }",
+            "other": "function () { return {other: 1}; }",
+            "base64": "function () { return {base64: '*'}; }",
+        },
+        "rewrites": [
+            {"from": "/loop", "to": "_rewrite/loop"},
+            {"from": "/key", "to": "_view/v"},
+            {"from": "/db", "to": "../..", "method": "DELETE"},
+        ],
+    })
 }
 
 /// Everything that a request could have changed.

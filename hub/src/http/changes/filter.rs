@@ -103,6 +103,16 @@ impl Filter {
         Ok(passes.then_some(Cow::Borrowed(listed)))
     }
 
+    /// Whether a document of this id passes, as far as its id tells.
+    pub(super) fn passes_id(&self, id: &DocId) -> bool {
+        match self {
+            Self::All => true,
+            Self::DocIds(ids) => ids.contains(id.as_str()),
+            Self::Design => id.is_design(),
+            Self::Selector(_) | Self::Named(_) | Self::Function(_) => false,
+        }
+    }
+
     /// Changes after (descending: before) a position, at most `limit`.
     pub(super) fn find(
         &self,
@@ -272,7 +282,7 @@ mod tests {
             Ok(Filter::Design) => "design".into(),
             Ok(Filter::DocIds(ids)) => format!("{ids:?}"),
             Ok(Filter::Selector(_)) => "selector".into(),
-            Ok(Filter::Named(named)) => format!("{} {:?}", named.design, named.function),
+            Ok(Filter::Named(named)) => format!("{named:?}"),
             Ok(Filter::Function(_)) => "found".into(),
             Err(error) => {
                 let (status, word, reason) = error.parts();
@@ -306,10 +316,13 @@ mod tests {
         check("filter=_selector", Some(r#"{"selector":[]}"#), no_object);
         let unknown = "400 bad_request: Invalid operator: $foo";
         check("filter=_selector", Some(r#"{"selector":{"a":{"$foo":1}}}"#), unknown);
-        check("filter=_view&view=a/b", None, r#"a View("b")"#);
+        let view = r#"Named { design: "a", function: View("b") }"#;
+        check("filter=_view&view=a/b", None, view);
         check("filter=_view", None, "400 bad_request: `view` filter parameter is not provided.");
         check("filter=_view&view=a", None, "400 bad_request: `view` must be of the form");
-        check("filter=app/important", None, r#"app Filter("important")"#);
+        let function = r#"Named { design: "app", function: Filter("important") }"#;
+        check("filter=app/important", None, function);
+        check("filter=/app//important/", None, function);
         check("filter=important", None, "400 bad_request: `filter` must be of the form");
         check("filter=_other", None, "400 bad_request: unknown builtin filter name");
     }

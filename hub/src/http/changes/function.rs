@@ -53,26 +53,33 @@ impl Named {
         database: &Arc<Database>,
         asked: Asked,
     ) -> Result<FunctionFilter, HttpError> {
-        let Self { design: name, function } = self;
         let (app, database) = (Arc::clone(app), Arc::clone(database));
-        blocking(move || {
-            let design = design(&app, &database, &name)?;
-            let (member, name) = match &function {
-                Kind::Filter(name) => ("filters", name),
-                Kind::View(name) => ("views", name),
-            };
-            let members = design.members.get(member).ok_or_else(|| missing(member))?;
-            let found = match function {
-                Kind::Filter(_) => members.get(name).is_some_and(Value::is_string),
-                Kind::View(_) => members.get(name).is_some_and(|view| view.get("map").is_some()),
-            };
-            if !found {
-                return Err(missing(name));
-            }
-            let request = asked.to_json(&database)?.into();
-            Ok(FunctionFilter { app, design, function, request })
-        })
-        .await
+        blocking(move || self.find_now(&app, &database, &asked)).await
+    }
+
+    /// The same on a thread that may block.
+    pub(super) fn find_now(
+        self,
+        app: &Arc<App>,
+        database: &Arc<Database>,
+        asked: &Asked,
+    ) -> Result<FunctionFilter, HttpError> {
+        let Self { design: name, function } = self;
+        let design = design(app, database, &name)?;
+        let (member, name) = match &function {
+            Kind::Filter(name) => ("filters", name),
+            Kind::View(name) => ("views", name),
+        };
+        let members = design.members.get(member).ok_or_else(|| missing(member))?;
+        let found = match function {
+            Kind::Filter(_) => members.get(name).is_some_and(Value::is_string),
+            Kind::View(_) => members.get(name).is_some_and(|view| view.get("map").is_some()),
+        };
+        if !found {
+            return Err(missing(name));
+        }
+        let request = asked.to_json(database)?.into();
+        Ok(FunctionFilter { app: Arc::clone(app), design, function, request })
     }
 }
 
@@ -117,7 +124,11 @@ impl FunctionFilter {
     }
 
     /// Which of these documents pass.
-    fn passes(&self, database: &Database, texts: Vec<String>) -> Result<Vec<bool>, HttpError> {
+    pub(super) fn passes(
+        &self,
+        database: &Database,
+        texts: Vec<String>,
+    ) -> Result<Vec<bool>, HttpError> {
         let (function, request) = (self.function.clone(), Arc::clone(&self.request));
         let ask = move |functions: &mut Functions| {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();

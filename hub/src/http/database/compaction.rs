@@ -1,9 +1,10 @@
 //! Compaction, which goes on in the background.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use http::StatusCode;
-use store::DocId;
+use store::{DocId, IndexName};
 
 use crate::http::call::blocking;
 use crate::http::{Call, HttpError, Reply, reply, request};
@@ -20,7 +21,7 @@ pub(crate) async fn compact(call: Call) -> Result<Reply, HttpError> {
     Ok(reply::ok(StatusCode::ACCEPTED))
 }
 
-/// `POST /{db}/_compact/{design}`: there is nothing to compact until there are views.
+/// `POST /{db}/_compact/{design}`: an index uses the room of superseded rows by itself.
 pub(crate) async fn compact_views(call: Call) -> Result<Reply, HttpError> {
     request::require_json(&call.headers)?;
     let database = call.database()?;
@@ -33,8 +34,20 @@ pub(crate) async fn compact_views(call: Call) -> Result<Reply, HttpError> {
     }
 }
 
-/// `POST /{db}/_view_cleanup`: there are no files of views that could be left over.
+/// `POST /{db}/_view_cleanup`: removes the indexes that no design document has any more.
 pub(crate) async fn clean_up_views(call: Call) -> Result<Reply, HttpError> {
-    call.database()?;
-    Ok(reply::ok(StatusCode::ACCEPTED))
+    let database = call.database()?;
+    let app = call.app;
+    blocking(move || {
+        // Listed first: what is made meanwhile is not among them.
+        let kept = database.indexes()?;
+        let designs = app.designs_of(&database)?;
+        let views = designs.iter().filter_map(|design| design.views.as_ref().ok());
+        let used: HashSet<&IndexName> = views.map(|views| &views.signature).collect();
+        for name in kept.iter().filter(|name| !used.contains(name)) {
+            database.remove_index(name)?;
+        }
+        Ok(reply::ok(StatusCode::ACCEPTED))
+    })
+    .await
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use hyper::body::Incoming;
 use store::{Compression, Database, Document, DocumentLimits, Following, Staged};
 
 use crate::app::App;
 use crate::http::HttpError;
 use crate::http::attachment::{Staging, check_md5, intake, too_large};
 use crate::http::call::blocking;
+use crate::http::incoming::Incoming;
 use crate::http::memory::Share;
 use crate::http::multipart::{Boundary, Event, Parser, PartHeaders};
 use crate::http::request::{Coding, Upload, document_text_bytes_max};

@@ -1,5 +1,7 @@
 //! PUT, POST and DELETE of documents.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, StatusCode, header};
 use serde_json::json;
 use store::{
@@ -10,16 +12,18 @@ use store::{
 use super::options::rev_options;
 use super::parts;
 use super::submit::{submit_one, submit_unawaited};
-use crate::access::Action;
+use crate::access::{Action, Principal};
 use crate::app::App;
 use crate::config::Limits;
 use crate::http::call::{blocking, quick};
 use crate::http::etag::ETag;
+use crate::http::incoming::Incoming;
 use crate::http::location::location;
 use crate::http::memory::{self, bytes_as_document};
 use crate::http::multipart::Boundary;
 use crate::http::{Call, HttpError, Query, Reply, local, partition, reply, request};
 use crate::replicate;
+use crate::validate::Author;
 
 /// Text that is parsed where it arrives; longer text goes to a thread that may block.
 const PARSE_AT_ONCE_BYTES: usize = 64 * 1024;
@@ -103,6 +107,43 @@ pub(crate) async fn post(mut call: Call) -> Result<Reply, HttpError> {
     Ok(reply)
 }
 
+/// Who writes what a function made.
+pub(crate) struct Writer {
+    /// For what design documents have to say of it.
+    pub(crate) author: Author,
+    /// Whose it is.
+    pub(crate) principal: Principal,
+    /// Whether it may be a design document.
+    pub(crate) may_write_design: bool,
+}
+
+/// Writes a document that a function made, and returns its id and revision.
+pub(crate) async fn write_made(
+    app: &App,
+    database: &Arc<Database>,
+    writer: Writer,
+    mut document: Document,
+) -> Result<(String, String), HttpError> {
+    let id = match document.id.take() {
+        Some(DocumentId::Replicated(id)) => id,
+        Some(DocumentId::Local(id)) => {
+            let written = local::write(database, id.clone(), document).await?;
+            return Ok((id.to_string(), written.rev()));
+        }
+        None => "".parse::<DocId>()?,
+    };
+    if id.is_design() && !writer.may_write_design {
+        return Err(HttpError::Forbidden);
+    }
+    let db = database.name().as_str();
+    replicate::admit(db, &writer.principal, &id, document.deleted, &mut document.body)?;
+    let lineage = Lineage::Child(document.revs.first().cloned());
+    let compression = app.compression();
+    let edit = into_edit(document, id.clone(), lineage, database, compression, Vec::new()).await?;
+    let rev = submit_one(&writer.author, database, edit).await?;
+    Ok((id.to_string(), rev.to_string()))
+}
+
 /// `DELETE /{db}/{doc}`
 pub(crate) async fn delete(call: Call) -> Result<Reply, HttpError> {
     let database = call.database()?;
@@ -134,7 +175,7 @@ pub(crate) async fn delete(call: Call) -> Result<Reply, HttpError> {
 pub(crate) async fn read_document(
     limits: &Limits,
     headers: &HeaderMap,
-    body: hyper::body::Incoming,
+    body: Incoming,
 ) -> Result<Document, HttpError> {
     let text = request::read(headers, body, request::document_text_bytes_max(limits)).await?;
     let limits = DocumentLimits::from(limits);
@@ -176,7 +217,7 @@ fn accepted(id: &str) -> Reply {
 }
 
 /// Refuses what the store would refuse when nobody waits for its word.
-async fn check_id(database: &std::sync::Arc<Database>, id: &DocId) -> Result<(), HttpError> {
+async fn check_id(database: &Arc<Database>, id: &DocId) -> Result<(), HttpError> {
     let (database, id) = (database.clone(), id.clone());
     quick(move || partition::check_id(&database, &id)).await
 }
@@ -210,7 +251,7 @@ pub(super) async fn into_edit(
     document: Document,
     id: DocId,
     lineage: Lineage,
-    database: &std::sync::Arc<Database>,
+    database: &Arc<Database>,
     compression: Compression,
     followed: Vec<Staged>,
 ) -> Result<Edit, HttpError> {

@@ -8,6 +8,7 @@ use store::Database;
 
 use crate::access::Principal;
 use crate::http::database::Info;
+use crate::http::location::escaped;
 use crate::http::path::percent_decode;
 use crate::http::{Call, HttpError, Query};
 
@@ -23,6 +24,8 @@ const JSON_OPTIONS: [&str; 5] = ["startkey", "start_key", "endkey", "end_key", "
 pub(crate) struct Asked {
     method: Method,
     uri: Uri,
+    /// What the client asked for, before that was rewritten.
+    requested: Uri,
     headers: HeaderMap,
     query: Query,
     principal: Principal,
@@ -38,6 +41,7 @@ impl Asked {
         Self {
             method: call.method.clone(),
             uri: call.uri.clone(),
+            requested: call.rewritten.requested().unwrap_or(&call.uri).clone(),
             headers: call.headers.clone(),
             query: call.query.clone(),
             principal: call.principal.clone(),
@@ -46,28 +50,58 @@ impl Asked {
         }
     }
 
+    /// What a replication asks of a database here, in whose name it runs.
+    pub(crate) fn of_replication(principal: &Principal, database: &Database, query: Query) -> Self {
+        let uri = format!("/{}/_changes", escaped(database.name().as_str()));
+        let uri = Uri::try_from(uri).unwrap_or_default();
+        Self {
+            method: Method::GET,
+            requested: uri.clone(),
+            uri,
+            headers: HeaderMap::new(),
+            query,
+            principal: principal.clone(),
+            id: None,
+            body: None,
+        }
+    }
+
     /// The request object as JSON. May block.
     pub(crate) fn to_json(&self, database: &Database) -> Result<String, HttpError> {
         let info = serde_json::to_value(Info::of(database)?).unwrap_or_default();
-        let path = segments(self.uri.path())?;
-        let request = json!({
-            "info": info,
-            "id": self.id,
-            "uuid": uuid()?,
-            "method": self.method.as_str(),
-            "requested_path": path,
-            "path": path,
-            "raw_path": self.uri.path_and_query().map_or("/", |path| path.as_str()),
-            "query": self.options()?,
-            "headers": self.shown_headers(),
-            "body": self.body.as_deref().unwrap_or("undefined"),
-            "peer": "127.0.0.1",
-            "form": self.form()?,
-            "cookie": {},
-            "userCtx": user_context(&self.principal, database),
-            "secObj": security(database)?,
-        });
-        Ok(request.to_string())
+        let mut request = self.members(database)?;
+        request.insert("info".into(), info);
+        request.insert("id".into(), self.id.clone().into());
+        request.insert("uuid".into(), uuid()?.into());
+        request.insert("form".into(), self.form()?.into());
+        Ok(Value::from(request).to_string())
+    }
+
+    /// The same as rewriting functions see it. May block.
+    pub(crate) fn to_rewrite_json(&self, database: &Database) -> Result<String, HttpError> {
+        Ok(Value::from(self.members(database)?).to_string())
+    }
+
+    fn members(&self, database: &Database) -> Result<Map<String, Value>, HttpError> {
+        let members = [
+            ("method", json!(self.shown_method())),
+            ("requested_path", json!(segments(self.requested.path())?)),
+            ("path", json!(segments(self.uri.path())?)),
+            ("raw_path", json!(self.uri.path_and_query().map_or("/", |path| path.as_str()))),
+            ("query", self.options()?.into()),
+            ("headers", self.shown_headers().into()),
+            ("body", self.body.as_deref().unwrap_or("undefined").into()),
+            ("peer", "127.0.0.1".into()),
+            ("cookie", json!({})),
+            ("userCtx", user_context(&self.principal, database)),
+            ("secObj", security(database)?),
+        ];
+        Ok(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+
+    /// Functions answer `HEAD` as they answer `GET`; the body is taken off later.
+    fn shown_method(&self) -> &str {
+        if self.method == Method::HEAD { "GET" } else { self.method.as_str() }
     }
 
     fn options(&self) -> Result<Map<String, Value>, HttpError> {

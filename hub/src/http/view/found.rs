@@ -47,7 +47,7 @@ impl Scope {
             database: call.database()?,
             gate: Gate::of(call, Action::Read),
             design: design.to_owned(),
-            view: call.captures.function.clone(),
+            view: call.captures.view.clone(),
         })
     }
 

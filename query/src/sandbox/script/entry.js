@@ -174,8 +174,16 @@
   }
 
   function rewrite(body, given) {
-    const json = JSON.stringify(Reflect.apply(body, design, given));
-    return json === undefined ? "null" : json;
+    try {
+      const json = JSON.stringify(Reflect.apply(body, design, given));
+      return json === undefined ? "null" : json;
+    } catch (error) {
+      if (error === null || typeof error !== "object") throw error;
+      for (const word of ["forbidden", "unauthorized"]) {
+        if (Object.hasOwn(error, word)) fail(word, text(error[word]));
+      }
+      throw error;
+    }
   }
 
   return {

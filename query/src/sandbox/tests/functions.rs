@@ -220,6 +220,17 @@ fn a_list_that_nobody_reads_ends() {
 fn requests_are_rewritten() {
     let found = functions().rewrite(r#"{"path":["a","b"]}"#).unwrap();
     assert_eq!(found, r#"{"path":"../../a/b","method":"GET"}"#);
+    let sandbox = Sandbox::new(Limits::default(), |_| ());
+    for (thrown, word, reason) in [
+        ("{forbidden: 'no'}", "forbidden", "no"),
+        ("{unauthorized: {a: 1}}", "unauthorized", r#"{"a":1}"#),
+        ("{error: 'mine', reason: 'so'}", "mine", "so"),
+        ("null", "InternalError", "out of memory"),
+    ] {
+        let design = format!(r#"{{"rewrites":"function (req) {{ throw {thrown} }}"}}"#);
+        let error = Functions::new(&sandbox, &design).unwrap().rewrite("{}").unwrap_err();
+        assert_eq!((error.word(), error.to_string().as_str()), (word, reason), "{thrown}");
+    }
 }
 
 #[test]

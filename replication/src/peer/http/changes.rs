@@ -7,7 +7,9 @@ use store::json::ArraySplitter;
 use store::{DocId, RevId};
 
 use super::{HttpPeer, no_database, nonsense, parse, url};
-use crate::{Change, ChangesBatch, ChangesQuery, Feed, Filter, Leaves, PeerError, PeerSeq};
+use crate::{
+    Change, ChangesBatch, ChangesQuery, Feed, Filter, FunctionFilter, Leaves, PeerError, PeerSeq,
+};
 
 /// Bytes of one row: a document with some twenty thousand leaves.
 const ROW_BYTES_MAX: usize = 1 << 20;
@@ -26,18 +28,33 @@ impl HttpPeer {
         let path = path(&query);
         let mut reply = match body(&query.filter) {
             Some(body) => self.post("changes", &path, body).await,
-            None if matches!(query.filter, Filter::All) => self.get("changes", &path).await,
+            None if matches!(query.filter, Filter::All | Filter::Function(_)) => {
+                self.get("changes", &path).await
+            }
             None => {
                 let reason = "the selector is no JSON".into();
                 return Err(PeerError::Refused { status: 400, reason });
             }
         }
-        .map_err(no_database)?;
+        .map_err(|error| absent(error, &query.filter))?;
         let mut rows = Rows::new();
         while let Some(chunk) = reply.chunk().await? {
             rows.take(&chunk)?;
         }
         rows.finish(&query)
+    }
+}
+
+/// What is not there: the function where the peer says so, else the database.
+fn absent(error: PeerError, filter: &Filter) -> PeerError {
+    const DATABASE: [&str; 2] = ["Database does not exist", "no_db_file"];
+    match (&error, filter) {
+        (PeerError::Refused { reason, .. }, Filter::Function(_))
+            if !DATABASE.iter().any(|words| reason.contains(words)) =>
+        {
+            error
+        }
+        _ => no_database(error),
     }
 }
 
@@ -48,10 +65,11 @@ fn path(query: &ChangesQuery) -> String {
         Feed::Normal => "normal".to_owned(),
         Feed::Longpoll => format!("longpoll&heartbeat={HEARTBEAT_MS}"),
     };
-    let filter = match query.filter {
-        Filter::All => "",
-        Filter::DocIds(_) => "&filter=_doc_ids",
-        Filter::Selector(_) => "&filter=_selector",
+    let filter = match &query.filter {
+        Filter::All => String::new(),
+        Filter::DocIds(_) => "&filter=_doc_ids".into(),
+        Filter::Selector(_) => "&filter=_selector".into(),
+        Filter::Function(function) => named(function),
     };
     let style = match query.leaves {
         Leaves::All => "all_docs",
@@ -62,9 +80,21 @@ fn path(query: &ChangesQuery) -> String {
     format!("/_changes?style={style}&feed={feed}&since={}&{options}", url::encode(&since))
 }
 
+/// The options by which a function is asked; those of the replication itself come first.
+fn named(function: &FunctionFilter) -> String {
+    const OWN: [&str; 7] =
+        ["feed", "filter", "heartbeat", "limit", "seq_interval", "since", "style"];
+    let given =
+        function.options.iter().filter(|(name, _)| !OWN.contains(&name.to_lowercase().as_str()));
+    let option =
+        |(name, value): &(String, String)| format!("&{}={}", url::encode(name), url::encode(value));
+    let options: String = given.map(option).collect();
+    format!("&filter={}{options}", url::encode(&function.name))
+}
+
 fn body(filter: &Filter) -> Option<String> {
     match filter {
-        Filter::All => None,
+        Filter::All | Filter::Function(_) => None,
         Filter::DocIds(ids) => {
             let ids: Vec<&str> = ids.iter().map(DocId::as_str).collect();
             Some(format!(r#"{{"doc_ids":{}}}"#, serde_json::Value::from(ids)))
@@ -238,6 +268,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_there() {
+        let function = FunctionFilter { name: "d/f".into(), options: vec![] };
+        let function = Filter::Function(function.into());
+        let refused = |reason: &str| PeerError::Refused { status: 404, reason: reason.into() };
+        let is_database = |error| matches!(error, PeerError::NoDatabase);
+        assert!(is_database(absent(refused("missing json key: f"), &Filter::All)));
+        assert!(is_database(absent(refused("Database does not exist."), &function)));
+        assert!(!is_database(absent(refused("missing json key: f"), &function)));
+    }
+
+    #[test]
     fn asks_as_couchdb_does() {
         assert_eq!(
             path(&query(Filter::All, Feed::Normal)),
@@ -251,5 +292,12 @@ mod tests {
         let selector = Filter::Selector(r#"{ "a": 1 }"#.into());
         assert_eq!(body(&selector).unwrap(), r#"{"selector":{"a":1}}"#);
         assert_eq!(body(&Filter::Selector("}".into())), None);
+        let options = [("a&b", "\"é\""), ("since", "0"), ("FEED", "x")];
+        let options = options.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let function = FunctionFilter { name: "d/f".into(), options };
+        let function = Filter::Function(function.into());
+        assert_eq!(body(&function), None);
+        let asked = path(&query(function, Feed::Normal));
+        assert!(asked.ends_with("&limit=2&filter=d%2Ff&a%26b=%22%C3%A9%22"), "{asked}");
     }
 }

@@ -108,7 +108,9 @@ impl LocalDatabase {
         let mut batch = self.database.read(|snapshot| match &query.filter {
             Filter::All => self.all_changes(snapshot, since, query.limit),
             Filter::DocIds(ids) => self.changes_of(snapshot, ids, since, query.limit),
-            Filter::Selector(_) => Err(PeerError::Unsupported("a selector on a local source")),
+            Filter::Selector(_) | Filter::Function(_) => {
+                Err(PeerError::Unsupported("a filter on a local source"))
+            }
         })?;
         if query.leaves == Leaves::Winner {
             batch.changes.iter_mut().for_each(|change| change.leaves.truncate(1));
