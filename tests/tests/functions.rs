@@ -443,7 +443,6 @@ fn indexes_that_nobody_has_are_removed() {
     let other = json!({"_rev": rev, "views": {"n": {"map": "function (doc) { emit(1, 2); }"}}});
     hub.put("/db/_design/d", other).expect(201);
     hub.get("/db/_design/d/_view/n").expect(200);
-    assert!(files() > kept);
     hub.post("/db/_view_cleanup", "").expect(202);
     assert!(files() <= kept);
     hub.get("/db/_design/d/_view/n").expect(200);
