@@ -32,7 +32,7 @@ pub use self::fields::Fields;
 pub use self::find::{Ending, Find, Progress, Statistics, Step};
 pub use self::find_request::FindRequest;
 pub use self::index_definition::{
-    Addition, BulkDelete, IndexDefinition, Removal, list_indexes, remove_index,
+    Addition, BulkDelete, IndexDefinition, Removal, list_indexes, list_part, remove_index,
 };
 pub use self::index_error::IndexError;
 pub(crate) use self::path::{Found, Path};

@@ -263,6 +263,33 @@ test('local documents', async () => {
   assert.equal((await failure(() => service.getLocalDocument(at))).status, 404);
 });
 
+test('documents are found by indexes, which are made, listed, explained and deleted', async () => {
+  const db = await database(numbered(30));
+  const made = await service.postIndex({ db, ddoc: 'n', name: 'n', type: 'json', index: { fields: [{ n: 'asc' }] } });
+  assert.deepEqual(made.result, { result: 'created', id: '_design/n', name: 'n' });
+  const listed = (await service.getIndexesInformation({ db })).result;
+  assert.equal(listed.total_rows ?? listed.totalRows, 2);
+  const query = { db, selector: { n: { $gt: 3 } }, sort: [{ n: 'desc' }], limit: 2, useIndex: ['n'] };
+  const { result } = await service.postFind({ ...query, executionStats: true });
+  assert.deepEqual(result.docs.map(({ n }) => n), [29, 28]);
+  const stream = (await service.postFindAsStream({ ...query, bookmark: result.bookmark })).result;
+  assert.deepEqual((await json(stream)).docs.map(({ n }) => n), [27, 26]);
+  const told = (await service.postExplain(query)).result;
+  assert.equal(told.index.name, 'n');
+  const pages = Pagination.newPagination(service, PagerType.POST_FIND, {
+    db, selector: { n: { $gte: 0 } }, limit: 12,
+  });
+  const sizes = [];
+  for await (const page of pages.pages()) sizes.push(page.length);
+  assert.deepEqual(sizes, [12, 12, 6]);
+  const gone = { db, ddoc: 'n', type: 'json', index: 'n' };
+  assert.deepEqual((await service.deleteIndex(gone)).result, { ok: true });
+  assert.equal((await failure(() => service.deleteIndex(gone))).status, 404);
+  const parted = await database([{ _id: 'a:1' }, { _id: 'b:1' }], { partitioned: true });
+  const found = await service.postPartitionFind({ db: parted, partitionKey: 'a', selector: {} });
+  assert.deepEqual(found.result.docs.map(({ _id }) => _id), ['a:1']);
+});
+
 test('what replicators ask, shards and security', async () => {
   const db = await database(numbered(1));
   const { _rev } = (await service.getDocument({ db, docId: 'doc-0' })).result;

@@ -1,6 +1,4 @@
-// Obsidian Self-hosted LiveSync: what its set-up script asks, and what its sync does.
-//
-// What its rarer features ask of `_find` comes with the hub's queries.
+// Obsidian Self-hosted LiveSync: what its set-up script asks, what its sync does, and what it finds.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -261,4 +259,26 @@ test('fast fetch: from now backwards, and pages of lines with exact ends', async
   }
   assert.equal(found.size, 120);
   assert.equal(since, now.last_seq);
+});
+
+test('chunks and notes are found without an index', async () => {
+  const vault = freshName('vault');
+  await told('PUT', `/${vault}`);
+  const chunks = Array.from({ length: 40 }, () => chunk(30));
+  const docs = [...chunks, note('a.md', chunks.slice(0, 2)), note('z.md', chunks.slice(2))];
+  await told('POST', `/${vault}/_bulk_docs`, { body: { docs } });
+  const found = async (body) => {
+    const { docs: answered } = await told('POST', `/${vault}/_find`, { body });
+    return answered.map(({ _id }) => _id);
+  };
+  const ordered = chunks.map(({ _id }) => _id).sort();
+  const limit = 1000;
+  assert.deepEqual(await found({ selector: { type: 'leaf' }, limit }), ordered);
+  assert.deepEqual(await found({ selector: { type: { $ne: 'leaf' } }, limit }), ['a.md', 'z.md']);
+  assert.deepEqual(await found({ selector: { _id: { $gt: 'h:', $lt: 'i' } }, limit }), ordered);
+  // By their letters, a semicolon comes before a colon.
+  assert.deepEqual(await found({ selector: { _id: { $gt: 'h:', $lt: 'h;' } }, limit }), []);
+  const [used] = chunks;
+  const selector = { children: { $elemMatch: { $eq: used._id } } };
+  assert.deepEqual(await found({ selector, fields: ['_id'] }), ['a.md']);
 });

@@ -288,6 +288,27 @@ test('partitions are described and listed', async () => {
   assert.deepEqual([none.statusCode, none.error], [400, 'illegal_docid']);
 });
 
+test('documents are found, by an index and in a partition', async () => {
+  const db = await database(numbered(12));
+  const index = { index: { fields: ['n'] }, name: 'n', ddoc: 'n' };
+  assert.deepEqual(await db.createIndex(index), { result: 'created', id: '_design/n', name: 'n' });
+  const query = { selector: { n: { $gte: 3 } }, sort: [{ n: 'desc' }], fields: ['n'], limit: 2 };
+  const first = await db.find({ ...query, execution_stats: true });
+  assert.deepEqual(first.docs, [{ n: 11 }, { n: 10 }]);
+  assert.equal(first.execution_stats.results_returned, 2);
+  const second = JSON.parse(await buffer(db.findAsStream({ ...query, bookmark: first.bookmark })));
+  assert.deepEqual(second.docs, [{ n: 9 }, { n: 8 }]);
+
+  const name = freshName('nano');
+  await server.db.create(name, { partitioned: true });
+  const parted = server.use(name);
+  await parted.bulk({ docs: ['a:1', 'a:2', 'b:1'].map((_id) => ({ _id, n: 1 })) });
+  const found = await parted.partitionedFind('a', { selector: { n: 1 } });
+  assert.deepEqual(found.docs.map(({ _id }) => _id), ['a:1', 'a:2']);
+  const error = await failure(() => db.find({}));
+  assert.deepEqual([error.statusCode, error.error], [400, 'missing_required_key']);
+});
+
 test('what nano has no words for: bulk reads, differences, security, purge', async () => {
   const db = await database(numbered(2));
   const on = (method, path, body) =>

@@ -237,6 +237,30 @@ class Changes(unittest.TestCase):
         self.assertEqual(seen, ["doc-000", "doc-001", "doc-002", "later"])
 
 
+class Questions(unittest.TestCase):
+    def test_documents_are_found_by_an_index(self):
+        db = database(numbered(9))
+        made = db.save_index({"fields": [{"n": "asc"}]}, ddoc="n", name="n")
+        self.assertEqual(made, ("created", "_design/n", "n"))
+        self.assertEqual(db.indexes()["total_rows"], 2)
+        query = {"selector": {"n": {"$gte": 4}}, "sort": [{"n": "desc"}], "limit": 3}
+        found = db.find(**query, use_index="n", execution_stats=True)
+        self.assertEqual([doc["n"] for doc in found["docs"]], [8, 7, 6])
+        self.assertEqual(found["execution_stats"]["results_returned"], 3)
+        rest = db.find(**query, bookmark=found["bookmark"])
+        self.assertEqual([doc["n"] for doc in rest["docs"]], [5, 4])
+        self.assertEqual(db.explain(**query)["index"]["name"], "n")
+        self.assertTrue(db.delete_index("n", "n"))
+        with self.assertRaises(BadRequestError):
+            db.find(**query)
+
+    def test_questions_to_a_partition(self):
+        db = server.create(fresh_name("couchdb3"), partitioned=True)
+        db.bulk_docs([{"_id": "a:1"}, {"_id": "a:2"}, {"_id": "b:1"}])
+        found = db.find({"_id": {"$gt": "a:1"}}, partition="a")
+        self.assertEqual([doc["_id"] for doc in found["docs"]], ["a:2"])
+
+
 class Asynchronously(unittest.TestCase):
     def test_the_same_without_blocking(self):
         async def run():

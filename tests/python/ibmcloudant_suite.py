@@ -293,6 +293,22 @@ class Changes(unittest.TestCase):
             service.post_document(db=db, document={})
             stopping.join(0.05)
 
+    def test_documents_are_found(self):
+        db = database(numbered(30))
+        index = {"fields": [{"n": "asc"}]}
+        made = service.post_index(db=db, index=index, ddoc="n", name="n", type="json")
+        self.assertEqual(made.get_result()["result"], "created")
+        query = {"db": db, "selector": {"n": {"$gt": 9}}, "sort": [{"n": "desc"}], "limit": 2}
+        found = service.post_find(**query, use_index=["n"]).get_result()
+        self.assertEqual([doc["n"] for doc in found["docs"]], [29, 28])
+        told = service.post_explain(**query).get_result()
+        self.assertEqual(told["index"]["name"], "n")
+        options = {"db": db, "selector": {"n": {"$gt": 9}}, "limit": 8}
+        paging = Pagination.new_pagination(service, PagerType.POST_FIND, **options)
+        self.assertEqual([len(page) for page in paging.pages()], [8, 8, 4])
+        service.delete_index(db=db, ddoc="n", type="json", index="n")
+        self.assertEqual(service.get_indexes_information(db=db).get_result()["total_rows"], 1)
+
     def test_pages(self):
         db = database(numbered(65))
         options = {"db": db, "limit": 20, "include_docs": True}

@@ -31,6 +31,16 @@ class CouchDBPython(unittest.TestCase):
         del self.server[target]
         self.assertNotIn(target, self.server)
 
+    def test_questions(self):
+        db = self.db
+        db.update(numbered(5))
+        db.index()["n", "n"] = ["n"]
+        found = db.find({"selector": {"n": {"$gt": 2}}, "sort": [{"n": "desc"}]})
+        self.assertEqual([doc["n"] for doc in found], [4, 3])
+        self.assertEqual(db.explain({"selector": {"n": 1}})["index"]["name"], "n")
+        del db.index()["n", "n"]
+        self.assertEqual(len(list(db.index())), 1)
+
     def test_documents(self):
         db = self.db
         docid, rev = db.save({"_id": "a/b", "n": 1})
@@ -133,6 +143,7 @@ class AioCouch(unittest.TestCase):
                     each["n"] = each.id
             self.assertEqual([each.id async for each in db.docs(["c", "d"])], ["c", "d"])
             self.assertEqual([key async for key in db.akeys()], ["a", "b", "c", "d"])
+            self.assertEqual([each.id async for each in db.find({"n": {"$gt": 1}})], ["a", "b", "c", "d"])
             security = await db.security()
             security.add_member("reader")
             await security.save()

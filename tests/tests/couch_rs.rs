@@ -10,6 +10,8 @@ use couch_rs::error::{CouchResult, CouchResultExt as _};
 use couch_rs::http::Method;
 use couch_rs::management::{ClusterSetup, EnsureDbsExist};
 use couch_rs::types::changes::ChangeEvent;
+use couch_rs::types::find::{FindQuery, SortDirection, SortSpec};
+use couch_rs::types::index::{IndexFields, IndexType};
 use couch_rs::types::query::{QueriesParams, QueryParams};
 use couch_rs::types::view::{CouchFunc, CouchViews, RawViewCollection, ViewCollection};
 use couch_rs::{Client, database::Database};
@@ -264,6 +266,44 @@ async fn several_listings_come_in_one_answer() {
     });
     assert_eq!(ids.collect::<Vec<_>>(), ["plant-19 plant-18", "plant-18 plant-19"]);
     assert_eq!(answers[0].total_rows, Some(20));
+}
+
+#[tokio::test]
+async fn documents_are_found_by_an_index_and_without_one() {
+    let (_hub, _client, database) = database().await;
+    let mut plants: Vec<Plant> = (1..=9).map(|n| plant(&format!("p{n}"), n * 10)).collect();
+    database.bulk_docs(&mut plants).await.unwrap();
+    let spec = IndexFields::new(vec![SortSpec::Simple("height_cm".into())]);
+    let made = database.insert_index("height", spec.clone(), Some(IndexType::Json), None).await;
+    assert_eq!(made.unwrap().result.as_deref(), Some("created"));
+    let again = database.insert_index("height", spec, Some(IndexType::Json), None).await.unwrap();
+    assert_eq!(again.result.as_deref(), Some("exists"));
+
+    let listed = database.read_indexes().await.unwrap();
+    assert_eq!((listed.total_rows, listed.indexes[1].name.as_str()), (2, "height"));
+    assert_eq!(listed.indexes[0].index_type, Some(IndexType::Special));
+
+    let mut tall = FindQuery::new(json!({"height_cm": {"$gt": 50}})).limit(3);
+    tall.sort = vec![SortSpec::Complex([("height_cm".into(), SortDirection::Desc)].into())];
+    let found = database.find::<Plant>(&tall).await.unwrap();
+    let heights: Vec<u32> = found.get_data().iter().map(|plant| plant.height_cm).collect();
+    assert_eq!(heights, [90, 80, 70]);
+    tall.bookmark = found.bookmark;
+    let rest = database.find_raw(&tall).await.unwrap();
+    assert_eq!(rest.get_data()[0]["_id"], "p6");
+
+    let (sender, mut batches) = tokio::sync::mpsc::channel(10);
+    let all = database.find_batched::<Plant>(FindQuery::find_all(), sender, 4, 0).await.unwrap();
+    let mut sizes = Vec::new();
+    while let Some(batch) = batches.recv().await {
+        sizes.push(batch.total_rows);
+    }
+    assert_eq!((all, sizes), (9, vec![4, 4, 1]));
+
+    let design = listed.indexes[1].ddoc.clone().unwrap();
+    assert!(database.delete_index(design, "height".into()).await.unwrap());
+    let error = database.find_raw(&tall).await.unwrap_err();
+    assert_eq!(error.status().map(|status| status.as_u16()), Some(400), "{error}");
 }
 
 #[tokio::test]

@@ -54,6 +54,11 @@ mod needs_node {
     }
 
     #[test]
+    fn find() {
+        run("find.test.mjs");
+    }
+
+    #[test]
     fn nano() {
         run("nano.test.mjs");
     }

@@ -381,6 +381,8 @@ impl From<mango::IndexError> for HttpError {
         let status = match error {
             mango::IndexError::NotFound(_) => StatusCode::NOT_FOUND,
             mango::IndexError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            // CouchDB's status, whoever is at fault.
+            mango::IndexError::ListPart => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         };
         Self::Function { status, word: error.word().to_owned(), reason: error.to_string() }

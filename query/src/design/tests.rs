@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::*;
 
+#[allow(clippy::needless_pass_by_value, reason = "the tables read better so")]
 fn views(design: Value) -> Result<Views, DesignError> {
     Views::parse(&design.to_string(), false)
 }

@@ -4,6 +4,7 @@ mod design;
 mod request;
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use super::json::{object, text};
 use super::path::Path;
@@ -139,23 +140,35 @@ pub(super) fn all_documents() -> Value<'static> {
     ])
 }
 
-/// The answer to `GET _index`: all indexes of a database in order, that of all documents first.
+/// Which part of the list of indexes is asked for, by `limit` and `skip` as they were written.
 ///
-/// `skip` and `limit` are clients'; the hub refuses those below zero.
+/// # Errors
+/// [`IndexError::ListPart`]: they are no such numbers.
+pub fn list_part(limit: Option<&str>, skip: Option<&str>) -> Result<Range<usize>, IndexError> {
+    let number = |text: &str, least| match text.parse::<i128>() {
+        Ok(number) if number >= least => Ok(usize::try_from(number).unwrap_or(usize::MAX)),
+        _ => Err(IndexError::ListPart),
+    };
+    let limit = limit.map_or(Ok(usize::MAX), |limit| number(limit, 1))?;
+    let skip = skip.map_or(Ok(0), |skip| number(skip, 0))?;
+    Ok(skip..skip.saturating_add(limit))
+}
+
+/// The answer to `GET _index`: a part of all indexes of a database in order, that of all documents
+/// first.
 #[must_use]
 pub fn list_indexes<'i>(
     indexes: impl IntoIterator<Item = &'i IndexDefinition>,
     partitioned_database: bool,
-    skip: usize,
-    limit: Option<usize>,
+    part: Range<usize>,
 ) -> String {
     let mut indexes: Vec<_> = indexes.into_iter().collect();
     indexes.sort_by(|one, other| one.compare(other));
     let total = indexes.len() + 1;
     let listed = std::iter::once(all_documents())
         .chain(indexes.into_iter().map(|index| index.to_value(partitioned_database)))
-        .skip(skip)
-        .take(limit.unwrap_or(total));
+        .skip(part.start)
+        .take(part.len());
     let listed = Value::Array(listed.collect());
     object([("total_rows", super::json::number(total as u64)), ("indexes", listed)]).to_string()
 }

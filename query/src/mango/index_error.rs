@@ -33,6 +33,9 @@ pub enum IndexError {
     /// The design document is there, and not Mango's.
     #[error("Existing design doc has an invalid language: {0}")]
     InvalidLanguage(String),
+    /// A part of the list of indexes that there cannot be.
+    #[error("Index parameter ranges: limit > 1, skip > 0")]
+    ListPart,
     /// The design document has no such index.
     #[error("JSON index {0} not found in this design doc.")]
     NotFound(String),
@@ -49,6 +52,7 @@ impl IndexError {
             Self::NotPartitioned => "bad_request",
             Self::PartitionedMismatch { .. } => "invalid_partitioned_option",
             Self::InvalidLanguage(_) => "invalid_ddoc_lang",
+            Self::ListPart => "invalid_list_index_params",
         }
     }
 }

@@ -78,6 +78,16 @@ impl<'a> Members<'a> {
         }
     }
 
+    /// Takes a string that is not empty.
+    pub(super) fn name(&mut self, name: &str) -> Result<Option<String>, RequestError> {
+        match self.string(name)? {
+            Some(text) if text.is_empty() => {
+                Err(RequestError::of(RequestError::InvalidString, &Value::String(text.into())))
+            }
+            given => Ok(given),
+        }
+    }
+
     /// Refuses what nobody took.
     pub(super) fn finish(self) -> Result<(), RequestError> {
         match self.0.first() {

@@ -8,6 +8,7 @@ mod bulk;
 mod databases;
 mod documents;
 mod feeds;
+mod find;
 mod functions;
 mod heads;
 mod listings;
@@ -27,10 +28,11 @@ use row::{Row, row};
 type Group = (&'static str, fn() -> Vec<Row>);
 
 /// The groups of the table.
-const GROUPS: [Group; 10] = [
+const GROUPS: [Group; 11] = [
     ("documents", documents::rows),
     ("bulk", bulk::rows),
     ("feeds", feeds::rows),
+    ("find", find::rows),
     ("listings", listings::rows),
     ("functions", functions::rows),
     ("attachments", attachments::rows),

@@ -3,47 +3,44 @@
 use std::sync::Arc;
 
 use ::query::mango::{
-    Addition, BulkDelete, IndexDefinition, IndexError, Removal, list_indexes, remove_index,
+    Addition, BulkDelete, IndexDefinition, Removal, list_indexes, list_part, remove_index,
 };
 use http::StatusCode;
 use serde_json::json;
 use store::{Database, DocId, Document, DocumentLimits, Edit, Lineage, RevId};
 
 use super::{body, designs};
-use crate::designs::DesignDocs;
+use crate::app::App;
+use crate::designs::DesignDoc;
+use crate::http::call::Captures;
 use crate::http::document::submit_one;
-use crate::http::{Call, HttpError, Reply, blocking, query, reply};
+use crate::http::{Call, HttpError, Reply, blocking, reply};
 use crate::validate::Author;
 
 /// `GET /{db}/_index`
 pub(crate) async fn list(call: Call) -> Result<Reply, HttpError> {
     let database = call.database()?;
-    let number = |name| {
-        let number = call.query.text(name).map(query::unsigned).transpose()?;
-        Ok::<_, HttpError>(number.map(|number| usize::try_from(number).unwrap_or(usize::MAX)))
-    };
-    let (limit, skip) = (number("limit")?, number("skip")?);
+    let part = list_part(call.query.text("limit"), call.query.text("skip"))?;
     let designs = designs(&call.app, &database).await?;
     let indexes = designs.iter().flat_map(|design| design.indexes.iter().map(AsRef::as_ref));
-    let text = list_indexes(indexes, designs.partitioned(), skip.unwrap_or(0), limit);
+    let text = list_indexes(indexes, designs.partitioned(), part);
     Ok(reply::json_text(StatusCode::OK, text.into_bytes()))
 }
 
 /// `POST /{db}/_index`
 pub(crate) async fn create(call: Call) -> Result<Reply, HttpError> {
-    let database = call.database()?;
-    let (app, author) = (Arc::clone(&call.app), call.author());
-    let designs = designs(&app, &database).await?;
+    let changer = Changer::of(&call)?;
+    let designs = designs(&changer.app, &changer.database).await?;
     let text = body(call).await?;
     let index = IndexDefinition::parse(&text, designs.partitioned())?;
     let id = index.design().parse::<DocId>()?;
-    let result = change(&author, &database, &designs, &id, |document| {
-        Ok(match index.add_to(document)? {
+    let add = |design: Option<&DesignDoc>| {
+        Ok(match index.add_to(design.map(|design| &*design.text))? {
             Addition::Exists => None,
             Addition::Changed(text) => Some(Change::Write(text)),
         })
-    });
-    let result = match result.await? {
+    };
+    let result = match changer.change(&id, add).await? {
         true => "created",
         false => "exists",
     };
@@ -55,37 +52,30 @@ pub(crate) async fn create(call: Call) -> Result<Reply, HttpError> {
 
 /// `DELETE /{db}/_index/{design}/{type}/{name}`
 pub(crate) async fn remove(call: Call) -> Result<Reply, HttpError> {
-    let database = call.database()?;
-    let designs = designs(&call.app, &database).await?;
-    if call.captures.key != "json" {
-        return Err(IndexError::NotFound(call.captures.function.clone()).into());
+    let changer = Changer::of(&call)?;
+    let Captures { doc, key: kind, function: name, .. } = &call.captures;
+    if kind != "json" {
+        return Err(NO_INDEX);
     }
-    let name = call.captures.function.clone();
-    let id = call.captures.doc.parse::<DocId>()?;
-    remove_from(&call.author(), &database, &designs, &id, &name).await?;
+    // The id may be given whole, its slash encoded.
+    let doc = doc.strip_prefix(PREFIX).filter(|rest| rest.starts_with(PREFIX)).unwrap_or(doc);
+    let id = doc.parse::<DocId>()?;
+    changer.change(&id, |design| without(design, |index| index.name() == name)).await?;
     Ok(reply::ok(StatusCode::OK))
 }
 
 /// `POST /{db}/_index/_bulk_delete`
 pub(crate) async fn bulk_delete(call: Call) -> Result<Reply, HttpError> {
-    let database = call.database()?;
-    let (app, author) = (Arc::clone(&call.app), call.author());
-    let designs = designs(&app, &database).await?;
+    let changer = Changer::of(&call)?;
     let request = BulkDelete::parse(&body(call).await?)?;
     let (mut success, mut fail) = (Vec::new(), Vec::new());
     for id in request.designs {
         let removed = match id.parse::<DocId>() {
-            Ok(parsed) => {
-                let remove = |document: Option<&str>| match document {
-                    Some(_) => Ok(Some(Change::Delete)),
-                    None => Err(HttpError::NotFound("missing")),
-                };
-                change(&author, &database, &designs, &parsed, remove).await.map(drop)
-            }
+            Ok(parsed) => changer.change(&parsed, |design| without(design, |_| true)).await,
             Err(error) => Err(error.into()),
         };
         match removed {
-            Ok(()) => success.push(json!({"id": id, "ok": true})),
+            Ok(_) => success.push(json!({"id": id, "ok": true})),
             Err(error) => {
                 let (_, word, reason) = error.parts();
                 fail.push(json!({"id": id, "error": word, "reason": reason}));
@@ -95,21 +85,30 @@ pub(crate) async fn bulk_delete(call: Call) -> Result<Reply, HttpError> {
     Ok(reply::json(StatusCode::OK, &json!({"success": success, "fail": fail})))
 }
 
-async fn remove_from(
-    author: &Author,
-    database: &Arc<Database>,
-    designs: &DesignDocs,
-    id: &DocId,
-    name: &str,
-) -> Result<(), HttpError> {
-    let remove = |document: Option<&str>| {
-        let document = document.ok_or(HttpError::NotFound("missing"))?;
-        Ok(Some(match remove_index(document, name)? {
+const NO_INDEX: HttpError = HttpError::NotFound("missing");
+
+/// What begins the id of a design document.
+const PREFIX: &str = "_design/";
+
+/// A design document without some of its indexes, at least one.
+fn without(
+    design: Option<&DesignDoc>,
+    goes: impl Fn(&IndexDefinition) -> bool,
+) -> Result<Option<Change>, HttpError> {
+    let design = design.ok_or(NO_INDEX)?;
+    let mut change = None;
+    for index in design.indexes.iter().filter(|index| goes(index)) {
+        let text = match &change {
+            Some(Change::Write(text)) => text,
+            Some(Change::Delete) => break,
+            None => &*design.text,
+        };
+        change = Some(match remove_index(text, index.name())? {
             Removal::Deleted => Change::Delete,
             Removal::Changed(text) => Change::Write(text),
-        }))
-    };
-    change(author, database, designs, id, remove).await.map(drop)
+        });
+    }
+    change.ok_or(NO_INDEX).map(Some)
 }
 
 /// What is made of a design document.
@@ -118,25 +117,56 @@ enum Change {
     Delete,
 }
 
-/// Changes a design document, or makes it; whether there was anything to change.
-async fn change(
-    author: &Author,
-    database: &Arc<Database>,
-    designs: &DesignDocs,
-    id: &DocId,
-    make: impl FnOnce(Option<&str>) -> Result<Option<Change>, HttpError>,
-) -> Result<bool, HttpError> {
-    let design = designs.find(id);
-    let Some(change) = make(design.map(|design| &*design.text))? else { return Ok(false) };
-    let base = design.map(|design| design.rev.clone());
-    let (text, deleted) = match change {
-        Change::Write(text) => (text, false),
-        Change::Delete => ("{}".into(), true),
-    };
-    let (database_there, id) = (Arc::clone(database), id.clone());
-    let edit = blocking(move || edit(&database_there, id, base, &text, deleted)).await?;
-    submit_one(author, database, edit).await?;
-    Ok(true)
+/// Who changes the design documents of a database.
+struct Changer {
+    app: Arc<App>,
+    database: Arc<Database>,
+    author: Author,
+}
+
+/// How often a change is tried where others change the same design document: clients make the indexes
+/// they need all at once.
+const ATTEMPTS: usize = 20;
+
+impl Changer {
+    fn of(call: &Call) -> Result<Self, HttpError> {
+        let (app, author) = (Arc::clone(&call.app), call.author());
+        Ok(Self { app, database: call.database()?, author })
+    }
+
+    /// Changes a design document, or makes it; whether there was anything to change.
+    async fn change(
+        &self,
+        id: &DocId,
+        make: impl Fn(Option<&DesignDoc>) -> Result<Option<Change>, HttpError>,
+    ) -> Result<bool, HttpError> {
+        let mut attempts = 1..=ATTEMPTS;
+        loop {
+            let designs = designs(&self.app, &self.database).await?;
+            let design = designs.find(id).map(AsRef::as_ref);
+            let Some(change) = make(design)? else { return Ok(false) };
+            let base = design.map(|design| design.rev.clone());
+            match self.write(id, base, change).await {
+                Err(HttpError::Conflict) if attempts.next().is_some() => {}
+                outcome => return outcome.map(|()| true),
+            }
+        }
+    }
+
+    async fn write(
+        &self,
+        id: &DocId,
+        base: Option<RevId>,
+        change: Change,
+    ) -> Result<(), HttpError> {
+        let (text, deleted) = match change {
+            Change::Write(text) => (text, false),
+            Change::Delete => ("{}".into(), true),
+        };
+        let (database, id) = (Arc::clone(&self.database), id.clone());
+        let edit = blocking(move || edit(&database, id, base, &text, deleted)).await?;
+        submit_one(&self.author, &self.database, edit).await.map(drop)
+    }
 }
 
 fn edit(

@@ -20,8 +20,8 @@ impl IndexDefinition {
         let mut members = Members::parse(body)?;
         let definition = members.required("index")?;
         check_type(members.string("type")?.as_deref())?;
-        let name = members.string("name")?;
-        let design = members.string("ddoc")?;
+        let name = members.name("name")?;
+        let design = members.name("ddoc")?;
         members.positive("w", 2)?;
         let partitioned = match members.take("partitioned") {
             None => None,
@@ -76,7 +76,7 @@ fn check_type(name: Option<&str>) -> Result<(), IndexError> {
     match name {
         None | Some("json") => Ok(()),
         Some(name @ ("text" | "nouveau")) => Err(IndexError::Unavailable(name.to_owned())),
-        Some(name) => Err(IndexError::InvalidType(shown(&Value::String(name.into())))),
+        Some(name) => Err(IndexError::InvalidType(name.chars().take(100).collect())),
     }
 }
 

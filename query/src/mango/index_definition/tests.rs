@@ -75,11 +75,23 @@ fn listed() {
             + r#""partial_filter_selector":{"s":{"$ne":1}}}}"#,
     );
     assert_eq!(
-        list_indexes([&partial], false, 0, Some(1)),
+        list_indexes([&partial], false, 0..1),
         r#"{"total_rows":2,"indexes":[{"ddoc":null,"name":"_all_docs","type":"special","#
             .to_owned()
             + r#""def":{"fields":[{"_id":"asc"}]}}]}"#,
     );
+}
+
+#[test]
+fn parts_of_the_list() {
+    assert_eq!(list_part(None, None), Ok(0..usize::MAX));
+    assert_eq!(list_part(Some("2"), Some("+3")), Ok(3..5));
+    let most = "99999999999999999999999";
+    assert_eq!(list_part(Some(most), Some(most)), Ok(usize::MAX..usize::MAX));
+    for (limit, skip) in [("0", "0"), ("-1", "0"), ("1", "-1"), ("", "0"), ("1", "x"), ("1.5", "0")]
+    {
+        assert_eq!(list_part(Some(limit), Some(skip)), Err(IndexError::ListPart), "{limit} {skip}");
+    }
 }
 
 #[test]
