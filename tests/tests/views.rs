@@ -52,6 +52,7 @@ fn check_ids(hub: &Hub, query: &str, expected: &[&str]) {
 
 /// Keys and values of reduced rows.
 #[track_caller]
+#[allow(clippy::needless_pass_by_value, reason = "the tables read better so")]
 fn check_reduced(hub: &Hub, query: &str, expected: Value) {
     let pairs: Vec<Value> =
         rows(hub, query).iter().map(|row| json!([row["key"], row["value"]])).collect();

@@ -16,6 +16,7 @@ fn people() -> Hub {
 }
 
 #[track_caller]
+#[allow(clippy::needless_pass_by_value, reason = "the tables read better so")]
 fn check_fields(hub: &Hub, id: &str, fields: &[&str], expected: Value) {
     let found = find(hub, &json!({"selector": {"_id": id}, "fields": fields}));
     assert_eq!(found["docs"], json!([expected]), "{fields:?}");
