@@ -42,7 +42,7 @@ impl<'a> Path<'a> {
                 _ => segments.push(segment),
             }
         }
-        split_reserved(&mut segments);
+        split_reserved(&mut segments)?;
         Ok(Self { segments })
     }
 
@@ -60,19 +60,24 @@ fn is_rewritten(path: &str) -> bool {
 
 /// Document ids of two kinds may come as one segment (`%5Fdesign%2Fx`, `_local%2Fx`) or as two;
 /// from here on they are always two.
-fn split_reserved(segments: &mut Vec<Cow<'_, str>>) {
-    let Some(second) = segments.get_mut(1) else { return };
+fn split_reserved(segments: &mut Vec<Cow<'_, str>>) -> Result<(), HttpError> {
+    let Some(second) = segments.get_mut(1) else { return Ok(()) };
     for prefix in ["_design", "_local"] {
         if let Some(rest) = second.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/')) {
             let rest = rest.to_owned();
+            // Not in two segments, so not in one either.
+            if matches!(rest.as_str(), "." | "..") {
+                return Err(refuse("Path with a dot segment"));
+            }
             *second = Cow::Borrowed(prefix);
             // An empty rest stays out: `_local%2F` is what `_local` is.
             if !rest.is_empty() {
                 segments.insert(2, Cow::Owned(rest));
             }
-            return;
+            break;
         }
     }
+    Ok(())
 }
 
 /// Decodes `%` escapes once; borrowed where there is none.
@@ -178,6 +183,9 @@ mod tests {
             "/db/../other",
             "/%2E/db",
             "/db/%2e",
+            "/db/_design%2F.",
+            "/db/_design%2F%2e.",
+            "/db/_local%2F.",
             "/db/%",
             "/db/%2",
             "/db/%zz",

@@ -294,7 +294,7 @@ fn indexes() -> impl Strategy<Value = Vec<Arc<IndexDefinition>>> {
         let body = |fields: Vec<&str>| {
             let quoted: Vec<_> = fields.iter().map(|field| format!("\"{field}\"")).collect();
             let list = quoted.join(",");
-            index(&format!(r#"{{"index":{{"fields":[{list}]}},"ddoc":"{}"}}"#, fields.join("-")))
+            index(&format!(r#"{{"index":{{"fields":[{list}]}},"ddoc":"by-{}"}}"#, fields.join("-")))
         };
         all.into_iter().map(body).collect()
     })

@@ -20,7 +20,7 @@ fn refusals() {
     check_refused(r#"{"index":{"fields":[]},"x":1}"#, key);
     let fields = "invalid_sort_json: Sort must be an array of sort specs, not: 1";
     check_refused(r#"{"index":{"fields":1}}"#, fields);
-    let kind = r#"invalid_index: Invalid type for index: "geo""#;
+    let kind = "invalid_index: Invalid type for index: geo";
     check_refused(r#"{"index":{"fields":[]},"type":"geo"}"#, kind);
     check_refused(r#"{"index":{},"type":"text"}"#, "required index service unavailable: text");
     check_refused(r#"{"index":{"fields":[]},"name":1}"#, "invalid_string: Invalid string: 1");
