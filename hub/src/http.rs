@@ -16,7 +16,7 @@ pub(crate) mod etag;
 mod find;
 pub(crate) mod functions;
 mod given;
-mod incoming;
+pub(crate) mod incoming;
 pub(crate) mod json_body;
 mod local;
 mod location;

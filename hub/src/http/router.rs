@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use http::{HeaderValue, Request, header};
-use hyper::body;
 use tracing::Instrument as _;
 
 use super::answered::Asked;
@@ -23,13 +22,13 @@ use crate::app::App;
 pub(crate) async fn answer(
     app: Arc<App>,
     principal: Principal,
-    request: Request<body::Incoming>,
+    request: Request<Incoming>,
     asked: &mut Asked,
 ) -> Reply {
     let _answering = Answering::begin();
     // A span costs as much as finding a document: below debugging only failures get one.
     let span = tracing::debug_span!("request", id = asked.id());
-    let work = dispatch(app, principal, request.map(Incoming::Sent), asked);
+    let work = dispatch(app, principal, request, asked);
     let work = AssertUnwindSafe(work).catch_unwind().instrument(span);
     let outcome = match work.await {
         Ok(outcome) => outcome,

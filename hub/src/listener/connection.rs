@@ -5,8 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
-use hyper::body::Incoming;
+use http::{HeaderValue, Request, header};
+use hyper::body;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -17,6 +17,7 @@ use super::door::Door;
 use super::guest::Entered;
 use super::stream::ClientStream;
 use crate::app::App;
+use crate::http::incoming::Incoming;
 
 /// How long a connection may lie idle, and how long a request's head may take. Longer than HTTP
 /// clients keep idle connections, so that it is they who close them.
@@ -36,12 +37,19 @@ pub(super) async fn serve<S>(
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let shutdown = app.shutdown.clone();
-    let respond = |request: Request<Incoming>| {
+    let respond = |request: Request<body::Incoming>| {
         let app = Arc::clone(&app);
         let door = door.clone();
         let answering = entered.answer();
         async move {
-            let reply = door.answer(app, request).await;
+            let (head, body) = request.into_parts();
+            let (body, heard) = Incoming::sent(body);
+            let mut reply = door.answer(app, Request::from_parts(head, body)).await;
+            if !heard.all() {
+                // The rest of the request may not be here yet, and the connection ends with it: whoever
+                // used it once more would be cut off without an answer.
+                reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
             Ok::<_, Infallible>(answering.until_sent(reply))
         }
     };

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use http::{HeaderValue, Method, Request, header};
-use hyper::body::Incoming;
 
 use crate::access::{CrossOrigin, LocalDoor, LogIn, Principal, Proof, Renewal};
 use crate::app::App;
 use crate::clock;
 use crate::config::HttpConfig;
 use crate::http::answered::Asked;
+use crate::http::incoming::Incoming;
 use crate::http::timing::timed;
 use crate::http::{Reply, answer, cors};
 

@@ -7,7 +7,7 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use tests::{Body, Hub};
 
-use super::socket::{head, host, send, send_to, status};
+use super::socket::{answer_head, head, host, send, send_to, status};
 use super::{assert_grown_at_most, assert_serves, hub_with, resident_mib};
 
 const MIB: usize = 1 << 20;
@@ -168,4 +168,22 @@ fn the_requests_of_all_clients_share_one_stock_of_memory() {
     // All was given back.
     let keys: Vec<_> = (0..100_000).map(|n| n.to_string()).collect();
     hub.post("/db/_all_docs", json!({"keys": keys})).expect(200);
+}
+
+#[test]
+fn a_connection_ends_with_a_request_that_is_not_read() {
+    let hub = hub_with("");
+    let ends = |line: &str, body: &str| {
+        let head = head(&hub, line);
+        let announced = format!("Content-Type: application/json\r\nContent-Length: {}", body.len());
+        let mut socket = send(&hub, format!("{head}{announced}\r\n\r\n").as_bytes());
+        if line.contains(" /db/") {
+            let _heard_out = socket.write_all(body.as_bytes());
+        }
+        let head = answer_head(&mut socket).to_ascii_lowercase();
+        head.contains("connection: close")
+    };
+    assert!(ends("POST /_session?next=//evil.test/", "{}"), "refused before its body was sent");
+    assert!(!ends("PUT /db/d", "{}"), "written");
+    assert!(!ends("PUT /db/d?rev=1-a", "{}"), "a conflict");
 }

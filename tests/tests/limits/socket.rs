@@ -54,9 +54,9 @@ pub(crate) fn send_to(host: &str, bytes: &[u8]) -> TcpStream {
     socket
 }
 
-/// Reads up to the end of the head of an answer; its status.
+/// Reads up to the end of the head of an answer.
 #[track_caller]
-pub(crate) fn status(socket: &mut TcpStream) -> u16 {
+pub(crate) fn answer_head(socket: &mut TcpStream) -> String {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -66,7 +66,13 @@ pub(crate) fn status(socket: &mut TcpStream) -> u16 {
             Err(error) => panic!("{error} after {:?}", String::from_utf8_lossy(&head)),
         }
     }
-    let head = String::from_utf8_lossy(&head).into_owned();
+    String::from_utf8_lossy(&head).into_owned()
+}
+
+/// Reads up to the end of the head of an answer; its status.
+#[track_caller]
+pub(crate) fn status(socket: &mut TcpStream) -> u16 {
+    let head = answer_head(socket);
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
     status.unwrap_or_else(|| panic!("no status: {head:?}"))
 }
