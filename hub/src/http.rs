@@ -15,7 +15,7 @@ mod error;
 pub(crate) mod etag;
 mod find;
 pub(crate) mod functions;
-mod given;
+pub(crate) mod given;
 pub(crate) mod incoming;
 pub(crate) mod json_body;
 mod local;

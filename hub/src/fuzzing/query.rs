@@ -11,10 +11,12 @@ use crate::http::attachment::Wanted;
 use crate::http::changes::{Options as FeedOptions, patience};
 use crate::http::document::{OpenRevs, ReadOptions, rev_options};
 use crate::http::etag::ETag;
+use crate::http::given::Options as _;
 use crate::http::multipart::Boundary;
 use crate::http::path::Path;
 use crate::http::request::{Coding, require_json};
 use crate::http::route::{Destination, find};
+use crate::http::view::Options as ViewOptions;
 use crate::http::{Query, accept};
 
 /// A request as HTTP writes it: `METHOD TARGET`, lines of headers, an empty line, a body. What is
@@ -131,6 +133,10 @@ fn check_options(query: &Query, headers: &HeaderMap, body: Map<String, Value>) {
     let _read = FeedOptions::parse(query, None, headers);
     if let Some(Value::Array(queries)) = body.get("queries") {
         let _read = ListOptions::parse_several(query, queries.clone());
+        let _read = ViewOptions::parse_several(query, queries.clone());
+    }
+    if let Ok(options) = ViewOptions::parse(query, body.clone()) {
+        let _read = (options.check(true), options.check(false));
     }
     let Ok(options) = ListOptions::parse(query, body) else { return };
     for bounds in [None, Some(("_design/", "_design0"))] {

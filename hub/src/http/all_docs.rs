@@ -14,6 +14,7 @@ use self::listing::Namespace;
 pub(crate) use self::options::{Options, Span};
 use super::call::blocking;
 use super::etag::ETag;
+use super::given::Options as _;
 use super::pages::Gate;
 use super::several::{self, Several};
 use super::{Call, HttpError, Query, Reply, json_body, pages};

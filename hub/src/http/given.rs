@@ -1,10 +1,10 @@
 //! Options of listings and views, which come in the query as text, or in a body as JSON.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use store::Partition;
 
-use super::HttpError;
 use super::query;
+use super::{HttpError, Query};
 
 /// An option's value as it came.
 #[derive(Clone, Copy)]
@@ -13,6 +13,65 @@ pub(crate) enum Given<'a> {
     Text(&'a str),
     /// In a body.
     Json(&'a Value),
+}
+
+/// Options that may be given in a query, in a body, or in each element of a body's `queries`.
+pub(crate) trait Options: Default + Clone {
+    /// What is said of `keys` in a body that are no array.
+    const KEYS_REASON: &'static str;
+
+    /// Takes one option in.
+    fn set(&mut self, name: &str, given: Given<'_>) -> Result<(), HttpError>;
+
+    /// The keys asked for, if any are.
+    fn keys(&mut self) -> &mut Option<Vec<Value>>;
+
+    /// Refuses options that contradict each other.
+    fn checked(self) -> Result<Self, HttpError>;
+
+    /// Reads the body of a `POST`, then the query, which has the last word.
+    fn parse(query: &Query, body: Map<String, Value>) -> Result<Self, HttpError> {
+        let mut options = Self::default();
+        set_members(&mut options, body)?;
+        set_query(&mut options, query)?;
+        options.checked()
+    }
+
+    /// Reads the options of several questions: those in the query are the ones that each has unless
+    /// it says otherwise.
+    fn parse_several(query: &Query, queries: Vec<Value>) -> Result<Vec<Self>, HttpError> {
+        let mut common = Self::default();
+        set_query(&mut common, query)?;
+        if common.keys().is_some() {
+            // Each question would hold a copy of them.
+            return Err(bad("`keys` must be in the body, each query with its own."));
+        }
+        let one = |members| {
+            let Value::Object(members) = members else {
+                return Err(bad("`queries` must be an array of objects."));
+            };
+            let mut options = common.clone();
+            set_members(&mut options, members)?;
+            options.checked()
+        };
+        queries.into_iter().map(one).collect()
+    }
+}
+
+fn set_members<O: Options>(
+    options: &mut O,
+    mut members: Map<String, Value>,
+) -> Result<(), HttpError> {
+    match members.remove("keys") {
+        None | Some(Value::Null) => {}
+        Some(Value::Array(keys)) => *options.keys() = Some(keys),
+        Some(_) => return Err(bad(O::KEYS_REASON)),
+    }
+    members.iter().try_for_each(|(name, value)| options.set(name, Given::Json(value)))
+}
+
+fn set_query<O: Options>(options: &mut O, query: &Query) -> Result<(), HttpError> {
+    query.pairs().try_for_each(|(name, value)| options.set(name, Given::Text(value)))
 }
 
 impl Given<'_> {

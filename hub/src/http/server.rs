@@ -19,6 +19,7 @@ pub(crate) use self::cluster::{membership, set_up, state};
 pub(crate) use self::infos::{infos_of_keys, infos_of_range};
 pub(crate) use self::updates::updates;
 use super::all_docs::{Options, Span};
+use super::given::Options as _;
 use super::reply;
 use super::routes::ROUTES;
 use super::{Call, HttpError, Reply};

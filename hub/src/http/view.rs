@@ -18,6 +18,7 @@ pub(crate) use self::info::info;
 pub(crate) use self::options::{Options, Update};
 pub(crate) use self::rows::ViewRows;
 use super::etag::ETag;
+use super::given::Options as _;
 use super::pages;
 use super::several::{self, Several};
 use super::{Call, HttpError, Reply, json_body};

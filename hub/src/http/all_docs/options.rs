@@ -1,10 +1,10 @@
 //! Options of `_all_docs` and its kin, in the query or in the body of a `POST`.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use store::{Direction, IdRange, Partition, Show, ShowAttachments};
 
-use crate::http::given::{Given, bad, refused};
-use crate::http::{HttpError, Query};
+use crate::http::HttpError;
+use crate::http::given::{self, Given, refused};
 
 /// What a listing of documents is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,49 +63,11 @@ impl Default for Options {
     }
 }
 
-impl Options {
-    /// Reads the body of a `POST`, then the query, which has the last word.
-    pub(crate) fn parse(query: &Query, body: Map<String, Value>) -> Result<Self, HttpError> {
-        let mut options = Self::default();
-        options.set_members(body)?;
-        options.set_query(query)?;
-        options.checked()
-    }
+impl given::Options for Options {
+    const KEYS_REASON: &'static str = "`keys` body member must be an array.";
 
-    /// Reads several listings' options: those of the query are the ones that each listing has unless
-    /// it says otherwise.
-    pub(crate) fn parse_several(
-        query: &Query,
-        queries: Vec<Value>,
-    ) -> Result<Vec<Self>, HttpError> {
-        let mut common = Self::default();
-        common.set_query(query)?;
-        if common.keys.is_some() {
-            // Each listing would hold a copy of them.
-            return Err(bad("`keys` must be in the body, each listing with its own."));
-        }
-        let one = |members| {
-            let Value::Object(members) = members else {
-                return Err(bad("`queries` must be an array of objects."));
-            };
-            let mut options = common.clone();
-            options.set_members(members)?;
-            options.checked()
-        };
-        queries.into_iter().map(one).collect()
-    }
-
-    fn set_members(&mut self, mut members: Map<String, Value>) -> Result<(), HttpError> {
-        self.keys = match members.remove("keys") {
-            None | Some(Value::Null) => None,
-            Some(Value::Array(keys)) => Some(keys),
-            Some(_) => return Err(bad("`keys` body member must be an array.")),
-        };
-        members.iter().try_for_each(|(name, value)| self.set(name, Given::Json(value)))
-    }
-
-    fn set_query(&mut self, query: &Query) -> Result<(), HttpError> {
-        query.pairs().try_for_each(|(name, value)| self.set(name, Given::Text(value)))
+    fn keys(&mut self) -> &mut Option<Vec<Value>> {
+        &mut self.keys
     }
 
     fn checked(self) -> Result<Self, HttpError> {
@@ -158,7 +120,9 @@ impl Options {
         }
         Ok(())
     }
+}
 
+impl Options {
     /// The same of one partition alone.
     pub(crate) fn within(mut self, partition: Partition) -> Self {
         self.partition = Some(partition);
@@ -235,6 +199,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::http::Query;
+    use crate::http::given::Options as _;
 
     fn parse(query: &str, body: &str) -> Result<Options, HttpError> {
         let body = serde_json::from_str(body).unwrap();
@@ -310,7 +276,7 @@ mod tests {
         assert_eq!((parsed[1].limit, parsed[1].skip, &parsed[1].keys), (5, 1, &keys));
         for (query, queries, reason) in [
             ("", json!([1]), "`queries` must be an array of objects."),
-            ("keys=[1]", json!([{}]), "`keys` must be in the body, each listing with its own."),
+            ("keys=[1]", json!([{}]), "`keys` must be in the body, each query with its own."),
             (
                 "key=1",
                 json!([{}, {"keys": [1]}]),

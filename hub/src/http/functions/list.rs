@@ -27,6 +27,7 @@ use crate::designs::DesignDoc;
 use crate::http::all_docs;
 use crate::http::body;
 use crate::http::etag::ETag;
+use crate::http::given::Options as _;
 use crate::http::pages::{Ended, Gate, Pages, Stream};
 use crate::http::view::{self, Scope, ViewRows};
 use crate::http::{Call, HttpError, Reply, blocking, json_body};

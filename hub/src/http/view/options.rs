@@ -2,11 +2,11 @@
 //!
 //! Source: CouchDB's `couch_mrview_http:parse_param` and `couch_mrview_util:validate_args`.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use store::{Direction, Partition, Show, ShowAttachments};
 
-use crate::http::given::{Given, bad, refused};
-use crate::http::{HttpError, Query};
+use crate::http::HttpError;
+use crate::http::given::{self, Given, refused};
 
 /// What a view is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,49 +93,16 @@ impl Default for Options {
     }
 }
 
-impl Options {
-    /// Reads the body of a `POST`, then the query, which has the last word.
-    pub(crate) fn parse(query: &Query, body: Map<String, Value>) -> Result<Self, HttpError> {
-        let mut options = Self::default();
-        options.set_members(body)?;
-        options.set_query(query)?;
-        Ok(options)
+impl given::Options for Options {
+    const KEYS_REASON: &'static str = "`keys` member must be an array.";
+
+    fn keys(&mut self) -> &mut Option<Vec<Value>> {
+        &mut self.keys
     }
 
-    /// Reads the options of several queries: those in the URL are the ones that each has unless it
-    /// says otherwise.
-    pub(crate) fn parse_several(
-        query: &Query,
-        queries: Vec<Value>,
-    ) -> Result<Vec<Self>, HttpError> {
-        let mut common = Self::default();
-        common.set_query(query)?;
-        if common.keys.is_some() {
-            // Each query would hold a copy of them.
-            return Err(bad("`keys` must be in the body, each query with its own."));
-        }
-        let one = |members| {
-            let Value::Object(members) = members else {
-                return Err(bad("`queries` must be an array of objects."));
-            };
-            let mut options = common.clone();
-            options.set_members(members)?;
-            Ok(options)
-        };
-        queries.into_iter().map(one).collect()
-    }
-
-    fn set_members(&mut self, mut members: Map<String, Value>) -> Result<(), HttpError> {
-        match members.remove("keys") {
-            None | Some(Value::Null) => {}
-            Some(Value::Array(keys)) => self.keys = Some(keys),
-            Some(_) => return Err(bad("`keys` member must be an array.")),
-        }
-        members.iter().try_for_each(|(name, value)| self.set(name, Given::Json(value)))
-    }
-
-    fn set_query(&mut self, query: &Query) -> Result<(), HttpError> {
-        query.pairs().try_for_each(|(name, value)| self.set(name, Given::Text(value)))
+    fn checked(self) -> Result<Self, HttpError> {
+        // What contradicts depends on the view.
+        Ok(self)
     }
 
     fn set(&mut self, name: &str, given: Given<'_>) -> Result<(), HttpError> {
@@ -193,7 +160,9 @@ impl Options {
         }
         Ok(())
     }
+}
 
+impl Options {
     /// Refuses what makes no sense for a view with a reduce function, or without one. Whether the
     /// rows are to be reduced, and how.
     pub(crate) fn check(&self, has_reduce: bool) -> Result<Option<Grouping>, HttpError> {
@@ -250,6 +219,8 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::Query;
+    use crate::http::given::Options as _;
 
     fn parse(query: &str, body: &str) -> Result<Options, HttpError> {
         let body = serde_json::from_str(body).unwrap();
