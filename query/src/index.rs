@@ -5,8 +5,8 @@
 //! come from, or who asks for them.
 
 mod error;
-mod key;
-mod node;
+pub(crate) mod key;
+pub(crate) mod node;
 mod position;
 pub mod reduce;
 mod row;

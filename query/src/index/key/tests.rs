@@ -1,11 +1,10 @@
 //! Keys compare as values do.
 
-use std::cmp::Ordering;
-
 use proptest::prelude::*;
 
 use super::*;
 use crate::compare;
+use crate::fuzzing::compare_raw;
 use crate::value::Number;
 
 fn key(text: &str, collation: Collation) -> CollationKey {
@@ -14,34 +13,6 @@ fn key(text: &str, collation: Collation) -> CollationKey {
     assert_eq!(CollationKey::of_value(&value, collation), key, "{text}");
     assert_eq!(value_len(key.as_bytes()), Some(key.as_bytes().len()), "{text}");
     key
-}
-
-/// Erlang's order over JSON terms.
-fn compare_raw(one: &Value<'_>, other: &Value<'_>) -> Ordering {
-    let class = |value: &Value<'_>| match value {
-        Value::Number(_) => 0,
-        Value::Bool(false) => 1,
-        Value::Null => 2,
-        Value::Bool(true) => 3,
-        Value::Object(_) => 4,
-        Value::Array(_) => 5,
-        Value::String(_) => 6,
-    };
-    match (one, other) {
-        (Value::Number(one), Value::Number(other)) => one.compare(*other),
-        (Value::String(one), Value::String(other)) => one.as_bytes().cmp(other.as_bytes()),
-        (Value::Array(one), Value::Array(other)) => {
-            let pairs = one.iter().zip(other).map(|(one, other)| compare_raw(one, other));
-            pairs.fold(Ordering::Equal, Ordering::then).then(one.len().cmp(&other.len()))
-        }
-        (Value::Object(one), Value::Object(other)) => {
-            let pairs = one.iter().zip(other).map(|((name, one), (other_name, other))| {
-                name.as_bytes().cmp(other_name.as_bytes()).then(compare_raw(one, other))
-            });
-            pairs.fold(Ordering::Equal, Ordering::then).then(one.len().cmp(&other.len()))
-        }
-        _ => class(one).cmp(&class(other)),
-    }
 }
 
 fn number() -> impl Strategy<Value = Number> {
