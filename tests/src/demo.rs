@@ -2,12 +2,15 @@
 //!
 //! Run by `cargo xtask demo`, and with a few hundred records by `tests/demo.rs`. It prints what it
 //! does as it goes; every number about a hub is asked from that hub.
+//!
+//! On the way a view and a Mango query are asked of both hubs, which have to answer alike.
 
 mod compare;
 mod edit;
 mod follower;
 mod index;
 mod load;
+mod questions;
 mod report;
 
 use std::time::{Duration, Instant};
@@ -66,7 +69,11 @@ pub fn run(options: &Options) -> Vec<String> {
     let attached = load::attachments(&a, &index.packages);
     let ids: Vec<String> = index.packages.into_iter().map(|package| package.id).collect();
 
+    let asked = questions::begin("A", &a);
+    asked.show();
+
     push(&a, &b, "new database", true);
+    let mut differences = asked.differences(&questions::ask("B", &b));
 
     let follower = Follower::start(&b, DATABASE, MARKER);
     edit::both_sides(&a, &b, &ids, &attached);
@@ -75,7 +82,9 @@ pub fn run(options: &Options) -> Vec<String> {
     pull(&a, &b, "the marker");
 
     let seen = follower.finish();
-    let differences = compare(&a, &b, &seen);
+    differences.extend(compare(&a, &b, &seen));
+    let [ours, theirs] = [("A", &a), ("B", &b)].map(|(name, hub)| questions::ask(name, hub));
+    differences.extend(ours.differences(&theirs));
     for (name, hub) in [("hub A", a), ("hub B", b)] {
         report::sizes(name, &hub);
         hub.stop();
@@ -85,7 +94,10 @@ pub fn run(options: &Options) -> Vec<String> {
         say("DIFFERS", difference);
     }
     if differences.is_empty() {
-        say("result", "both hubs and the follower agree about every document and attachment");
+        say(
+            "result",
+            "both hubs and the follower agree about every document, attachment and answer",
+        );
     }
     differences
 }

@@ -28,6 +28,11 @@ pub(crate) fn rate(number: u64, took: Duration) -> String {
     format!("{:.1} s, {per_second:.0}/s", took.as_secs_f64())
 }
 
+/// A time that is short.
+pub(crate) fn millis(took: Duration) -> String {
+    format!("{:.1} ms", took.as_secs_f64() * 1000.0)
+}
+
 /// What a hub says about its database, and what it takes on disk.
 pub(crate) fn sizes(name: &str, hub: &Hub) {
     let info = hub.get(&format!("/{DATABASE}")).expect(200).json();
