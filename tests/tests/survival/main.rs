@@ -4,6 +4,7 @@
 
 mod check;
 mod files;
+mod indexes;
 mod ledger;
 mod moments;
 mod progress;
