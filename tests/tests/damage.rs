@@ -4,10 +4,10 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::exchange::check;
-use tests::{Body, Finished, Hub, larder};
+use tests::{Body, Finished, Hub, eventually, larder};
 
 const PAGE: u64 = 4096;
 
@@ -167,6 +167,81 @@ fn a_damaged_log_loses_no_database() {
     assert!((301..351).contains(&count), "{count}");
     hub.larder(&["verify"]).expect_success();
     hub.put("/broken/new", json!({})).expect(201);
+}
+
+/// Documents enough for an index of many pages, in the order of a view, and of an index of Mango.
+fn with_indexes() -> Hub {
+    let hub = Hub::start_in(prepared());
+    let map = "function (doc) { if (doc.text) emit([doc.text, doc._id], doc.text); }";
+    let views = json!({"v": {"map": map, "reduce": "_count"}});
+    hub.put("/broken/_design/v", json!({"views": views})).expect(201);
+    let index = json!({"index": {"fields": ["text"]}, "ddoc": "m", "name": "m"});
+    hub.post("/broken/_index", index).expect(200);
+    hub
+}
+
+/// What the view and the index of Mango answer; none where one of them does not.
+fn answers(hub: &Hub) -> Result<[Value; 2], String> {
+    let question = json!({
+        "selector": {"text": {"$gte": null}}, "use_index": ["m", "m"], "limit": 1000,
+        "fields": ["_id", "text"],
+    });
+    let replies =
+        [hub.get("/broken/_design/v/_view/v?reduce=false"), hub.post("/broken/_find", question)];
+    match replies.iter().find(|reply| reply.status != 200) {
+        Some(failed) => Err(failed.to_string()),
+        None => Ok([replies[0].json()["rows"].clone(), replies[1].json()["docs"].clone()]),
+    }
+}
+
+#[test]
+fn damaged_indexes_are_made_again_while_documents_are_served() {
+    let damages: [fn(&Path, u64); 7] = [
+        |path, _| overwrite(path, 0, PAGE as usize),
+        |path, length| overwrite(path, PAGE, (length - PAGE) as usize),
+        |path, length| overwrite(path, length / PAGE / 2 * PAGE, PAGE as usize),
+        |path, length| overwrite(path, length - PAGE, PAGE as usize),
+        |path, _| cut(path, 0),
+        |path, length| cut(path, length / PAGE / 2 * PAGE),
+        |path, _| cut(path, 5 * PAGE + 100),
+    ];
+    let mut hub = with_indexes();
+    for (number, damage) in damages.into_iter().enumerate() {
+        let expected = answers(&hub).expect("answers of sound indexes");
+        let folder = hub.stop();
+        let indexes = index_files(&folder);
+        assert_eq!(indexes.len(), 2, "{indexes:?}");
+        for file in &indexes {
+            damage(file, file.metadata().expect("its length").len());
+        }
+        hub = Hub::start_in(folder);
+        hub.get("/broken/000").expect(200);
+        let found = eventually("an index that was made again", || answers(&hub));
+        assert!(found == expected, "damage {number}");
+        // What no question looked at shows when the index has to change.
+        let late = json!({"text": format!("y{number}")});
+        hub.put(&format!("/broken/late-{number}"), late).expect(201);
+        let [rows, docs] = eventually("an index with the new document", || answers(&hub));
+        let [before_rows, before_docs] = expected;
+        for (after, before) in [(rows, before_rows), (docs, before_docs)] {
+            let length = |value: &Value| value.as_array().map_or(0, Vec::len);
+            assert_eq!(length(&after), length(&before) + 1, "damage {number}");
+        }
+        let anew = hub.log().matches("starts anew").count();
+        assert!(anew >= indexes.len() * (number + 1), "damage {number} was not met: {anew}");
+        assert_eq!(hub.get("/broken/with/a").expect(200).body, content("broken"));
+        assert!(!hub.log().contains("panicked"), "{}", hub.log());
+    }
+    hub.larder(&["verify"]).expect_success();
+}
+
+/// The files of all indexes of a hub that was stopped.
+fn index_files(folder: &TempDir) -> Vec<PathBuf> {
+    let inside = |folder: PathBuf| {
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
+    };
+    let databases = inside(folder.path().join("data/databases"));
+    databases.flat_map(|database| inside(database.join("indexes"))).collect()
 }
 
 #[test]
