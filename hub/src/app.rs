@@ -1,5 +1,6 @@
 //! The running hub: what every request can reach, from opening to closing.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use crate::data_dir::DataDir;
 use crate::designs::{DesignDocs, Designs};
 use crate::functions::FunctionRunner;
 use crate::http::memory::Memory;
-use crate::indexer::Indexer;
+use crate::indexer::{self, Indexer};
 use crate::key_file::{self, KeyFileError};
 use crate::listener::{Connections, Listeners};
 use crate::metrics::Metrics;
@@ -66,6 +67,8 @@ pub(crate) struct App {
     pub(crate) functions: Arc<FunctionRunner>,
     /// What brings indexes up to date.
     pub(crate) indexer: Arc<Indexer>,
+    /// How long an index's file stays open without a question.
+    pub(crate) index_idle_s: NonZeroU32,
     /// What runs in the background.
     pub(crate) tasks: Arc<Tasks>,
     /// Ids for documents without one.
@@ -162,6 +165,7 @@ impl App {
             designs: Designs::default(),
             functions,
             indexer,
+            index_idle_s: config.databases.index_idle_s,
             logs_requests: config.log.requests,
             utils_dir: config.http.utils_dir.clone(),
             access,
@@ -210,6 +214,7 @@ impl App {
         let asking = tokio::spawn(replicate::follow(Arc::clone(&self)));
         let scheduling = tokio::spawn(replicate::schedule(Arc::clone(&self)));
         let compacting = tokio::spawn(compaction::supervise(Arc::clone(&self)));
+        let closing = tokio::spawn(indexer::close_unused(Arc::clone(&self)));
         let backing_up = tokio::spawn(backup::keep(Arc::clone(&self)));
         let connections = Connections::new(self.connections_max);
         connections.accept(&self, listeners).await;
@@ -224,6 +229,7 @@ impl App {
         asking.abort();
         scheduling.abort();
         compacting.abort();
+        closing.abort();
         backing_up.abort();
         let store = Arc::clone(&self.store);
         if tokio::task::spawn_blocking(move || store.close()).await.is_err() {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -88,6 +88,8 @@ pub(crate) struct DatabasesConfig {
     pub(crate) open_max: usize,
     /// Threads that commit writes.
     pub(crate) writer_threads: usize,
+    /// After so many seconds without a question, and at most twice as many, an index's file is closed.
+    pub(crate) index_idle_s: NonZeroU32,
 }
 
 /// File handles of an open database: five connections to its file and their log, and what they share.
@@ -197,7 +199,8 @@ impl Default for LimitsConfig {
 
 impl Default for DatabasesConfig {
     fn default() -> Self {
-        Self { open_max: 32, writer_threads: 2 }
+        let index_idle_s = NonZeroU32::new(60).unwrap_or(NonZeroU32::MAX);
+        Self { open_max: 32, writer_threads: 2, index_idle_s }
     }
 }
 
@@ -403,7 +406,7 @@ mod tests {
     fn reads_every_section() {
         let config = check(
             "[http]\naddress = '127.0.0.1:0'\norigins = ['app://Obsidian.md']\nhosts = ['h:1']\n\
-             [limits]\ndocument_bytes_max = 1_000\n[databases]\nopen_max = 3\n\
+             [limits]\ndocument_bytes_max = 1_000\n[databases]\nopen_max = 3\nindex_idle_s = 5\n\
              [compaction]\nautomatic = false\n[backup]\nfolder = '/mnt/backups'\nkeep = 3\n\
              [replication]\nca_file = '/ca.pem'\n",
         )
@@ -413,7 +416,9 @@ mod tests {
         assert_eq!(config.http.origins[0].as_str(), "app://obsidian.md");
         assert_eq!(config.limits.document_bytes_max, Some(1000));
         assert_eq!(config.limits.attachment_bytes_max, None);
-        assert_eq!(config.databases, DatabasesConfig { open_max: 3, writer_threads: 2 });
+        let index_idle_s = NonZeroU32::new(5).unwrap();
+        let databases = DatabasesConfig { open_max: 3, index_idle_s, ..Default::default() };
+        assert_eq!(config.databases, databases);
         assert!(!config.compaction.automatic);
         assert_eq!(config.compaction.superseded_percent, 50);
         let folder = config.backup.folder.unwrap();

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use query::design::Views;
 use query::index::Progress;
@@ -13,6 +14,7 @@ use store::{Database, DbUuid, IndexFile, IndexName};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore, watch};
 
+use crate::app::App;
 use crate::clock;
 use crate::designs::DesignDocs;
 use crate::functions::{FunctionRunner, log};
@@ -195,6 +197,23 @@ pub(crate) async fn reached_by_now(wanted: &Wanted) -> Result<Progress, ViewErro
 /// Up to where an index goes. May block.
 pub(crate) fn reached(wanted: &Wanted) -> Result<Progress, ViewError> {
     Update::reached(&*wanted.file()?)
+}
+
+/// Closes the files of indexes that nobody asks for, until the hub stops.
+pub(crate) async fn close_unused(app: Arc<App>) {
+    let every = Duration::from_secs(app.index_idle_s.get().into());
+    let mut shutdown = app.shutdown.clone();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            changed = shutdown.changed() => if changed.is_err() || *shutdown.borrow() { return },
+        }
+        let store = Arc::clone(&app.store);
+        // What was closed last is moved from its log into its file, which may take a while.
+        if tokio::task::spawn_blocking(move || store.close_unused_indexes()).await.is_err() {
+            tracing::error!("closing unused indexes failed");
+        }
+    }
 }
 
 async fn blocking<T: Send + 'static>(
