@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use tempfile::TempDir;
 use tests::Hub;
 
-use crate::load::body;
+use crate::load::{body, price};
 use crate::report::Report;
 
 const BATCH: u64 = 1000;
@@ -25,6 +25,7 @@ const SAME_IDS: fn(u64) -> String = |number| format!("doc-{number:08}");
 pub(crate) fn measure(documents: u64, report: &mut Report) {
     let (_folder, mut connection) = database();
     report.note("engine bulk", load(&mut connection, documents, SAME_IDS));
+    report.note("engine index", index(&mut connection, documents));
 
     let (_folder, mut connection) = database();
     report.note("engine load", load(&mut connection, documents, RANDOM_IDS));
@@ -119,6 +120,28 @@ fn scan(connection: &Connection, documents: u64) -> f64 {
         bytes += row.get_ref(1).unwrap().as_bytes().unwrap().len();
     }
     assert!(bytes > 0);
+    rate(documents, begun.elapsed())
+}
+
+/// Entries of an index a second: two fields and the document's id, put in order and written at once.
+fn index(connection: &mut Connection, documents: u64) -> f64 {
+    connection
+        .execute_batch(
+            "CREATE TABLE entries (key TEXT, id TEXT, PRIMARY KEY (key, id)) WITHOUT ROWID",
+        )
+        .unwrap();
+    let begun = Instant::now();
+    let entry = |number| (format!("[\"order\",{:05}]", price(number)), SAME_IDS(number));
+    let mut entries: Vec<(String, String)> = (0..documents).map(entry).collect();
+    entries.sort_unstable();
+    let transaction = connection.transaction().unwrap();
+    let insert = "INSERT INTO entries (key, id) VALUES (?1, ?2)";
+    let mut statement = transaction.prepare(insert).unwrap();
+    for (key, id) in &entries {
+        statement.execute([key, id]).unwrap();
+    }
+    drop(statement);
+    transaction.commit().unwrap();
     rate(documents, begun.elapsed())
 }
 

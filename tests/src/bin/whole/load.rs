@@ -9,6 +9,7 @@ use tests::{Body, Hub};
 
 use crate::constant::Constant;
 use crate::engine::rate;
+use crate::queries;
 use crate::report::Report;
 use crate::starts::resident_mib;
 
@@ -18,7 +19,7 @@ const BATCH: u64 = 1000;
 pub(crate) fn body(number: u64) -> String {
     let letter = |at: u64| char::from(b'a' + (at.wrapping_mul(number + 7) / 3 % 26) as u8);
     let pad: String = (0..760).map(letter).collect();
-    let (price, tag) = (number * 7919 % 100_000, number % 7);
+    let (price, tag) = (price(number), number % 7);
     format!(
         "{{\"type\":\"order\",\"n\":{number},\"bucket\":{},\"price\":{price},\"tags\":[\"t{tag}\",\
          \"t{}\"],\"nested\":{{\"a\":{},\"b\":{{\"c\":\"{number}\"}}}},\"pad\":\"{pad}\"}}",
@@ -26,6 +27,14 @@ pub(crate) fn body(number: u64) -> String {
         number % 11,
         number % 13
     )
+}
+
+/// Prices lie below this; no two of as many documents have the same.
+pub(crate) const PRICES: u64 = 100_000;
+
+/// The price in a document.
+pub(crate) fn price(number: u64) -> u64 {
+    number * 7919 % PRICES
 }
 
 /// Measures a fresh hub under every kind of load.
@@ -58,6 +67,8 @@ pub(crate) fn measure(documents: u64, seconds: u64, report: &mut Report) {
     }
     report.note("replication", replication(&hub, documents));
     report.note("after the load, MiB", resident_mib(&hub));
+    queries::measure(&hub, documents, seconds, report);
+    report.note("after the queries, MiB", resident_mib(&hub));
 }
 
 fn bulk(hub: &Hub, documents: u64) -> f64 {
@@ -110,7 +121,8 @@ fn gets(documents: u64) -> String {
     )
 }
 
-fn wrk(hub: &Hub, connections: u32, seconds: u64, script: &str) -> f64 {
+/// Requests a second that a script makes, by the hub's owner.
+pub(crate) fn wrk(hub: &Hub, connections: u32, seconds: u64, script: &str) -> f64 {
     wrk_at(hub.url().trim_end_matches('/'), &authorization(hub), connections, seconds, script)
 }
 

@@ -11,6 +11,7 @@ mod constant;
 mod couchdb;
 mod engine;
 mod load;
+mod queries;
 mod report;
 mod starts;
 

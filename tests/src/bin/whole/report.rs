@@ -44,6 +44,14 @@ impl Report {
             share("get 16", "constant 16")
         );
         println!(
+            "  mango build / engine index       {:>6.2}",
+            share("mango build", "engine index")
+        );
+        println!(
+            "  reduce a million rows, ms        {:>6.1} (wanted 20 at most)",
+            self.ratio("reduce a million rows, ms", |ms| ms)
+        );
+        println!(
             "  start after kill - clean, ms     {:>6.1} (wanted 1000 at most)",
             self.pairs("start after kill, ms", "start, ms", |killed, clean| killed - clean)
         );
