@@ -101,6 +101,6 @@ fn several(endpoint: &str, path: &str) -> Vec<Row> {
             .bad("`queries` must not have more than 1000 elements."),
         row(endpoint, &format!("{path}?keys=[]"))
             .json("{\"queries\":[{}]}")
-            .bad("`keys` must be in the body, each listing with its own."),
+            .bad("`keys` must be in the body, each query with its own."),
     ]
 }
