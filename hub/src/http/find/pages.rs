@@ -69,7 +69,7 @@ impl FindPages {
         let mut documents = Vec::new();
         let Some(indexed) = indexed else {
             let found = database.read(|snapshot| {
-                find.step(&mut Reading { snapshot, index: None }, step, &mut documents)
+                find.step(&mut Reading::new(snapshot, None), step, &mut documents)
             })?;
             return Ok((found, documents));
         };
@@ -82,7 +82,7 @@ impl FindPages {
             let tree: Tree<'_> = tree(pages, indexed.place.tree, view).map_err(ViewError::from)?;
             database.read(|snapshot: &Snapshot<'_>| {
                 let index = Some((pages, &tree, &*indexed));
-                find.step(&mut Reading { snapshot, index }, step, &mut documents)
+                find.step(&mut Reading::new(snapshot, index), step, &mut documents)
             })
         });
         if let Err(HttpError::Index(ViewError::Index(IndexError::Damaged(what)))) = &outcome {

@@ -1,5 +1,6 @@
 //! A database as Mango's questions see it.
 
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 use query::design::ViewPlace;
@@ -7,7 +8,7 @@ use query::index::{Collation, CollationKey, Cut, GroupLevel, Range, Tree};
 use query::mango::{DocumentRange, IndexDefinition, KeyRange, Read, Row, Source};
 use query::view::ViewError;
 use serde_json::json;
-use store::{Direction, DocId, IdRange, Output, Pages, Partition, Show, Snapshot};
+use store::{Direction, DocId, Head, IdRange, Output, Pages, Partition, Show, Snapshot};
 
 use crate::http::HttpError;
 use crate::indexer::Wanted;
@@ -25,8 +26,30 @@ pub(super) struct Indexed {
 
 /// One snapshot, and one of the index.
 pub(super) struct Reading<'r> {
-    pub(super) snapshot: &'r Snapshot<'r>,
-    pub(super) index: Option<(&'r dyn Pages, &'r Tree<'r>, &'r Indexed)>,
+    snapshot: &'r Snapshot<'r>,
+    index: Option<(&'r dyn Pages, &'r Tree<'r>, &'r Indexed)>,
+    /// Of the documents whose ids were read last, those that were not asked for yet.
+    heads: VecDeque<Head>,
+}
+
+impl<'r> Reading<'r> {
+    pub(super) fn new(
+        snapshot: &'r Snapshot<'r>,
+        index: Option<(&'r dyn Pages, &'r Tree<'r>, &'r Indexed)>,
+    ) -> Self {
+        Self { snapshot, index, heads: VecDeque::new() }
+    }
+
+    /// What is known of a document that is not deleted. They are asked for in the order of their ids.
+    fn head(&mut self, id: &str) -> Result<Option<Head>, HttpError> {
+        while let Some(head) = self.heads.pop_front() {
+            if head.id.as_str() == id {
+                return Ok(Some(head));
+            }
+        }
+        let Ok(id) = id.parse::<DocId>() else { return Ok(None) };
+        Ok(self.snapshot.head(&id)?.filter(|head| !head.deleted))
+    }
 }
 
 impl Indexed {
@@ -124,14 +147,13 @@ impl Source for Reading<'_> {
         let start = read.after.map(|row| (row.id.clone(), false)).or(start);
         let range = IdRange { start, end, direction: read.direction };
         let heads = self.snapshot.heads(&range, 0, read.rows_max)?;
-        Ok(heads.into_iter().map(|head| head.id.as_str().to_owned()).collect())
+        let ids = heads.iter().map(|head| head.id.as_str().to_owned()).collect();
+        self.heads = heads.into();
+        Ok(ids)
     }
 
     fn document(&mut self, id: &str, conflicts: bool) -> Result<Option<String>, HttpError> {
-        let Ok(id) = id.parse::<DocId>() else { return Ok(None) };
-        let Some(head) = self.snapshot.head(&id)?.filter(|head| !head.deleted) else {
-            return Ok(None);
-        };
+        let Some(head) = self.head(id)? else { return Ok(None) };
         let show = Show { conflicts, ..Show::default() };
         let mut out = Output::new();
         self.snapshot.render_winner(&head, &show, &mut out)?;

@@ -29,10 +29,12 @@ pub(super) struct SqliteRows<'a> {
     damaged: &'a AtomicBool,
 }
 
-/// Statements that a bulk write runs for every document, kept at hand from one to the next: looking
-/// one up by its text takes as long as some of them run.
+/// Statements that bulk writes and long readings run for every document, kept at hand from one to the
+/// next: looking one up by its text takes as long as some of them run.
 #[derive(Default)]
 struct Hot<'a> {
+    head: Slot<'a>,
+    body: Slot<'a>,
     next_doc: Slot<'a>,
     doc: Slot<'a>,
     put_doc: Slot<'a>,
@@ -177,7 +179,8 @@ impl Rows for SqliteRows<'_> {
 
     fn head(&self, id: &str) -> Result<Option<HeadRow>, Error> {
         let sql = "SELECT id, seq, deleted, rev, body FROM docs WHERE id = ?1";
-        self.one(sql, [id], head_row)
+        let mut statement = self.hot(&self.hot.head, sql)?;
+        statement.query_row([id], head_row).optional().map_err(self.sqlite("read a row"))
     }
 
     fn heads(&self, range: &IdRange, visit: Visit<'_, HeadRow>) -> Result<(), Error> {
@@ -254,9 +257,11 @@ impl Rows for SqliteRows<'_> {
 
     fn body(&self, id: BodyId) -> Result<Option<BodyRow>, Error> {
         let sql = "SELECT body, attachments FROM bodies WHERE id = ?1";
-        self.one(sql, [clamp(id.0)], |row| {
+        let mut statement = self.hot(&self.hot.body, sql)?;
+        let row = statement.query_row([clamp(id.0)], |row| {
             Ok(BodyRow { body: row.get(0)?, attachments: row.get(1)? })
-        })
+        });
+        row.optional().map_err(self.sqlite("read a row"))
     }
 
     fn attachments(&self, id: BodyId) -> Result<Option<String>, Error> {
