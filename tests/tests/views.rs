@@ -301,3 +301,32 @@ fn partitions_have_views_of_their_own() {
     let unsupported = error(400, "query_parse_error", unsupported);
     check(&hub, "GET /db/_partition/a/_design/whole/_view/v", "", &unsupported);
 }
+
+#[test]
+fn partitions_are_grouped_as_databases_are() {
+    let hub = Hub::start();
+    hub.put("/parts?partitioned=true", "").expect(201);
+    hub.put("/whole", "").expect(201);
+    let keys =
+        json!([[1, 2, 3], [1, 2], [1, 3, "é"], [1], [], [2, [3]], "a", {"b": 1}, null, [1, 2, 3]]);
+    let doc = |n: usize| json!({"key": keys[n]});
+    for n in 0..10 {
+        hub.put(&format!("/whole/{n}"), doc(n)).expect(201);
+        hub.put(&format!("/parts/p:{n}"), doc(n)).expect(201);
+        hub.put(&format!("/parts/o:{n}"), doc(9 - n)).expect(201);
+    }
+    let map = "function (doc) { emit(doc.key, doc._id.length); }";
+    for db in ["whole", "parts"] {
+        let views = json!({"views": {"v": {"map": map, "reduce": "_count"}}});
+        hub.put(&format!("/{db}/_design/v"), views).expect(201);
+    }
+    for level in 1..=4 {
+        for rest in ["", "&descending=true", "&skip=2&limit=3", "&startkey=[1]&endkey=[1,2,3]"] {
+            let query = format!("_design/v/_view/v?group_level={level}{rest}");
+            let whole = hub.get(&format!("/whole/{query}")).expect(200).json();
+            let part = hub.get(&format!("/parts/_partition/p/{query}")).expect(200).json();
+            assert_eq!(part, whole, "{query}");
+            assert!(whole["rows"].as_array().is_some_and(|rows| !rows.is_empty()), "{whole}");
+        }
+    }
+}

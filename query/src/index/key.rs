@@ -12,7 +12,7 @@ mod write;
 use std::fmt;
 
 pub(crate) use self::text::{escape, unescape};
-pub(crate) use self::walk::{group_len, value_len};
+pub(crate) use self::walk::{group_len, inner_group_len, value_len};
 use crate::value::Value;
 
 /// Version of the bytes that keys are written as. An index that was made with others has to be made

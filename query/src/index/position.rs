@@ -2,7 +2,7 @@
 
 use super::CollationKey;
 use super::GroupLevel;
-use super::key::{escape, group_len};
+use super::key::{escape, group_len, inner_group_len};
 
 /// A place between two rows of a tree, before the first or behind the last.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,23 +116,9 @@ impl Range {
         let shared = match level {
             GroupLevel::Exact => Some(bytes.len()),
             GroupLevel::Elements(level) => group_len(bytes, level),
+            GroupLevel::InnerElements(level) => inner_group_len(bytes, level),
         };
-        Self::of_beginning(bytes, shared)
-    }
-
-    /// The rows whose keys are pairs of the same first element, and a second one that is an array and
-    /// begins with the same so many elements.
-    #[must_use]
-    pub fn of_inner_group(pair: &CollationKey, level: usize) -> Self {
-        let bytes = pair.as_bytes();
-        let shared = group_len(bytes, 1)
-            .and_then(|first| Some(first + group_len(bytes.get(first..)?, level)?));
-        Self::of_beginning(bytes, shared)
-    }
-
-    /// The rows that have so many bytes of a key in common.
-    fn of_beginning(key: &[u8], shared: Option<usize>) -> Self {
-        let beginning = shared.and_then(|shared| key.get(..shared)).unwrap_or(key);
+        let beginning = shared.and_then(|shared| bytes.get(..shared)).unwrap_or(bytes);
         let low = Cut::before_beginning(beginning);
         Self { low, high: Cut::after_beginning(beginning) }
     }

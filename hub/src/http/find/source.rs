@@ -76,7 +76,7 @@ impl Indexed {
                     }
                     _ => key(&format!("[{name},{values}]"))?,
                 };
-                Ok(Range::of_inner_group(&kept, count))
+                Ok(Range::of_group(&kept, GroupLevel::InnerElements(count)))
             }
         }
     }

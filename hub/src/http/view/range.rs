@@ -53,13 +53,10 @@ impl Keys {
     }
 
     /// How many elements of keys a group has in common.
-    pub(super) fn level(&self, level: usize) -> Result<GroupLevel, HttpError> {
+    pub(super) fn level(&self, level: usize) -> GroupLevel {
         match self.partition {
-            None => Ok(GroupLevel::Elements(level)),
-            // Their keys lie one level deeper.
-            Some(_) => Err(HttpError::NotImplemented(
-                "`group_level` of partitioned views is not available.",
-            )),
+            None => GroupLevel::Elements(level),
+            Some(_) => GroupLevel::InnerElements(level),
         }
     }
 

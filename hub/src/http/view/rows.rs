@@ -358,7 +358,7 @@ impl ViewRows {
                 return Ok(1);
             }
             (Grouping::Exact, None) => GroupLevel::Exact,
-            (Grouping::Level(level), None) => self.keys.level(level)?,
+            (Grouping::Level(level), None) => self.keys.level(level),
         };
         let wanted = self.skip.saturating_add(self.limit).min(budget as u64);
         let direction = self.direction;

@@ -36,6 +36,13 @@ pub(crate) fn group_len(key: &[u8], level: usize) -> Option<usize> {
     Some(at)
 }
 
+/// How many bytes a key that is a pair has in common with all keys of the same first element whose
+/// second one is in the same group.
+pub(crate) fn inner_group_len(key: &[u8], level: usize) -> Option<usize> {
+    let first = group_len(key, 1)?;
+    Some(first + group_len(key.get(first..)?, level)?)
+}
+
 fn is_array(tag: u8) -> bool {
     tag == STANDARD.array || tag == RAW.array
 }

@@ -8,7 +8,7 @@ use store::{Direction, Pages};
 
 use super::read::Span;
 use super::{LEVELS_MAX, Tree, read_leaf_row, read_node};
-use crate::index::key::{group_len, value_len};
+use crate::index::key::{group_len, inner_group_len, value_len};
 use crate::index::node::{Leaf, Node};
 use crate::index::{Cut, IndexError, Range};
 
@@ -19,7 +19,11 @@ pub enum GroupLevel {
     Exact,
     /// So many first elements of keys that are arrays, at least one; the key where it is none.
     Elements(usize),
+    /// Of keys that are pairs the first element, and of the second what [`Self::Elements`] has of keys.
+    InnerElements(usize),
 }
+
+const NO_PAIR: IndexError = IndexError::Damaged("a key is no pair");
 
 /// A page of rows, kept while the next group lies in it, too.
 struct Cursor<'a> {
@@ -82,11 +86,18 @@ impl Cursor<'_> {
         let length = match level {
             GroupLevel::Exact => value_len(row.collation_key),
             GroupLevel::Elements(elements) => group_len(row.collation_key, elements),
+            GroupLevel::InnerElements(elements) => inner_group_len(row.collation_key, elements),
         };
         let length = length.ok_or(IndexError::Damaged("a key"))?;
         let key = match level {
             GroupLevel::Exact => Cow::Borrowed(row.key),
             GroupLevel::Elements(elements) => first_elements(row.key, elements)?,
+            GroupLevel::InnerElements(elements) => {
+                let [outer, inner]: [&RawValue; 2] =
+                    serde_json::from_str(row.key).map_err(|_| NO_PAIR)?;
+                let inner = first_elements(inner.get(), elements)?;
+                Cow::Owned(format!("[{outer},{inner}]"))
+            }
         };
         Ok((key.into_owned(), row.collation_key[..length].to_vec()))
     }
