@@ -39,7 +39,7 @@ use crate::engine::Counters;
 use crate::rev_tree::{BodyId, RevTree};
 use crate::{
     Attachment, AttachmentWriter, DbName, DbUuid, Direction, DocId, Epoch, Error, IndexFile,
-    IndexName, Intake, LocalId, MalformedSeq, Millis, RevId, Seq, UpdateSeq,
+    IndexFolder, IndexName, Intake, LocalId, MalformedSeq, Millis, RevId, Seq, UpdateSeq,
 };
 
 /// Revisions of a leaf's history that are kept unless `_revs_limit` says otherwise.
@@ -81,6 +81,8 @@ pub struct Database {
     refused: AtomicBool,
     files: Files,
     indexes: Mutex<BTreeMap<IndexName, Arc<IndexFile>>>,
+    /// The folders of those that keep files of their own.
+    search_indexes: Mutex<BTreeMap<IndexName, Arc<IndexFolder>>>,
 }
 
 /// What a database says of itself.
@@ -194,6 +196,7 @@ impl Database {
             refused: AtomicBool::new(false),
             files: Files::default(),
             indexes: Mutex::default(),
+            search_indexes: Mutex::default(),
         })
     }
 

@@ -2,9 +2,10 @@
 //! again at any time.
 //!
 //! What a page holds is `query`'s business. Here it is only kept: one SQLite file an index, which is
-//! deleted, and starts empty, whenever it cannot be right.
+//! deleted, and starts empty, whenever it cannot be right. What keeps files of its own gets a folder.
 
 mod disk;
+pub(crate) mod folder;
 mod memory;
 mod name;
 mod pages;
@@ -17,6 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use self::disk::OpenFile;
+pub use self::folder::IndexFolder;
 pub use self::memory::MemoryPages;
 pub use self::name::{IndexName, IndexNameError};
 pub use self::pages::{PageId, Pages, PagesMut};

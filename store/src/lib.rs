@@ -42,7 +42,9 @@ pub use document::{
     NewAttachment, Output, OutputError, ParsedAttachment, ParsedContent, Show, ShowAttachments,
 };
 pub use error::{Error, OpenError};
-pub use index::{IndexFile, IndexName, IndexNameError, MemoryPages, PageId, Pages, PagesMut};
+pub use index::{
+    IndexFile, IndexFolder, IndexName, IndexNameError, MemoryPages, PageId, Pages, PagesMut,
+};
 pub use name::{DOC_ID_BYTES_MAX, DbName, DbNameError, DocId, DocIdError, LocalId};
 pub use partition::{Partition, PartitionError, PartitionedIdError};
 pub use rev::{ParseRevError, RevId, SIGNATURE_BYTES_MAX, Signature};

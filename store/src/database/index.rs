@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::Database;
 use crate::core::lock;
-use crate::index::remove_file;
-use crate::{Error, IndexFile, IndexName};
+use crate::index::{folder, remove_file};
+use crate::{Error, IndexFile, IndexFolder, IndexName};
 
 /// The folder for indexes within a database's folder.
 const INDEXES: &str = "indexes";
@@ -36,13 +36,36 @@ impl Database {
         }
     }
 
+    /// The folder of one of its indexes that keeps files of its own; made, and empty, at its first use.
+    ///
+    /// # Errors
+    /// [`Error::NoDatabase`], or any other of [`Error`].
+    pub fn search_index(&self, name: &IndexName) -> Result<Arc<IndexFolder>, Error> {
+        let mut folders = lock(&self.search_indexes);
+        if self.is_deleted() {
+            return Err(Error::NoDatabase);
+        }
+        if let Some(known) = folders.get(name) {
+            return Ok(Arc::clone(known));
+        }
+        let folder = match self.index_folder() {
+            Some(folder) => IndexFolder::on_disk(folder.join(name.folder_name())),
+            None => IndexFolder::temporary()?,
+        };
+        folders.insert(name.clone(), Arc::clone(&folder));
+        Ok(folder)
+    }
+
     /// The names of its indexes, in order; opens none.
     ///
     /// # Errors
     /// Any of [`Error`].
     pub fn indexes(&self) -> Result<Vec<IndexName>, Error> {
         let Some(folder) = self.index_folder() else {
-            return Ok(lock(&self.indexes).keys().cloned().collect());
+            let mut names: Vec<IndexName> = lock(&self.indexes).keys().cloned().collect();
+            names.extend(lock(&self.search_indexes).keys().cloned());
+            names.sort_unstable();
+            return Ok(names);
         };
         let io = Error::io("list indexes");
         let mut names = Vec::new();
@@ -68,8 +91,15 @@ impl Database {
         if let Some(index) = indexes.remove(name) {
             index.retire();
         }
+        let mut folders = lock(&self.search_indexes);
+        if let Some(folder) = folders.remove(name) {
+            folder.retire();
+        }
         match self.index_folder() {
-            Some(folder) => remove_file(&folder.join(name.file_name())),
+            Some(indexes) => {
+                remove_file(&indexes.join(name.file_name()))?;
+                folder::remove(&indexes.join(name.folder_name()))
+            }
             None => Ok(()),
         }
     }
@@ -78,7 +108,11 @@ impl Database {
     pub(super) fn index_bytes(&self) -> u64 {
         let Some(folder) = self.index_folder() else { return 0 };
         let Ok(entries) = fs::read_dir(folder) else { return 0 };
-        entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|file| file.len()).sum()
+        let bytes = |entry: fs::DirEntry| {
+            let of = entry.metadata().ok()?;
+            Some(if of.is_dir() { folder::bytes(&entry.path()) } else { of.len() })
+        };
+        entries.flatten().filter_map(bytes).sum()
     }
 
     /// Closes the files of indexes that nobody uses.
@@ -92,6 +126,9 @@ impl Database {
     pub(super) fn retire_indexes(&self) {
         for index in std::mem::take(&mut *lock(&self.indexes)).into_values() {
             index.retire();
+        }
+        for folder in std::mem::take(&mut *lock(&self.search_indexes)).into_values() {
+            folder.retire();
         }
     }
 

@@ -29,9 +29,14 @@ impl IndexName {
         format!("{self}.sqlite")
     }
 
-    /// Reads what [`Self::file_name`] writes.
+    /// The name of the index's folder, where it has one.
+    pub(crate) fn folder_name(&self) -> String {
+        format!("{self}.search")
+    }
+
+    /// Reads what [`Self::file_name`] and [`Self::folder_name`] write.
     pub(crate) fn of_file(name: &str) -> Option<Self> {
-        name.strip_suffix(".sqlite")?.parse().ok()
+        name.strip_suffix(".sqlite").or_else(|| name.strip_suffix(".search"))?.parse().ok()
     }
 }
 
@@ -67,7 +72,8 @@ mod tests {
         for good in ["0", "3e823c2a4383ac0c18d4e574135a5b08"] {
             let name: IndexName = good.parse().unwrap();
             assert_eq!(name.to_string(), good);
-            assert_eq!(IndexName::of_file(&name.file_name()), Some(name));
+            assert_eq!(IndexName::of_file(&name.file_name()).as_ref(), Some(&name));
+            assert_eq!(IndexName::of_file(&name.folder_name()), Some(name));
         }
         assert_eq!(IndexName::of_hash([0x0f; 16]).as_str(), "0f".repeat(16));
         let long = "a".repeat(DIGITS_MAX + 1);
