@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use store::IndexName;
 
 pub use self::error::DesignError;
+pub(crate) use self::signature::canonical;
 use crate::mango::IndexDefinition;
 
 /// The views of a design document, those that map alike together.
@@ -99,7 +100,7 @@ impl Views {
         let options = view_options(design);
         let empty = Map::new();
         let views = design.get("views").and_then(Value::as_object).unwrap_or(&empty);
-        let library = views.get("lib").map(signature::canonical);
+        let library = views.get("lib").map(canonical);
         let trees = trees(views);
         let signature =
             signature::of(&language, (options, partitioned), library.as_deref(), &trees);
@@ -154,11 +155,11 @@ fn trees(views: &Map<String, Value>) -> Vec<Tree> {
         let Some(map) = view.get("map") else { continue };
         let map = match map {
             Value::String(source) => source.clone(),
-            definition => signature::canonical(definition),
+            definition => canonical(definition),
         };
         let options = view.get("options").and_then(Value::as_object).cloned().unwrap_or_default();
         let raw = options.get("collation").and_then(Value::as_str) == Some("raw");
-        let key = (map.clone(), signature::canonical(&Value::Object(options.clone())));
+        let key = (map.clone(), canonical(&Value::Object(options.clone())));
         let tree = trees.entry(key).or_insert_with(|| Tree {
             map,
             options,

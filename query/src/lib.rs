@@ -19,6 +19,8 @@ pub mod fuzzing;
 pub mod index;
 pub mod mango;
 mod sandbox;
+#[cfg(feature = "search")]
+pub mod search;
 mod value;
 pub mod view;
 
@@ -30,4 +32,6 @@ pub use sandbox::{
     DesignKey, Emitted, Functions, Limits, ListPart, Mapper, Reducer, Refused, Rows, Sandbox,
     SandboxError, Workers, WorkersOptions,
 };
+#[cfg(feature = "search")]
+pub use sandbox::{FieldType, FieldValue, IndexedField, Indexer};
 pub use value::{Number, Value};

@@ -7,6 +7,8 @@
 mod error;
 mod functions;
 mod held;
+#[cfg(feature = "search")]
+mod indexer;
 mod limits;
 mod list;
 mod map;
@@ -20,6 +22,8 @@ mod workers;
 
 pub use error::{Error as SandboxError, Refused};
 pub use functions::Functions;
+#[cfg(feature = "search")]
+pub use indexer::{FieldType, FieldValue, IndexedField, Indexer};
 pub use limits::Limits;
 pub use list::{ListPart, Rows};
 pub use map::{Emitted, Mapper};

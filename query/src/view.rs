@@ -3,7 +3,7 @@
 mod error;
 mod maps;
 mod reducers;
-mod source;
+pub(crate) mod source;
 mod update;
 
 pub use self::error::ViewError;

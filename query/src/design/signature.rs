@@ -44,7 +44,7 @@ pub(super) fn of(
 }
 
 /// JSON text that is the same for equal values, in whatever order their members were written.
-pub(super) fn canonical(value: &Value) -> String {
+pub(crate) fn canonical(value: &Value) -> String {
     let mut text = Vec::new();
     write(value, &mut text);
     String::from_utf8_lossy(&text).into_owned()

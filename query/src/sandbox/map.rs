@@ -103,7 +103,7 @@ impl Compiled {
     }
 }
 
-fn parse<'js>(ctx: &Ctx<'js>, document: &str) -> rquickjs::Result<Value<'js>> {
+pub(super) fn parse<'js>(ctx: &Ctx<'js>, document: &str) -> rquickjs::Result<Value<'js>> {
     // The engine wants a byte more at the end: with room for it nothing is copied again.
     let mut text = Vec::with_capacity(document.len() + 1);
     text.extend_from_slice(document.as_bytes());
@@ -131,7 +131,7 @@ fn compile(
     })
 }
 
-fn kept<'js>(
+pub(super) fn kept<'js>(
     ctx: &Ctx<'js>,
     entry: &Object<'js>,
     name: &str,

@@ -1,5 +1,7 @@
 mod functions;
 mod hostile;
+#[cfg(feature = "search")]
+mod indexer;
 mod map;
 mod memory;
 mod random;

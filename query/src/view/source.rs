@@ -9,17 +9,17 @@ const CHANGES_MAX: usize = 500;
 const BYTES_MAX: usize = 2 << 20;
 
 /// Documents that changed one after the other.
-pub(super) struct Changed {
+pub(crate) struct Changed {
     /// Each with its text, or without where it has no rows: it is deleted, or not to be mapped.
-    pub(super) documents: Vec<(String, Option<String>)>,
+    pub(crate) documents: Vec<(String, Option<String>)>,
     /// Up to where everything is among them, or was before.
-    pub(super) position: Seq,
+    pub(crate) position: Seq,
     /// Whether nothing follows.
-    pub(super) last: bool,
+    pub(crate) last: bool,
 }
 
 /// Reads what changed after a position and not after another, some of it.
-pub(super) fn read(
+pub(crate) fn read(
     database: &Database,
     after: Seq,
     until: Seq,

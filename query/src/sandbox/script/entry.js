@@ -3,7 +3,7 @@
   "use strict";
 
   const world = globalThis;
-  const { Array, Error, JSON, Map, Object, Reflect, String } = world;
+  const { Array, Boolean, Error, JSON, Map, Number, Object, Reflect, String, TypeError } = world;
   const { freeze, values } = Object;
   const { text, fail } = errors;
   const { compile } = modules;
@@ -12,6 +12,7 @@
   let design = null;
   let mapping = false;
   let emitted = false;
+  let indexing = false;
 
   function emit(key, value) {
     if (mapping) native.emit(key, value);
@@ -47,7 +48,7 @@
     });
   }
   const base = freezeGlobals();
-  const kept = Reflect.ownKeys(world).length;
+  let kept = Reflect.ownKeys(world).length;
 
   // Takes away what a function has left in the global object.
   function tidy() {
@@ -58,6 +59,7 @@
     if (names.length === kept) return;
     for (const name of names) {
       if (name === "NaN" || name === "Infinity" || name === "undefined") continue;
+      if (indexing && name === "index") continue;
       if (!Reflect.deleteProperty(world, name)) {
         throw ["fatal", "compilation_error", `Functions declare no globals. (${String(name)})`];
       }
@@ -86,6 +88,62 @@
 
   function setMapping(whether) {
     mapping = whether;
+  }
+
+  // What an index function calls; there is no such name in the worlds of other functions.
+  function setIndexing(typed) {
+    Object.defineProperty(world, "index", {
+      value: typed ? indexTyped : indexAny, writable: false, enumerable: false, configurable: false,
+    });
+    indexing = true;
+    kept = Reflect.ownKeys(world).length;
+  }
+
+  function indexAny(name, value, options) {
+    checkField(name, options);
+    const given = options || {};
+    const type = typeof value === "number" ? "double" : "text";
+    if (typeof value === "boolean") value = String(value);
+    checkValue(value, type === "double" ? "number" : "string", "value");
+    native.emit({
+      type, name, store: isWanted(given.store), facet: isWanted(given.facet),
+      index: given.index === undefined || isWanted(given.index),
+    }, value);
+  }
+
+  function indexTyped(type, name, value, options) {
+    checkField(name, options);
+    if (type === "double") checkValue(value, "number", "value");
+    else if (type === "string" || type === "text") checkValue(value, "string", "value");
+    else if (type !== "stored") throw new TypeError(`${text(type)} is no type of a field`);
+    else checkValue(value, typeof value === "number" ? "number" : "string", "value");
+    const store = type === "stored" || isWanted((options || {}).store);
+    native.emit({ type, name, store, facet: type === "string", index: type !== "stored" }, value);
+  }
+
+  function checkField(name, options) {
+    checkValue(name, "string", "name");
+    if (name === "" || name.length > 256) {
+      throw new TypeError("name must have 1 to 256 characters");
+    }
+    if (name[0] === "_") throw new TypeError("name must not start with an underscore");
+    for (let at = 0; at < name.length; at++) {
+      if (name[at] < " ") throw new TypeError("name must have no control characters");
+    }
+    if (options && typeof options !== "object") {
+      throw new TypeError(`options must be an object, not ${typeof options}`);
+    }
+  }
+
+  function checkValue(value, type, what) {
+    if (typeof value !== type || type === "number" && !Number.isFinite(value)) {
+      throw new TypeError(`${what} must be a ${type}, not ${text(value)}`);
+    }
+  }
+
+  // Options are true or false, or the words that Lucene has for it.
+  function isWanted(option) {
+    return Boolean(option) && option !== "no" && option !== "NO" && option !== "false";
   }
 
   // What becomes of an exception in a function of a view: it is logged, or ends everything.
@@ -187,7 +245,7 @@
   }
 
   return {
-    compile, setLibrary, setDesign, setMapping, tidy, viewError, reduce, call,
+    compile, setLibrary, setDesign, setMapping, setIndexing, tidy, viewError, reduce, call,
     describe: errors.describe,
   };
 })
