@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use query::design::{DesignError, Views};
 use query::mango::IndexDefinition;
+#[cfg(feature = "search")]
+use query::search::SearchIndex;
 use serde_json::{Map, Value};
-use store::{Database, DbUuid, Direction, DocId, Error, IdRange, Output, RevId, Show};
+use store::{Database, DbUuid, Direction, DocId, Error, IdRange, IndexName, Output, RevId, Show};
 
 /// Databases whose design documents are kept in memory, and their texts' bytes.
 const DATABASES_MAX: usize = 1024;
@@ -143,6 +145,19 @@ impl DesignDocs {
     pub(crate) fn find(&self, id: &DocId) -> Option<&Arc<DesignDoc>> {
         let at = self.all.binary_search_by(|design| design.id.as_str().cmp(id.as_str()));
         at.ok().map(|at| &self.all[at])
+    }
+
+    /// Where the full-text indexes are that any of them defines.
+    pub(crate) fn search_indexes(&self) -> Vec<IndexName> {
+        #[cfg(feature = "search")]
+        let indexes = self
+            .all
+            .iter()
+            .flat_map(|design| SearchIndex::all_of_design(&design.members, self.partitioned));
+        #[cfg(feature = "search")]
+        return indexes.map(|index| index.signature).collect();
+        #[cfg(not(feature = "search"))]
+        Vec::new()
     }
 
     fn bytes(&self) -> usize {

@@ -34,6 +34,8 @@ pub(crate) mod route;
 mod router;
 mod routes;
 mod row;
+#[cfg(feature = "search")]
+mod search;
 mod server;
 mod session;
 mod several;

@@ -1,7 +1,10 @@
 //! Indexes brought up to date: when they are asked, and in the background when design documents
 //! changed.
 
-use std::collections::HashMap;
+#[cfg(feature = "search")]
+mod search;
+
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -14,6 +17,8 @@ use store::{Database, DbUuid, IndexFile, IndexName};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore, watch};
 
+#[cfg(feature = "search")]
+pub(crate) use self::search::WantedSearch;
 use crate::app::App;
 use crate::clock;
 use crate::designs::DesignDocs;
@@ -121,17 +126,23 @@ impl Indexer {
             Some(Wanted { database: Arc::clone(database), design, views: Arc::clone(views) })
         });
         let defined: Vec<Wanted> = defined.collect();
-        if let Err(error) = self.remove_unused(database, &defined) {
+        let mut used: BTreeSet<IndexName> =
+            defined.iter().map(|wanted| wanted.views.signature.clone()).collect();
+        used.extend(designs.search_indexes());
+        if let Err(error) = self.remove_unused(database, &used) {
             // They take room, and no more.
             tracing::warn!(database = %database.name(), %error, "unused indexes stay");
         }
         defined.into_iter().for_each(|wanted| self.update_later(wanted));
     }
 
-    fn remove_unused(&self, database: &Database, defined: &[Wanted]) -> Result<(), store::Error> {
+    fn remove_unused(
+        &self,
+        database: &Database,
+        used: &BTreeSet<IndexName>,
+    ) -> Result<(), store::Error> {
         for name in database.indexes()? {
-            let used = defined.iter().any(|wanted| wanted.views.signature == name);
-            if !used && !self.is_held(database.uuid(), &name) {
+            if !used.contains(&name) && !self.is_held(database.uuid(), &name) {
                 database.remove_index(&name)?;
             }
         }
@@ -149,9 +160,13 @@ impl Indexer {
     }
 
     fn alone(&self, wanted: &Wanted) -> Arc<Alone> {
+        self.lock_of(wanted.database.uuid(), &wanted.views.signature)
+    }
+
+    fn lock_of(&self, database: DbUuid, index: &IndexName) -> Arc<Alone> {
         let mut updating = self.updating.lock().unwrap_or_else(PoisonError::into_inner);
         updating.retain(|_, lock| lock.strong_count() > 0);
-        let key = (wanted.database.uuid(), wanted.views.signature.clone());
+        let key = (database, index.clone());
         let known = updating.get(&key).and_then(Weak::upgrade);
         known.unwrap_or_else(|| {
             let lock = Arc::new(Alone::new(()));

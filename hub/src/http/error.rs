@@ -2,6 +2,8 @@
 
 use http::{HeaderValue, StatusCode, header};
 use query::design::DesignError;
+#[cfg(feature = "search")]
+use query::search::{DefinitionError, SearchError};
 use query::view::ViewError;
 use query::{Refused, SandboxError, SelectorError, mango};
 use serde_json::json;
@@ -355,6 +357,35 @@ impl From<ViewError> for HttpError {
             ViewError::Definition(reason) => Self::InvalidDesign(reason),
             ViewError::Stopped => Self::Store(Error::Closing),
             ViewError::Index(_) => Self::Index(error),
+        }
+    }
+}
+
+#[cfg(feature = "search")]
+impl From<SearchError> for HttpError {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::Store(error) => error.into(),
+            SearchError::Function(error) => error.into(),
+            SearchError::Question(error) => Self::BadRequest(error.to_string()),
+            SearchError::Damaged(cause) => Self::Internal { action: "read an index", cause },
+            SearchError::Stopped => Self::Store(Error::Closing),
+        }
+    }
+}
+
+#[cfg(feature = "search")]
+impl From<DefinitionError> for HttpError {
+    fn from(error: DefinitionError) -> Self {
+        let reason = error.to_string();
+        match error {
+            DefinitionError::NoFunction => Self::InvalidDesign(reason),
+            DefinitionError::Analyzer(_) => Self::BadRequest(reason),
+            DefinitionError::Language(_) => Self::Function {
+                status: StatusCode::INTERNAL_SERVER_ERROR,
+                word: "unknown_query_language".into(),
+                reason,
+            },
         }
     }
 }

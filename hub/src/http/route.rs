@@ -199,7 +199,7 @@ impl Part {
             "{section}" => Self::Section,
             "{key}" => Self::Key,
             "{function}" => Self::Function,
-            "{view}" => Self::View,
+            "{view}" | "{index}" => Self::View,
             "{other}" => Self::Other,
             "{att}" | "{rest}" => Self::Att,
             literal => Self::Literal(literal),

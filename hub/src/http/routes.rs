@@ -6,6 +6,8 @@ use std::pin::Pin;
 use http::Request;
 
 use super::incoming::Incoming;
+#[cfg(feature = "search")]
+use super::search;
 use super::{Call, HttpError, Reply};
 use super::{
     all_docs, attachment, bulk, changes, database, document, find, functions, local, partition,
@@ -39,8 +41,8 @@ pub(crate) struct Route {
     /// Methods are case-sensitive; `HEAD` is answered by the `GET` row without the body.
     pub(crate) method: &'static str,
     /// Literal segments, and `{db}`, `{doc}`, `{design}`, `{local}`, `{att}`, `{partition}`, `{node}`,
-    /// `{section}`, `{key}`, `{job}`, `{replicator}`, `{function}`, `{view}`, `{other}`, `{rest}`. The
-    /// resource is the database where the pattern begins with `{db}`, else the server.
+    /// `{section}`, `{key}`, `{job}`, `{replicator}`, `{function}`, `{view}`, `{index}`, `{other}`,
+    /// `{rest}`. The resource is the database where the pattern begins with `{db}`, else the server.
     pub(crate) path: &'static str,
     /// What is done to the resource.
     pub(crate) action: Action,
@@ -101,6 +103,10 @@ pub(crate) static ROUTES: &[Route] = &[
     route!(GET "/_node/{node}/_config/{section}/{key}" AdministerServer server::node::value),
     route!(PUT "/_node/{node}/_config/{section}/{key}" AdministerServer server::node::set),
     route!(DELETE "/_node/{node}/_config/{section}/{key}" AdministerServer server::node::remove),
+    #[cfg(feature = "search")]
+    route!(POST "/_search_analyze" UseServer search::analyze),
+    #[cfg(feature = "search")]
+    route!(POST "/_nouveau_analyze" UseServer search::analyze_nouveau),
     route!(POST "/_replicate" UseServer crate::replicate::replicate),
     route!(GET "/_scheduler/jobs" AdministerServer scheduler::jobs),
     route!(GET "/_scheduler/jobs/{job}" AdministerServer scheduler::job),
@@ -151,6 +157,14 @@ pub(crate) static ROUTES: &[Route] = &[
     route!(POST "/{db}/_partition/{partition}/_all_docs" Read partition::all_docs_posted),
     route!(GET "/{db}/_partition/{partition}/_design/{design}/_view/{view}" Read view::get_partition),
     route!(POST "/{db}/_partition/{partition}/_design/{design}/_view/{view}" Read view::post_partition),
+    #[cfg(feature = "search")]
+    route!(GET "/{db}/_partition/{partition}/_design/{design}/_search/{index}" Read search::get),
+    #[cfg(feature = "search")]
+    route!(POST "/{db}/_partition/{partition}/_design/{design}/_search/{index}" Read search::post),
+    #[cfg(feature = "search")]
+    route!(GET "/{db}/_partition/{partition}/_design/{design}/_nouveau/{index}" Read search::get_nouveau),
+    #[cfg(feature = "search")]
+    route!(POST "/{db}/_partition/{partition}/_design/{design}/_nouveau/{index}" Read search::post_nouveau),
     route!(POST "/{db}/_partition/{partition}/_find" Read find::find_in_partition),
     route!(POST "/{db}/_partition/{partition}/_explain" Read find::explain_in_partition),
     route!(POST "/{db}/_find" Read find::find),
@@ -196,6 +210,18 @@ pub(crate) static ROUTES: &[Route] = &[
     rewrite!(PUT "/{db}/_design/{design}/_rewrite/{rest}"),
     rewrite!(DELETE "/{db}/_design/{design}/_rewrite/{rest}"),
     rewrite!(COPY "/{db}/_design/{design}/_rewrite/{rest}"),
+    #[cfg(feature = "search")]
+    route!(GET "/{db}/_design/{design}/_search/{index}" Read search::get),
+    #[cfg(feature = "search")]
+    route!(POST "/{db}/_design/{design}/_search/{index}" Read search::post),
+    #[cfg(feature = "search")]
+    route!(GET "/{db}/_design/{design}/_search_info/{index}" Read search::info),
+    #[cfg(feature = "search")]
+    route!(GET "/{db}/_design/{design}/_nouveau/{index}" Read search::get_nouveau),
+    #[cfg(feature = "search")]
+    route!(POST "/{db}/_design/{design}/_nouveau/{index}" Read search::post_nouveau),
+    #[cfg(feature = "search")]
+    route!(GET "/{db}/_design/{design}/_nouveau_info/{index}" Read search::nouveau_info),
     route!(GET "/{db}/_design/{design}/{att}" Read attachment::get),
     route!(PUT "/{db}/_design/{design}/{att}" WriteDesign attachment::put),
     route!(DELETE "/{db}/_design/{design}/{att}" WriteDesign attachment::delete),
