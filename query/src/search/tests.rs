@@ -21,7 +21,7 @@ struct Indexed {
 }
 
 impl Indexed {
-    fn new(dialect: Dialect, definition: Value) -> Self {
+    fn new(dialect: Dialect, definition: &Value) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let options = Options { writer_threads: 0, open_databases_max: 2, device: [7; 32] };
         let store = Store::open(directory.path(), &options).unwrap();
@@ -97,7 +97,7 @@ fn animals() -> Indexed {
         if (doc.class) index('class', doc.class, {facet: true});
         if (typeof doc.length === 'number') index('length', doc.length, {store: true});
     }";
-    let indexed = Indexed::new(Dialect::Search, json!({"index": function}));
+    let indexed = Indexed::new(Dialect::Search, &json!({"index": function}));
     for (id, text, class, length) in [
         ("badger", "The badger is Meles meles, a digging mammal", "mammal", 0.6),
         ("lemur", "Lemurs leap; lemur catta", "mammal", 0.95),
@@ -207,7 +207,7 @@ fn typed_fields_are_found_as_they_were_given() {
     let function = "doc => { index('string', 'tag', doc.tag); index('text', 'title', doc.title);
         index('double', 'n', doc.n, {store: true}); index('stored', 'extra', doc.tag); }";
     let definition = json!({"index": function, "field_analyzers": {"title": "english"}});
-    let indexed = Indexed::new(Dialect::Nouveau, definition);
+    let indexed = Indexed::new(Dialect::Nouveau, &definition);
     indexed.put("a", &json!({"tag": "New York", "title": "Running foxes", "n": 5}));
     indexed.put("b", &json!({"tag": "York", "title": "The fox ran", "n": -5}));
     indexed.update();
@@ -266,20 +266,20 @@ fn damaged_indexes_are_made_again() {
 #[test]
 fn questions_that_make_no_sense_are_refused() {
     let animals = animals();
-    let refused = |question: Question| match find(&animals.folder, &animals.index, &question) {
+    let refused = |question: &Question| match find(&animals.folder, &animals.index, question) {
         Err(SearchError::Question(_)) => {}
         other => panic!("{question:?}: {other:?}"),
     };
     let all = || Question { query: "*:*".into(), ..Question::default() };
-    refused(Question { query: "(".into(), ..all() });
-    refused(Question { query: "a* ".repeat(33), ..all() });
-    refused(Question { query: format!("\"{}\"", "b ".repeat(1100)), ..all() });
+    refused(&Question { query: "(".into(), ..all() });
+    refused(&Question { query: "a* ".repeat(33), ..all() });
+    refused(&Question { query: format!("\"{}\"", "b ".repeat(1100)), ..all() });
     for bookmark in ["x", "!", "W10", "WzEsMl0", &"a".repeat(20_000)] {
-        refused(Question { bookmark: Some(bookmark.into()), ..all() });
+        refused(&Question { bookmark: Some(bookmark.into()), ..all() });
     }
     let range = CountedRange { field: "a".into(), label: "b".into(), range: "c".into() };
-    refused(Question { ranges: vec![range.clone()], ..all() });
-    refused(Question { counts: vec![String::new(); 101], ..all() });
+    refused(&Question { ranges: vec![range.clone()], ..all() });
+    refused(&Question { counts: vec![String::new(); 101], ..all() });
 }
 
 /// Something that happens to a document.
@@ -305,7 +305,7 @@ proptest! {
     fn a_word_finds_the_documents_that_have_it(events in prop::collection::vec(event(), 1..12)) {
         let function = "doc => index('default', doc.text)";
         let definition = json!({"index": function, "analyzer": "whitespace"});
-        let indexed = Indexed::new(Dialect::Search, definition);
+        let indexed = Indexed::new(Dialect::Search, &definition);
         let mut texts = std::collections::BTreeMap::new();
         for event in events {
             match event {

@@ -15,6 +15,7 @@ mod listings;
 mod multipart;
 mod raw;
 mod row;
+mod search;
 mod server;
 
 use std::collections::BTreeSet;
@@ -28,7 +29,7 @@ use row::{Row, row};
 type Group = (&'static str, fn() -> Vec<Row>);
 
 /// The groups of the table.
-const GROUPS: [Group; 11] = [
+const GROUPS: [Group; 12] = [
     ("documents", documents::rows),
     ("bulk", bulk::rows),
     ("feeds", feeds::rows),
@@ -39,6 +40,7 @@ const GROUPS: [Group; 11] = [
     ("multipart", multipart::rows),
     ("databases", databases::rows),
     ("server", server::rows),
+    ("search", search::rows),
     ("heads", heads::rows),
 ];
 
