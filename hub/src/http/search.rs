@@ -23,27 +23,27 @@ use crate::indexer::WantedSearch;
 /// `GET /{db}/_design/{design}/_search/{index}`, of a partition too.
 pub(crate) async fn get(call: Call) -> Result<Reply, HttpError> {
     let target = Target::of(&call, Dialect::Search)?;
-    target.ask(Options::parse(Dialect::Search, &call.query, Map::new())?).await
+    target.ask(Options::parse(Dialect::Search, &call.query, &Map::new())?).await
 }
 
 /// `POST /{db}/_design/{design}/_search/{index}`, of a partition too.
 pub(crate) async fn post(call: Call) -> Result<Reply, HttpError> {
     let target = Target::of(&call, Dialect::Search)?;
     let body = json_body::object(&call.headers, call.body).await?;
-    target.ask(Options::parse(Dialect::Search, &call.query, body)?).await
+    target.ask(Options::parse(Dialect::Search, &call.query, &body)?).await
 }
 
 /// `GET /{db}/_design/{design}/_nouveau/{index}`, of a partition too.
 pub(crate) async fn get_nouveau(call: Call) -> Result<Reply, HttpError> {
     let target = Target::of(&call, Dialect::Nouveau)?;
-    target.ask(Options::parse(Dialect::Nouveau, &call.query, Map::new())?).await
+    target.ask(Options::parse(Dialect::Nouveau, &call.query, &Map::new())?).await
 }
 
 /// `POST /{db}/_design/{design}/_nouveau/{index}`, of a partition too.
 pub(crate) async fn post_nouveau(call: Call) -> Result<Reply, HttpError> {
     let target = Target::of(&call, Dialect::Nouveau)?;
     let body = json_body::object(&call.headers, call.body).await?;
-    target.ask(Options::parse(Dialect::Nouveau, &call.query, body)?).await
+    target.ask(Options::parse(Dialect::Nouveau, &call.query, &body)?).await
 }
 
 /// The index that a request names.

@@ -49,7 +49,7 @@ impl Options {
     pub(super) fn parse(
         dialect: Dialect,
         query: &Query,
-        body: Map<String, Value>,
+        body: &Map<String, Value>,
     ) -> Result<Self, HttpError> {
         let question = Question { limit: LIMIT, ..Question::default() };
         let mut options = Self {
@@ -61,7 +61,7 @@ impl Options {
             limit: None,
             dialect,
         };
-        for (name, value) in &body {
+        for (name, value) in body {
             options.set(name, Given::Json(value))?;
         }
         for (name, value) in query.pairs() {
@@ -99,11 +99,8 @@ impl Options {
                 self.question.query = given.text(name)?;
                 self.asked = true;
             }
-            "bookmark" => {
-                if !matches!(given, Given::Json(Value::Null)) {
-                    self.question.bookmark = Some(given.text(name)?);
-                }
-            }
+            "bookmark" if matches!(given, Given::Json(Value::Null)) => {}
+            "bookmark" => self.question.bookmark = Some(given.text(name)?),
             "limit" => self.limit = Some(given.unsigned()?),
             "sort" => self.set_sort(&given.json()?)?,
             "include_docs" => self.include_docs = given.boolean()?,
@@ -217,28 +214,28 @@ mod tests {
 
     use super::*;
 
-    fn parse(query: &str, body: Value) -> Result<Options, HttpError> {
-        let Value::Object(body) = body else { panic!("{body}") };
+    fn parse(query: &str, body: &Value) -> Result<Options, HttpError> {
+        let body = body.as_object().unwrap();
         let query = Query::parse(Some(query)).unwrap();
         let mut options = Options::parse(Dialect::Search, &query, body)?;
         options.check(false)?;
         Ok(options)
     }
 
-    fn refused(query: &str, body: Value, reason: &str) {
+    fn refused(query: &str, body: &Value, reason: &str) {
         let error = parse(query, body).unwrap_err();
         assert_eq!(error.parts().2, reason, "{query}");
     }
 
     #[test]
     fn options_are_read() {
-        let options = parse("q=a&limit=3&sort=%22-b%3Cstring%3E%22&stale=ok", json!({})).unwrap();
+        let options = parse("q=a&limit=3&sort=%22-b%3Cstring%3E%22&stale=ok", &json!({})).unwrap();
         assert_eq!((options.question.limit, options.update), (3, false));
         assert_eq!(options.question.sort.len(), 1);
         let body = json!({"query": "a", "ranges": {"n": {"low": "[0 TO 1]"}, "m": [
             {"label": "high", "min": 1, "max_inclusive": false, "max": 2.5},
         ]}, "drilldown": [["a", "b", "c"], ["d", "e"]], "counts": ["x"]});
-        let question = parse("", body).unwrap().question;
+        let question = parse("", &body).unwrap().question;
         let ranges: Vec<&str> = question.ranges.iter().map(|range| range.range.as_str()).collect();
         assert_eq!(ranges, ["[1 TO 2.5}", "[0 TO 1]"]);
         assert_eq!(question.drilldown.len(), 2);
@@ -246,17 +243,17 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        refused("", json!({}), "Query must include a 'q' or 'query' argument");
-        refused("q=a&limit=201", json!({}), "Value for limit is too large, must not exceed 200");
-        refused("q=a&stale=yes", json!({}), "stale only available as stale=ok");
-        refused("q=a&group_field=x", json!({}), "`group_field` is not supported by this hub.");
-        refused("", json!({"q": 5}), "`q` must be a string.");
-        refused("q=a", json!({"counts": "x"}), "`counts` must be an array of strings.");
+        refused("", &json!({}), "Query must include a 'q' or 'query' argument");
+        refused("q=a&limit=201", &json!({}), "Value for limit is too large, must not exceed 200");
+        refused("q=a&stale=yes", &json!({}), "stale only available as stale=ok");
+        refused("q=a&group_field=x", &json!({}), "`group_field` is not supported by this hub.");
+        refused("", &json!({"q": 5}), "`q` must be a string.");
+        refused("q=a", &json!({"counts": "x"}), "`counts` must be an array of strings.");
         let ranges = "`ranges` must be an object of ranges by label.";
-        refused("q=a", json!({"ranges": []}), ranges);
-        refused("q=a", json!({"ranges": {"a": [{"label": "b", "min": "c"}]}}), ranges);
+        refused("q=a", &json!({"ranges": []}), ranges);
+        refused("q=a", &json!({"ranges": {"a": [{"label": "b", "min": "c"}]}}), ranges);
         let pair = "`drilldown` must be an array of a field and a text.";
-        refused("q=a", json!({"drilldown": ["a"]}), pair);
-        refused("q=a", json!({"sort": "a<date>"}), "Unrecognized sort parameter: a<date>");
+        refused("q=a", &json!({"drilldown": ["a"]}), pair);
+        refused("q=a", &json!({"sort": "a<date>"}), "Unrecognized sort parameter: a<date>");
     }
 }
