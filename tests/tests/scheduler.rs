@@ -22,7 +22,8 @@ fn with_two() -> Hub {
         let docs = hub.get("/_scheduler/docs").expect(200).json();
         let states: Vec<_> =
             docs["docs"].as_array().unwrap().iter().map(|doc| &doc["state"]).collect();
-        let idle = docs["docs"][1]["info"]["checkpointed_source_seq"].is_string();
+        let info = &docs["docs"][1]["info"];
+        let idle = info["checkpointed_source_seq"].is_string() && info["docs_written"] == 1;
         if states == ["completed", "running"] && idle { Ok(()) } else { Err(docs.to_string()) }
     });
     hub

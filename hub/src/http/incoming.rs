@@ -1,46 +1,73 @@
 //! The body of a request on its way to whoever reads it.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use hyper::body;
+
+/// A body that nobody read is read after the answer if it is at most so long, and comes so soon.
+const REST_BYTES_MAX: u64 = 64 * 1024;
+const REST_WAIT_MAX: Duration = Duration::from_millis(50);
 
 /// The body of a request: as its client sends it, or as a rewrite gives it.
 #[derive(Debug)]
 pub(crate) enum Incoming {
-    /// It comes over the connection, and is read to its end or not.
-    Sent(body::Incoming, Heard),
+    /// It comes over the connection.
+    Sent(Sent),
     /// It is all there.
     Given(Full<Bytes>),
 }
 
-/// Whether a client was heard to the end of its request.
+/// A body that comes over the connection, and is read to its end or not.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    /// Until it is read to its end.
+    body: Option<body::Incoming>,
+    heard: Heard,
+}
+
+/// What nobody read of a client's request.
 #[derive(Clone, Debug)]
-pub(crate) struct Heard(Option<Arc<AtomicBool>>);
+pub(crate) struct Heard(Arc<Mutex<Option<body::Incoming>>>);
 
 impl Heard {
-    /// To the end, by now.
-    pub(crate) fn all(&self) -> bool {
-        self.0.as_ref().is_none_or(|all| all.load(Relaxed))
-    }
-
-    fn end(&self) {
-        if let Some(all) = &self.0 {
-            all.store(true, Relaxed);
+    /// Reads the rest, where it is short and here. Whether the client was heard to the end.
+    pub(crate) async fn out(&self) -> bool {
+        let rest = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut rest) = rest else { return true };
+        if rest.size_hint().upper().is_none_or(|bytes| bytes > REST_BYTES_MAX) {
+            return false;
         }
+        let read = async {
+            loop {
+                match rest.frame().await {
+                    Some(Ok(_thrown_away)) => {}
+                    Some(Err(_broken)) => return false,
+                    None => return true,
+                }
+            }
+        };
+        tokio::time::timeout(REST_WAIT_MAX, read).await.unwrap_or(false)
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        let rest = self.body.take().filter(|body| !body.is_end_stream());
+        *self.heard.0.lock().unwrap_or_else(PoisonError::into_inner) = rest;
     }
 }
 
 impl Incoming {
-    /// A body as it comes over a connection, and where to see whether it was read.
+    /// A body as it comes over a connection, and what will not have been read of it.
     pub(crate) fn sent(body: body::Incoming) -> (Self, Heard) {
-        let heard = Heard((!body.is_end_stream()).then(Arc::default));
-        (Self::Sent(body, heard.clone()), heard)
+        let heard = Heard(Arc::default());
+        (Self::Sent(Sent { body: Some(body), heard: heard.clone() }), heard)
     }
 
     /// A body that is all there.
@@ -58,10 +85,11 @@ impl Body for Incoming {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self.get_mut() {
-            Self::Sent(body, heard) => {
-                let frame = Pin::new(&mut *body).poll_frame(context);
-                if matches!(frame, Poll::Ready(None)) || body.is_end_stream() {
-                    heard.end();
+            Self::Sent(Sent { body, .. }) => {
+                let Some(coming) = body else { return Poll::Ready(None) };
+                let frame = Pin::new(coming).poll_frame(context);
+                if matches!(frame, Poll::Ready(None)) {
+                    *body = None;
                 }
                 frame
             }
@@ -71,14 +99,16 @@ impl Body for Incoming {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Sent(body, _) => body.is_end_stream(),
+            Self::Sent(Sent { body, .. }) => body.as_ref().is_none_or(Body::is_end_stream),
             Self::Given(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Sent(body, _) => body.size_hint(),
+            Self::Sent(Sent { body, .. }) => {
+                body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+            }
             Self::Given(body) => body.size_hint(),
         }
     }

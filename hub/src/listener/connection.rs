@@ -45,7 +45,7 @@ pub(super) async fn serve<S>(
             let (head, body) = request.into_parts();
             let (body, heard) = Incoming::sent(body);
             let mut reply = door.answer(app, Request::from_parts(head, body)).await;
-            if !heard.all() {
+            if !heard.out().await {
                 // The rest of the request may not be here yet, and the connection ends with it: whoever
                 // used it once more would be cut off without an answer.
                 reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
