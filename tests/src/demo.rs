@@ -3,7 +3,8 @@
 //! Run by `cargo xtask demo`, and with a few hundred records by `tests/demo.rs`. It prints what it
 //! does as it goes; every number about a hub is asked from that hub.
 //!
-//! On the way a view and a Mango query are asked of both hubs, which have to answer alike.
+//! On the way a view, a Mango query and a full-text query are asked of both hubs, which have to answer
+//! alike.
 
 mod compare;
 mod edit;

@@ -1,6 +1,7 @@
-//! A view and a Mango query about the packages, asked of both hubs.
+//! A view, a Mango query and a full-text query about the packages, asked of both hubs.
 
 mod find;
+mod search;
 mod view;
 
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use crate::{Hub, Reply};
 pub(crate) struct Answers {
     grouped: Value,
     found: Value,
+    searched: Value,
 }
 
 /// Makes the view and the index in a hub, one after the other, and asks it; replication takes them to
@@ -25,6 +27,7 @@ pub(crate) fn begin(name: &str, hub: &Hub) -> Answers {
     update(name, hub, &[view::INDEX]);
     find::define(hub);
     update(name, hub, &[find::INDEX]);
+    search::define(hub);
     answers(name, hub)
 }
 
@@ -35,10 +38,11 @@ pub(crate) fn ask(name: &str, hub: &Hub) -> Answers {
 }
 
 impl Answers {
-    /// Prints what the view and the query have found.
+    /// Prints what the view and the queries have found.
     pub(crate) fn show(&self) {
         view::show(&self.grouped);
         find::show(&self.found);
+        search::show(&self.searched);
     }
 
     /// Where another hub answers otherwise.
@@ -46,6 +50,7 @@ impl Answers {
         let pairs = [
             ("the view", &self.grouped, &other.grouped),
             ("the Mango query", &self.found, &other.found),
+            ("the full-text query", &self.searched, &other.searched),
         ];
         let unequal = pairs.into_iter().filter(|(_, ours, theirs)| ours != theirs);
         unequal.map(|(what, ..)| format!("{what} is answered differently")).collect()
@@ -62,7 +67,8 @@ fn answers(name: &str, hub: &Hub) -> Answers {
     let grouped = view::ask(name, hub);
     let section = view::largest_section(&grouped);
     let found = find::ask(name, hub, &section);
-    Answers { grouped, found }
+    let searched = search::ask(name, hub);
+    Answers { grouped, found, searched }
 }
 
 /// Brings indexes up to date, and tells what that took.
