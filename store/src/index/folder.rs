@@ -156,7 +156,10 @@ mod tests {
     #[test]
     fn a_distrusted_folder_is_emptied_once() {
         let folder = IndexFolder::temporary().unwrap();
-        let write = |path: &Path| Ok::<_, Error>(fs::write(path.join("a"), "12345").unwrap());
+        let write = |path: &Path| {
+            fs::write(path.join("a"), "12345").unwrap();
+            Ok::<_, Error>(())
+        };
         folder.write(write).unwrap();
         assert_eq!((files(&folder), folder.bytes_on_disk()), (1, 5));
         folder.distrust();
