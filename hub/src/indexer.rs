@@ -80,25 +80,52 @@ impl Indexer {
 
     /// Waits until the index has everything that is written by now; up to where it goes then.
     pub(crate) async fn update(self: &Arc<Self>, wanted: &Wanted) -> Result<Progress, ViewError> {
-        let seq = wanted.database.update_seq().seq;
-        let reached = reached_by_now(wanted).await?;
-        if reached.update_seq >= seq.0 {
+        let (indexer, worked) = (Arc::clone(self), wanted.clone());
+        let work = move || {
+            indexer.run(&worked)?;
+            reached(&worked)
+        };
+        let index = &wanted.views.signature;
+        self.bring_up(&wanted.database, index, || reached_by_now(wanted), work).await
+    }
+
+    /// Looks how far an index of the database goes; where that is not far enough lets `work` update it,
+    /// unless somebody else has done so meanwhile.
+    async fn bring_up<E, L>(
+        &self,
+        database: &Database,
+        index: &IndexName,
+        look: impl Fn() -> L,
+        work: impl FnOnce() -> Result<Progress, E> + Send + 'static,
+    ) -> Result<Progress, E>
+    where
+        E: From<store::Error> + Send + 'static,
+        L: Future<Output = Result<Progress, E>>,
+    {
+        let seq = database.update_seq().seq;
+        // One that tells of what is not there is for `work` to find out.
+        let is_enough = |reached: &Progress| {
+            (seq.0..=database.update_seq().seq.0).contains(&reached.update_seq)
+        };
+        let reached = look().await?;
+        if is_enough(&reached) {
             return Ok(reached);
         }
-        let alone = self.alone(wanted);
+        let alone = self.lock_of(database.uuid(), index);
         let _alone = alone.lock().await;
-        let reached = reached_by_now(wanted).await?;
-        if reached.update_seq >= seq.0 {
+        let reached = look().await?;
+        if is_enough(&reached) {
             return Ok(reached);
         }
         // Closed never.
         let _turn = self.turns.acquire().await;
-        let (indexer, wanted) = (Arc::clone(self), wanted.clone());
-        blocking(move || {
-            indexer.run(&wanted)?;
-            Update::reached(&*wanted.file()?)
-        })
-        .await
+        match tokio::task::spawn_blocking(work).await {
+            Ok(outcome) => outcome,
+            Err(join) => {
+                tracing::error!(%join, "an update of an index was broken off");
+                Err(store::Error::Closing.into())
+            }
+        }
     }
 
     /// Updates an index in the background.
@@ -156,11 +183,8 @@ impl Indexer {
 
     /// Whether somebody updates this index.
     pub(crate) fn is_updating(&self, wanted: &Wanted) -> bool {
-        self.alone(wanted).try_lock().is_err()
-    }
-
-    fn alone(&self, wanted: &Wanted) -> Arc<Alone> {
-        self.lock_of(wanted.database.uuid(), &wanted.views.signature)
+        let alone = self.lock_of(wanted.database.uuid(), &wanted.views.signature);
+        alone.try_lock().is_err()
     }
 
     fn lock_of(&self, database: DbUuid, index: &IndexName) -> Arc<Alone> {
@@ -175,31 +199,38 @@ impl Indexer {
         })
     }
 
-    /// Updates an index, shown as a task once there is something to tell.
     fn run(&self, wanted: &Wanted) -> Result<(), ViewError> {
         let Wanted { database, design, views } = wanted;
-        let task: Mutex<Option<Task>> = Mutex::new(None);
-        let file = wanted.file()?;
         let update = Update {
             database,
-            file: &file,
+            file: &*wanted.file()?,
             views,
             limits: self.functions.limits(),
             log,
-            wanted: &|| !*self.shutdown.borrow() && !database.is_deleted(),
-            progress: &|done, total| {
-                let now = clock::now();
-                let mut task = task.lock().unwrap_or_else(PoisonError::into_inner);
-                let begin = || {
-                    let databases = vec![database.name().as_str().to_owned()];
-                    let task = self.tasks.start("indexer", databases, now);
-                    task.set([("design_document", json!(design))], now);
-                    task
-                };
-                task.get_or_insert_with(begin).progress(done, total, now);
-            },
+            wanted: &|| self.is_wanted(database),
+            progress: &self.shown("indexer", database, design),
         };
         update.run()
+    }
+
+    /// Whether an update of the database's indexes goes on.
+    fn is_wanted(&self, database: &Database) -> bool {
+        !*self.shutdown.borrow() && !database.is_deleted()
+    }
+
+    /// Shows an update as a task once there is something to tell.
+    fn shown(&self, kind: &str, database: &Database, design: &str) -> impl Fn(u64, u64) + Sync {
+        let task: Mutex<Option<Task>> = Mutex::new(None);
+        move |done, total| {
+            let now = clock::now();
+            let mut task = task.lock().unwrap_or_else(PoisonError::into_inner);
+            let begin = || {
+                let task = self.tasks.start(kind, vec![database.name().to_string()], now);
+                task.set([("design_document", json!(design))], now);
+                task
+            };
+            task.get_or_insert_with(begin).progress(done, total, now);
+        }
     }
 }
 
@@ -227,18 +258,6 @@ pub(crate) async fn close_unused(app: Arc<App>) {
         // What was closed last is moved from its log into its file, which may take a while.
         if tokio::task::spawn_blocking(move || store.close_unused_indexes()).await.is_err() {
             tracing::error!("closing unused indexes failed");
-        }
-    }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ViewError> + Send + 'static,
-) -> Result<T, ViewError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(outcome) => outcome,
-        Err(join) => {
-            tracing::error!(%join, "an update of an index was broken off");
-            Err(ViewError::Stopped)
         }
     }
 }

@@ -1,15 +1,13 @@
 //! Full-text indexes brought up to date when they are asked.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use query::index::Progress;
 use query::search::{SearchError, SearchIndex, SearchUpdate};
-use serde_json::json;
 use store::{Database, IndexFolder};
 
 use super::Indexer;
-use crate::clock;
 use crate::functions::log;
-use crate::tasks::Task;
 
 /// What a question needs of a full-text index.
 #[derive(Clone, Debug)]
@@ -35,43 +33,38 @@ impl Indexer {
         self: &Arc<Self>,
         wanted: &WantedSearch,
     ) -> Result<(), SearchError> {
-        let alone = self.lock_of(wanted.database.uuid(), &wanted.index.signature);
-        let _alone = alone.lock().await;
-        // Closed never.
-        let _turn = self.turns.acquire().await;
-        let (indexer, wanted) = (Arc::clone(self), wanted.clone());
-        match tokio::task::spawn_blocking(move || indexer.run_search(&wanted)).await {
-            Ok(outcome) => outcome,
-            Err(join) => {
-                tracing::error!(%join, "an update of a full-text index was broken off");
-                Err(SearchError::Stopped)
+        let (indexer, worked) = (Arc::clone(self), wanted.clone());
+        let work = move || {
+            indexer.run_search(&worked)?;
+            reached(&worked)
+        };
+        let look = || {
+            let wanted = wanted.clone();
+            async move {
+                let look = tokio::task::spawn_blocking(move || reached(&wanted)).await;
+                look.unwrap_or(Err(SearchError::Stopped))
             }
-        }
+        };
+        self.bring_up(&wanted.database, &wanted.index.signature, look, work).await?;
+        Ok(())
     }
 
-    /// Updates an index, shown as a task once there is something to tell.
     fn run_search(&self, wanted: &WantedSearch) -> Result<(), SearchError> {
         let WantedSearch { database, design, index } = wanted;
-        let task: Mutex<Option<Task>> = Mutex::new(None);
         let update = SearchUpdate {
             database,
             folder: &*wanted.folder()?,
             index,
             limits: self.functions.limits(),
             log,
-            wanted: &|| !*self.shutdown.borrow() && !database.is_deleted(),
-            progress: &|done, total| {
-                let now = clock::now();
-                let mut task = task.lock().unwrap_or_else(PoisonError::into_inner);
-                let begin = || {
-                    let databases = vec![database.name().as_str().to_owned()];
-                    let task = self.tasks.start("search_indexer", databases, now);
-                    task.set([("design_document", json!(design))], now);
-                    task
-                };
-                task.get_or_insert_with(begin).progress(done, total, now);
-            },
+            wanted: &|| self.is_wanted(database),
+            progress: &self.shown("search_indexer", database, design),
         };
         update.run()
     }
+}
+
+/// Up to where an index goes. May block.
+fn reached(wanted: &WantedSearch) -> Result<Progress, SearchError> {
+    SearchUpdate::reached(&*wanted.folder()?)
 }

@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,11 +8,15 @@ use crate::sandbox::{DesignKey, Limits, SandboxError, Workers, WorkersOptions};
 const CALL: Duration = Duration::from_millis(400);
 
 fn workers(change: impl FnOnce(&mut WorkersOptions)) -> Arc<Workers> {
+    workers_with(change, |_| ())
+}
+
+fn workers_with(change: impl FnOnce(&mut WorkersOptions), log: fn(&str)) -> Arc<Workers> {
     let limits = Limits { call: CALL, ..Limits::default() };
     let mut options =
         WorkersOptions { limits, idle: Duration::from_millis(200), ..WorkersOptions::default() };
     change(&mut options);
-    Arc::new(Workers::new(options, |_| ()))
+    Arc::new(Workers::new(options, log))
 }
 
 fn key(database: &str) -> DesignKey {
@@ -22,6 +26,19 @@ fn key(database: &str) -> DesignKey {
 fn show(workers: &Workers, database: &str, body: &str) -> Result<String, SandboxError> {
     let design = format!(r#"{{"_id":"_design/d","shows":{{"s":"function() {{ {body} }}"}}}}"#);
     workers.run(&key(database), move || Ok(design), |functions| functions.show("s", None, "{}"))
+}
+
+/// Never ends, and logs that it has begun.
+const ENDLESS: &str = "log('begun'); for (;;);";
+
+/// Waits until something is so.
+#[track_caller]
+fn until(is_so: impl Fn() -> bool) {
+    let asked = Instant::now();
+    while !is_so() {
+        assert!(asked.elapsed() < Duration::from_secs(10));
+        thread::yield_now();
+    }
 }
 
 #[test]
@@ -47,25 +64,22 @@ fn idle_threads_end() {
     assert_eq!(workers.threads(), 0);
     show(&workers, "a", "return 'x'").unwrap();
     assert_eq!(workers.threads(), 1);
-    let asked = Instant::now();
-    while workers.threads() > 0 {
-        assert!(asked.elapsed() < Duration::from_secs(10));
-        thread::sleep(Duration::from_millis(10));
-    }
+    until(|| workers.threads() == 0);
     show(&workers, "a", "return 'x'").unwrap();
 }
 
 #[test]
 fn a_slow_database_leaves_a_thread_to_others() {
-    let workers = workers(|_| ());
+    static BEGUN: AtomicUsize = AtomicUsize::new(0);
+    let workers = workers_with(|_| (), |_| _ = BEGUN.fetch_add(1, Ordering::Relaxed));
     show(&workers, "quick", "return 'x'").unwrap();
     let slow: Vec<_> = (0..3)
         .map(|_| {
             let workers = Arc::clone(&workers);
-            thread::spawn(move || show(&workers, "slow", "for (;;);"))
+            thread::spawn(move || show(&workers, "slow", ENDLESS))
         })
         .collect();
-    thread::sleep(Duration::from_millis(50));
+    until(|| BEGUN.load(Ordering::Relaxed) > 0);
     let asked = Instant::now();
     for _ in 0..10 {
         show(&workers, "quick", "return 'x'").unwrap();
@@ -99,15 +113,17 @@ fn more_than_may_wait_is_refused() {
 
 #[test]
 fn who_has_waited_too_long_is_told() {
-    let workers = workers(|options| {
+    static BEGUN: AtomicBool = AtomicBool::new(false);
+    let options = |options: &mut WorkersOptions| {
         options.threads_max = 1;
         options.wait_max = Duration::from_millis(100);
         options.grace = Duration::from_millis(50);
         options.limits.call = Duration::from_secs(2);
-    });
+    };
+    let workers = workers_with(options, |_| BEGUN.store(true, Ordering::Relaxed));
     let busy = Arc::clone(&workers);
-    let slow = thread::spawn(move || show(&busy, "a", "for (;;);"));
-    thread::sleep(Duration::from_millis(100));
+    let slow = thread::spawn(move || show(&busy, "a", ENDLESS));
+    until(|| BEGUN.load(Ordering::Relaxed));
     assert_eq!(show(&workers, "a", "return 'x'"), Err(SandboxError::Busy));
     assert!(slow.join().unwrap().is_err());
     assert!(show(&workers, "a", "return 'x'").is_ok());
