@@ -13,7 +13,7 @@ pub enum IndexError {
     Key(#[from] KeyError),
     /// A reduce function failed.
     #[error(transparent)]
-    Reduce(#[from] ReduceError),
+    Reduce(ReduceError),
     /// What the pages hold cannot be right: the index has to be made again, for which there is
     /// [`store::IndexFile::distrust`].
     #[error("an index is damaged: {0}")]
@@ -27,4 +27,13 @@ pub enum IndexError {
     /// The first build of an index was given a document twice, or an index that is not empty.
     #[error("an index is built from nothing, and from each document once")]
     NotANewBuild,
+}
+
+impl From<ReduceError> for IndexError {
+    fn from(error: ReduceError) -> Self {
+        match error {
+            ReduceError::Damaged => Self::Damaged("a reduction"),
+            ReduceError::InvalidValue(_) | ReduceError::Failed(_) => Self::Reduce(error),
+        }
+    }
 }

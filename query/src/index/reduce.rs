@@ -47,6 +47,9 @@ pub enum ReduceError {
     /// Values that the function is not made for.
     #[error("{0}")]
     InvalidValue(String),
+    /// A result that the function cannot have written: the index has to be made again.
+    #[error("a reduction is damaged")]
+    Damaged,
     /// Anything else.
     #[error("a reduce function failed")]
     Failed(#[source] Box<dyn Error + Send + Sync>),
@@ -162,12 +165,12 @@ fn value(text: &str) -> Option<Value<'_>> {
 
 /// A result that is JSON.
 fn result(reduction: &[u8]) -> Result<Value<'_>, ReduceError> {
-    Value::parse(text(reduction)?, LEVELS_MAX).map_err(|error| ReduceError::Failed(error.into()))
+    Value::parse(text(reduction)?, LEVELS_MAX).map_err(|_| damaged())
 }
 
 /// A result that the function cannot have written.
 fn damaged() -> ReduceError {
-    ReduceError::Failed("a reduction is damaged".into())
+    ReduceError::Damaged
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ impl<'r> Tree<'r> {
     /// # Errors
     /// Where the function says what was wrong with the rows.
     pub fn finish(&self, function: usize, reduction: &[u8]) -> Result<String, IndexError> {
-        let reducer = self.reducers.get(function).ok_or(IndexError::NoView(function))?;
+        let reducer = self.reducers.get(function).ok_or(IndexError::NoFunction(function))?;
         Ok(reducer.finish(reduction)?)
     }
 

@@ -96,7 +96,8 @@ pub fn apply_batch(
         let kept = if is_new { None } else { pages.document(&document.id)? };
         let before = decode_rows(kept.as_deref().unwrap_or_default())?;
         for row in gone(&before, &placed) {
-            let actions = actions.get_mut(row.view).ok_or(IndexError::NoView(row.view))?;
+            let actions = actions.get_mut(row.view);
+            let actions = actions.ok_or(IndexError::Damaged("rows of another view"))?;
             actions.push(Action::remove(&row.key, &document.id, row.duplicate));
         }
         for (row, emitted) in &placed {

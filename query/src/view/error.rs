@@ -47,6 +47,7 @@ impl From<ReduceError> for ViewError {
     fn from(error: ReduceError) -> Self {
         match error {
             ReduceError::InvalidValue(reason) => Self::BuiltIn(reason),
+            ReduceError::Damaged => Self::Index(IndexError::Damaged("a reduction")),
             ReduceError::Failed(source) => match source.downcast::<SandboxError>() {
                 Ok(error) => Self::Function(*error),
                 Err(other) => Self::BuiltIn(other.to_string()),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use store::{Direction, IndexFile, MemoryPages, Millis, Options, Store};
 
+use super::rows::Placed;
 use super::*;
 use crate::index::reduce::Builtin;
 use crate::index::{Range, Row};
@@ -148,6 +149,21 @@ fn what_cannot_be_indexed_is_refused() {
     let mut stray = one("a", "1");
     stray.rows[0].view = 2;
     assert!(matches!(apply(stray), Err(IndexError::NoView(2))));
+}
+
+#[test]
+fn what_cannot_have_been_written_is_damage() {
+    let mut pages = MemoryPages::default();
+    apply_batch(&mut pages, &VIEWS, &[one("a", "1")], Progress::default()).unwrap();
+    let emitted = Emitted { view: 7, key: "1".into(), value: "1".into() };
+    let row = Placed { view: 7, key: vec![1], duplicate: 0 };
+    pages.put_document("a", &encode_rows(&[(row, &emitted)])).unwrap();
+    let applied = apply_batch(&mut pages, &VIEWS, &[one("a", "2")], Progress::default());
+    assert!(matches!(applied, Err(IndexError::Damaged(_))), "{applied:?}");
+    for builtin in [Builtin::Sum, Builtin::Stats, Builtin::ApproxCountDistinct, Builtin::Top(2)] {
+        let reduced = builtin.rereduce(&[&[0xff, 1], &[0xff]]).map_err(IndexError::from);
+        assert!(matches!(reduced, Err(IndexError::Damaged(_))), "{builtin:?} {reduced:?}");
+    }
 }
 
 #[test]
