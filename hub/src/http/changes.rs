@@ -20,6 +20,7 @@ pub(crate) use self::options::{Feed, Options, Patience, patience};
 use self::reader::Reader;
 use super::etag::ETag;
 use super::functions::Asked;
+use super::incoming::Incoming;
 use super::pages::{self, Gate};
 use super::{Call, HttpError, Reply, json_body};
 use crate::access::Action;
@@ -28,17 +29,21 @@ use crate::access::Action;
 pub(crate) async fn get(call: Call) -> Result<Reply, HttpError> {
     let scope = Scope::of(&call)?;
     let options = Options::parse(&call.query, None, &call.headers)?;
-    let options = options.with_function(&call.app, &scope.database, Asked::of(&call)).await?;
+    let options = options.with_function(&call.app, &scope.database, || Asked::of(&call)).await?;
     answer(scope, options, &call.headers).await
 }
 
 /// `POST /{db}/_changes`
-pub(crate) async fn post(call: Call) -> Result<Reply, HttpError> {
+pub(crate) async fn post(mut call: Call) -> Result<Reply, HttpError> {
     let scope = Scope::of(&call)?;
-    let mut asked = Asked::of(&call);
-    let body = json_body::optional_members(&call.headers, call.body).await?;
+    let sent = std::mem::replace(&mut call.body, Incoming::given(String::new()));
+    let body = json_body::optional_members(&call.headers, sent).await?;
     let options = Options::parse(&call.query, body.as_ref(), &call.headers)?;
-    asked.body = body.as_ref().and_then(|body| serde_json::to_string(body).ok());
+    let asked = || {
+        let mut asked = Asked::of(&call);
+        asked.body = body.as_ref().and_then(|body| serde_json::to_string(body).ok());
+        asked
+    };
     let options = options.with_function(&call.app, &scope.database, asked).await?;
     answer(scope, options, &call.headers).await
 }

@@ -22,7 +22,7 @@ pub struct Plan {
     pub(super) index: Option<Index>,
     pub(super) scan: Scan,
     pub(super) covering: bool,
-    /// What `_explain` says of the other indexes.
+    /// What is said of the other indexes; nothing where the plan is to be followed.
     pub(super) candidates: Vec<Candidate>,
     pub(super) partitioned_database: bool,
 }
@@ -72,7 +72,10 @@ impl Plan {
                 index.covers(&fields)
             })
         });
-        let candidates = candidate::judge(request, &rounds, &ranked);
+        let candidates = match purpose {
+            Purpose::Find => Vec::new(),
+            Purpose::Explain => candidate::judge(request, &rounds, &ranked),
+        };
         Ok(Self { index, scan, covering, candidates, partitioned_database })
     }
 

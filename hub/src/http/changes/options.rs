@@ -114,16 +114,23 @@ impl Options {
     }
 
     /// The same with the function found that a filter names.
-    pub(super) async fn with_function(
+    pub(super) fn with_function(
         mut self,
         app: &Arc<App>,
         database: &Arc<Database>,
-        asked: Asked,
-    ) -> Result<Self, HttpError> {
-        if let Filter::Named(named) = self.filter {
-            self.filter = Filter::Function(named.find(app, database, asked).await?);
+        asked: impl FnOnce() -> Asked,
+    ) -> impl Future<Output = Result<Self, HttpError>> {
+        // What was asked is copied only for a function that is shown it.
+        let named = match &self.filter {
+            Filter::Named(named) => Some((named.clone(), asked())),
+            _ => None,
+        };
+        async move {
+            if let Some((named, asked)) = named {
+                self.filter = Filter::Function(named.find(app, database, asked).await?);
+            }
+            Ok(self)
         }
-        Ok(self)
     }
 
     /// Whether a function decides what is shown.

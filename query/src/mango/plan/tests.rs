@@ -28,6 +28,7 @@ fn plan(fields: &[&[&str]], body: &str, purpose: Purpose) -> Result<Plan, PlanEr
 #[track_caller]
 fn check(fields: &[&[&str]], body: &str, expected: &str) {
     let plan = plan(fields, body, Purpose::Find);
+    assert!(plan.as_ref().map_or(true, |plan| plan.candidates.is_empty()), "{body}");
     let found = match plan {
         Err(error) => format!("{}: {error}", error.word()),
         Ok(plan) => {
