@@ -5,6 +5,7 @@
 //! it by `parse`, which also refuses what is too large: nothing here is reached before.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use crate::value::Value;
 
@@ -81,27 +82,31 @@ impl Normal {
         fields
     }
 
-    /// Whether each document that it matches must have the field.
+    /// The names of the fields that each document that it matches must have.
     ///
     /// Source: `mango_selector:has_required_fields/2`, but for an `$or` of nothing, which asks for
     /// nothing.
-    pub(super) fn requires(&self, field: &str) -> bool {
+    pub(super) fn required_fields(&self) -> HashSet<&str> {
         match self {
-            Self::Everything => false,
-            Self::And(all) => all.iter().any(|one| one.requires(field)),
-            Self::Or(any) => !any.is_empty() && any.iter().all(|one| one.requires(field)),
-            Self::Field(name, asked) => name == field && !asked.accepts_missing(),
+            Self::Everything => HashSet::new(),
+            Self::And(all) => all.iter().flat_map(Self::required_fields).collect(),
+            Self::Or(any) => {
+                let each = any.iter().map(Self::required_fields);
+                each.reduce(|one, other| &one & &other).unwrap_or_default()
+            }
+            Self::Field(_, asked) if asked.accepts_missing() => HashSet::new(),
+            Self::Field(name, _) => HashSet::from([name.as_str()]),
         }
     }
 
-    /// Whether the field has the same value in each document that it matches.
+    /// The names of the fields that have the same value in each document that it matches.
     ///
     /// Source: `mango_selector:is_constant_field/2`.
-    pub(super) fn is_constant(&self, field: &str) -> bool {
+    pub(super) fn constant_fields(&self) -> HashSet<&str> {
         match self {
-            Self::And(all) => all.iter().any(|one| one.is_constant(field)),
-            Self::Field(name, asked) => name == field && asked.operator == "$eq",
-            Self::Everything | Self::Or(_) => false,
+            Self::And(all) => all.iter().flat_map(Self::constant_fields).collect(),
+            Self::Field(name, asked) if asked.operator == "$eq" => HashSet::from([name.as_str()]),
+            Self::Field(..) | Self::Everything | Self::Or(_) => HashSet::new(),
         }
     }
 

@@ -129,8 +129,8 @@ impl Rounds {
         let in_partition = request.partition.is_some();
         let in_scope =
             keep(&global, &|index| index.is_in_scope(in_partition, partitioned_database));
-        let verdicts: Vec<_> =
-            in_scope.iter().map(|index| usable::verdict(index, request)).collect();
+        let needs = usable::Needs::of(request);
+        let verdicts: Vec<_> = in_scope.iter().map(|index| needs.verdict(index)).collect();
         let usable: Vec<_> = in_scope.iter().zip(&verdicts).collect();
         let usable = usable.into_iter().filter(|(_, verdict)| verdict.is_none());
         let usable: Vec<_> = usable.map(|(index, _)| index.clone()).collect();
@@ -165,10 +165,13 @@ struct Ranked<'r> {
     distance: usize,
 }
 
-/// The best first: of the most ranges, of the fewest fields, of the first name.
+/// The best first: of the most ranges, of the fewest fields, of the first name. The ranges are in the
+/// order of their fields.
 fn rank<'r>(indexes: &[Index], ranges: &'r [(&str, Range)]) -> Vec<Ranked<'r>> {
-    let range_of =
-        |field: &String| ranges.iter().find(|(name, _)| name == field).map(|(_, range)| range);
+    let range_of = |field: &String| {
+        let at = ranges.binary_search_by(|(name, _)| (*name).cmp(field.as_str())).ok()?;
+        Some(&ranges[at].1)
+    };
     let mut ranked: Vec<_> = indexes
         .iter()
         .map(|index| {
