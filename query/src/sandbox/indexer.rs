@@ -95,23 +95,24 @@ impl Indexer {
         let (compiled, script) = self.held.get()?;
         let watch = &script.engine().watch;
         watch.emits.borrow_mut().clear();
-        script.enter(|ctx, _| {
+        let count = script.enter(|ctx, _| {
             let document = parse(ctx, document)?;
             let function = compiled.function.clone().restore(ctx)?;
             if let Err(error) = function.call::<_, Value<'_>>((document.clone(),)) {
                 if !error.is_exception() || watch.verdict().is_some() {
                     return Err(error);
                 }
-                watch.emits.borrow_mut().clear();
                 let thrown = ctx.catch();
                 let view_error = compiled.view_error.clone().restore(ctx)?;
                 view_error.call::<_, ()>((thrown, document))?;
+                watch.emits.borrow_mut().clear();
             }
-            Ok(())
+            Ok(watch.emits.borrow().ends.len())
         })?;
         let emits = watch.emits.borrow();
         let mut start = 0;
-        let fields = emits.ends.iter().map(|&(about_end, end)| {
+        // What comes after the function has returned is nobody's.
+        let fields = emits.ends.iter().take(count).map(|&(about_end, end)| {
             let (about, value) = (&emits.text[start..about_end], &emits.text[about_end..end]);
             start = end;
             field(about, value).map_err(|error| Error::Engine(error.to_string()))

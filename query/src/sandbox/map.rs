@@ -46,7 +46,9 @@ impl Mapper {
     }
 
     /// Gives a document, as JSON with `_id` and `_rev`, to each of the functions, and the rows they
-    /// emit to `sink`. What a function does to the document no other one sees; CouchDB freezes it. A function that throws emits nothing of this document, which is logged.
+    /// emit to `sink`. What a function does to the document no other one sees; CouchDB freezes it. A
+    /// function that throws emits nothing of this document, which is logged. What is emitted after the
+    /// functions have returned, by what they put off, is nobody's.
     ///
     /// # Errors
     /// When a limit is broken, a function throws what ends everything, or the document is no JSON.
@@ -57,15 +59,14 @@ impl Mapper {
         watch.emits.borrow_mut().clear();
         let rows = script.enter(|ctx, _| compiled.run(ctx, watch, document))?;
         let emits = watch.emits.borrow();
-        let mut function = 0;
+        let mut ends = emits.ends.iter().enumerate().peekable();
         let mut start = 0;
-        for (at, &(key_end, end)) in emits.ends.iter().enumerate() {
-            while at >= rows[function] {
-                function += 1;
+        for (function, rows) in rows.into_iter().enumerate() {
+            while let Some((_, &(key_end, end))) = ends.next_if(|(at, _)| *at < rows) {
+                let (key, value) = (&emits.text[start..key_end], &emits.text[key_end..end]);
+                sink(Emitted { function, key, value });
+                start = end;
             }
-            let (key, value) = (&emits.text[start..key_end], &emits.text[key_end..end]);
-            sink(Emitted { function, key, value });
-            start = end;
         }
         Ok(())
     }
@@ -92,10 +93,11 @@ impl Compiled {
                 if !error.is_exception() || watch.verdict().is_some() {
                     return Err(error);
                 }
-                watch.emits.borrow_mut().take_back(mark);
                 let thrown = ctx.catch();
                 let view_error = self.view_error.clone().restore(ctx)?;
                 view_error.call::<_, ()>((thrown, document))?;
+                // Last, for what was thrown may emit while it is described.
+                watch.emits.borrow_mut().take_back(mark);
             }
             rows.push(watch.emits.borrow().ends.len());
         }

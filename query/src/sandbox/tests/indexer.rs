@@ -41,6 +41,8 @@ fn fields_are_given() {
     check("doc => index('n', true, {facet: true})", false, "Text n=\"true\" if");
     check("doc => index('n', 'x', {index: false, store: 'yes'})", false, "Text n=\"x\" s");
     check("doc => {}", false, "");
+    let late = "async doc => { index('a', 'x'); await null; index('b', 'y'); }";
+    check(late, false, "Text a=\"x\" i");
     let typed = "doc => { index('string', 's', doc.t); index('text', 't', doc.t, {store: true});
         index('double', 'n', doc.n); index('stored', 'z', 7); }";
     let expected =

@@ -147,6 +147,22 @@ fn an_exception_takes_back_what_its_function_emitted() {
 }
 
 #[test]
+fn what_is_emitted_late_is_nobodys() {
+    let sources = [
+        "async doc => { emit(1); await null; emit('late') }",
+        "doc => { emit(2); (async () => { await null; emit('late'); emit('later') })() }",
+        "doc => { throw {toJSON() { emit('thrown'); return 'x' }} }",
+        "doc => {}",
+    ];
+    let (sandbox, log) = Log::sandbox();
+    let mut mapper = Mapper::new(&sandbox, &sources, None).unwrap();
+    let expected = [(0, "1".into(), "null".into()), (1, "2".into(), "null".into())];
+    for _ in 0..2 {
+        assert_eq!(rows(&mut mapper, r#"{"_id":"x"}"#), expected, "{:?}", log.lines());
+    }
+}
+
+#[test]
 fn a_fatal_error_ends_everything() {
     let (sandbox, _) = Log::sandbox();
     for (source, word, reason) in [
