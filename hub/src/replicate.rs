@@ -29,7 +29,7 @@ use replication::{Filter, Leaves, PeerUrl, ReplicationId, Spec};
 use serde::Serialize;
 use store::DbName;
 
-pub(crate) use self::document::admit;
+pub(crate) use self::document::{admit, is_replicator};
 pub(crate) use self::documents::follow;
 use self::endpoint::Endpoint;
 pub(crate) use self::endpoint::parse_url;
@@ -52,6 +52,7 @@ struct Accepted<'a> {
 
 /// `POST /_replicate`.
 pub(crate) async fn replicate(call: Call) -> Result<Reply, HttpError> {
+    call.rewritten.allows_replication()?;
     let Call { app, principal, headers, body, .. } = call;
     let body = json_body::object(&headers, body).await?;
     let settings = Settings::of(&app.couch_config);

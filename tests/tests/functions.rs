@@ -13,6 +13,7 @@ const DENY: &str = "function (req) {
     if (path[0] === 'throw') throw {forbidden: 'not you'};
     if (path[0] === 'denied') return {code: 403, body: 'no', headers: {'X-Why': 'so', 'Set-Cookie': 'a=b'}};
     if (path[0] === 'seen') return {path: '_show/seen', method: 'POST', body: JSON.stringify(req)};
+    if (path[0] === 'twice') return {path: '_rewrite/put/' + path[1], method: 'POST'};
     if (path[0] === 'put') return {path: '../../' + path[1], method: 'PUT', headers: {'X-A': 'b'}};
     return {path: '../../../' + path.join('/')};
 }";
@@ -340,6 +341,7 @@ fn functions_rewrite_requests() {
     check(&hub, &format!("GET {}", at("loop")), "", &limit);
     check(&hub, &format!("GET {}", at("throw")), "", &error(403, "forbidden", "not you"));
     hub.get(&at("_hub/status")).expect(403);
+    who_follows_a_link_writes_nothing(&hub);
     // Whoever asks gets no further than without it.
     let (app, _) = exchange::app(&hub, "reader", &["--db", "db"]);
     app.get(&at("other")).expect(403);
@@ -349,6 +351,33 @@ fn functions_rewrite_requests() {
     // Logging in is nothing that happens to whoever follows a link.
     let session = hub.get(&at("_session")).expect(200);
     assert_eq!(session.json()["userCtx"]["name"], "owner");
+}
+
+/// Of a database with the rewrites of `DENY`.
+fn who_follows_a_link_writes_nothing(hub: &Hub) {
+    let refused = |request: &str, body: &str, reason: &str| {
+        let (method, path) = request.split_once(' ').expect("a method and a path");
+        let request = format!("{method} /db/_design/d/_rewrite/{path}");
+        check(hub, &request, body, &error(403, "forbidden", reason));
+    };
+    let reads = "A rewrite of what reads does not write.";
+    refused("GET put/link", "", reads);
+    hub.request("HEAD", "/db/_design/d/_rewrite/put/link").send("").expect(403);
+    refused("GET twice/link", "", reads);
+    hub.get("/db/link").expect(404);
+    let design = "A rewrite writes no design documents.";
+    refused("PUT db/_design/made", "{}", design);
+    refused("PUT db/_design%2Fmade", "{}", design);
+    refused("POST db", r#"{"_id":"_design/made"}"#, design);
+    refused("POST db/_index", r#"{"index":{"fields":["a"]}}"#, design);
+    refused("POST db/_bulk_docs", r#"{"docs":[{"_id":"_design/made"}]}"#, design);
+    hub.post("/db/_design/d/_rewrite/db/_bulk_docs", json!({"docs": [{"_id": "a"}]})).expect(201);
+    hub.get("/db/_design/made").expect(404);
+    refused("PUT made", "", "A rewrite creates no databases.");
+    hub.get("/made").expect(404);
+    let nothing = "A rewrite replicates nothing.";
+    refused("POST _replicate", r#"{"source":"db","target":"other"}"#, nothing);
+    refused("PUT _replicator/x", r#"{"source":"db","target":"other"}"#, nothing);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use super::incoming::Incoming;
 use super::{HttpError, Query};
 use crate::access::{Action, Principal};
 use crate::app::App;
+use crate::replicate::is_replicator;
 use crate::validate::Author;
 
 /// Far longer than reading a few rows takes where they are in memory.
@@ -21,6 +22,9 @@ const MOMENT: Duration = Duration::from_millis(5);
 
 /// How often design documents may rewrite one request: CouchDB's `rewrite_limit`.
 const REWRITES_MAX: u32 = 100;
+
+/// Why what design documents made of a request asks no replication.
+const REPLICATES_NOTHING: &str = "A rewrite replicates nothing.";
 
 /// A request whose route is known and whose principal was let through the gate.
 #[derive(Debug)]
@@ -50,6 +54,8 @@ pub(crate) struct Call {
 pub(crate) struct Rewritten {
     times: u32,
     requested: Option<Uri>,
+    /// Whether it was a `GET` or a `HEAD` once, which whoever follows a link sends unawares.
+    reads: bool,
 }
 
 /// What a path pattern captured; a member is empty where the route has no such part.
@@ -100,17 +106,20 @@ impl Call {
     /// Asks the gate for a further right on the same database, for requests whose action shows only
     /// in their body.
     pub(crate) fn require(&self, action: Action) -> Result<(), HttpError> {
-        crate::access::decide(&self.principal, action, Some(&self.captures.db)).allowed()
+        let db = Some(self.captures.db.as_str());
+        crate::access::decide(&self.principal, action, db).allowed()?;
+        self.rewritten.allows(action, db)
     }
 }
 
 impl Rewritten {
-    /// Notes that the request to this place became another one.
-    pub(crate) fn once_more(&mut self, from: Uri) -> Result<(), HttpError> {
+    /// Notes that the request to this place, of this method, became another one.
+    pub(crate) fn once_more(&mut self, method: &Method, from: Uri) -> Result<(), HttpError> {
         if self.times >= REWRITES_MAX {
             return Err(HttpError::BadRequest("Exceeded rewrite recursion limit".into()));
         }
         self.times += 1;
+        self.reads |= [Method::GET, Method::HEAD].contains(method);
         self.requested.get_or_insert(from);
         Ok(())
     }
@@ -127,12 +136,26 @@ impl Rewritten {
 
     /// Refuses what nobody does by following a link: who wrote the design document may have less
     /// rights than whoever follows it.
-    pub(crate) fn allows(&self, action: Action) -> Result<(), HttpError> {
-        match action {
-            Action::Administer | Action::AdministerServer if self.is_rewritten() => {
-                Err(HttpError::ForbiddenBecause("A rewrite administers nothing."))
-            }
-            _ => Ok(()),
+    pub(crate) fn allows(&self, action: Action, db: Option<&str>) -> Result<(), HttpError> {
+        if !self.is_rewritten() {
+            return Ok(());
+        }
+        let reason = match action {
+            Action::Administer | Action::AdministerServer => "A rewrite administers nothing.",
+            Action::Create => "A rewrite creates no databases.",
+            Action::WriteDesign => "A rewrite writes no design documents.",
+            Action::Write if self.reads => "A rewrite of what reads does not write.",
+            Action::Write if db.is_some_and(is_replicator) => REPLICATES_NOTHING,
+            Action::Write | Action::Read | Action::UseServer | Action::Greet => return Ok(()),
+        };
+        Err(HttpError::ForbiddenBecause(reason))
+    }
+
+    /// Refuses to replicate, as [`Self::allows`] does other things.
+    pub(crate) fn allows_replication(&self) -> Result<(), HttpError> {
+        match self.is_rewritten() {
+            true => Err(HttpError::ForbiddenBecause(REPLICATES_NOTHING)),
+            false => Ok(()),
         }
     }
 }

@@ -47,7 +47,7 @@ async fn dispatch(
 ) -> Result<Reply, HttpError> {
     let mut rewritten = Rewritten::default();
     loop {
-        let uri = request.uri().clone();
+        let (method, uri) = (request.method().clone(), request.uri().clone());
         match step(&app, &principal, request, &rewritten, asked).await? {
             Next::Reply(mut reply) => {
                 if rewritten.is_rewritten() {
@@ -58,7 +58,7 @@ async fn dispatch(
             }
             Next::Request(next) => request = *next,
         }
-        rewritten.once_more(uri)?;
+        rewritten.once_more(&method, uri)?;
         if let Some(path) = rewritten.requested().and_then(http::Uri::path_and_query)
             && let Ok(path) = HeaderValue::from_str(path.as_str())
         {
@@ -91,7 +91,7 @@ async fn step(
     }
     let db = route.names_database().then_some(captures.db.as_str());
     access::decide(principal, route.action, db).allowed()?;
-    rewritten.allows(route.action)?;
+    rewritten.allows(route.action, db)?;
     captures.slash = parts.uri.path().ends_with('/');
     let follower = follows(route.path, &query).then(|| app.metrics.follower());
     let call = Call {
