@@ -62,7 +62,12 @@ fn request(call: Call, uri: Uri) -> Request<Incoming> {
 /// The place of a request that was rewritten.
 fn uri(target: &Target) -> Result<Uri, HttpError> {
     let path = PathAndQuery::try_from(target.to_string());
-    path.map(Uri::from).map_err(|_| HttpError::BadRequest("Invalid path".into()))
+    path.map(Uri::from).map_err(|_| no_address())
+}
+
+/// The answer to rewrites that lead to what is no address, or too long for one.
+fn no_address() -> HttpError {
+    HttpError::BadRequest("Invalid path".into())
 }
 
 /// CouchDB's answer where a design document rewrites nothing.

@@ -1,10 +1,12 @@
 //! Rewrites that are a list of rules: patterns of paths, and what becomes of what they match.
 
+use std::collections::{HashMap, HashSet};
+
 use http::Method;
 use serde_json::{Map, Value};
 
-use super::failed;
 use super::path::Target;
+use super::{failed, no_address};
 use crate::http::path::Path;
 use crate::http::{Call, HttpError, Query};
 
@@ -14,8 +16,26 @@ const JSON_OPTIONS: [&str; 6] = ["key", "startkey", "start_key", "endkey", "end_
 /// Segments of the path before those that rules match: `/{db}/_design/{design}/_rewrite`.
 const BEFORE: usize = 4;
 
+/// What the variables of a rule may become, all uses together: no address is longer.
+const FILLED_BYTES_MAX: usize = 64 << 10;
+
 /// What is known by names when a rule is applied; the first of a name counts.
 type Bindings = Vec<(String, Value)>;
+
+/// The same, to look up in.
+type Known<'b> = HashMap<&'b str, &'b Value>;
+
+/// Bytes that variables may still become.
+struct Room(usize);
+
+impl Room {
+    fn take(&mut self, value: &Value) -> Result<(), HttpError> {
+        // What is empty takes a place too.
+        let bytes = 1 + plain(value).len();
+        self.0 = self.0.checked_sub(bytes).ok_or_else(no_address)?;
+        Ok(())
+    }
+}
 
 /// Finds the rule that a request matches, and where it leads.
 pub(super) fn find(rules: &[Value], call: &Call) -> Result<Option<Target>, HttpError> {
@@ -38,10 +58,11 @@ fn apply(
     let method = if method == Method::HEAD { "GET" } else { method.as_str() };
     let of_method = rules.iter().filter(|rule| rule.method == "*" || rule.method == method);
     let found = of_method.filter_map(|rule| Some((rule, rule.bind(segments)?))).next();
-    Ok(found.map(|(rule, (mut bound, rest))| {
+    let target = found.map(|(rule, (mut bound, rest))| {
         bound.extend(asked);
         rule.lead(bound, rest)
-    }))
+    });
+    target.transpose()
 }
 
 /// A rule.
@@ -104,27 +125,20 @@ impl<'r> Rule<'r> {
     }
 
     /// Where a request leads that the rule matches.
-    fn lead(&self, bound: Bindings, rest: &[&str]) -> Target {
+    fn lead(&self, bound: Bindings, rest: &[&str]) -> Result<Target, HttpError> {
+        let mut room = Room(FILLED_BYTES_MAX);
+        let known = known(&bound);
         let own = self.query.into_iter().flatten();
-        let mut own: Bindings =
-            own.map(|(name, value)| (name.clone(), self.filled(value, &bound))).collect();
+        let own = own.map(|(name, value)| {
+            Ok::<_, HttpError>((name.clone(), self.filled(value, &known, &mut room)?))
+        });
+        let mut own: Bindings = own.collect::<Result<_, _>>()?;
         own.reverse();
-        let known = |name: &str| own.iter().any(|(own, _)| own == name);
-        let mut all: Bindings = bound.into_iter().filter(|(name, _)| !known(name)).collect();
+        let names: HashSet<&str> = own.iter().map(|(name, _)| name.as_str()).collect();
+        let mut all = bound;
+        all.retain(|(name, _)| !names.contains(name.as_str()));
         all.extend(own);
-        let mut segments: Vec<String> = Vec::new();
-        for part in &self.to {
-            match part {
-                Part::Literal(text) => segments.push((*text).to_owned()),
-                Part::Named(name) => {
-                    segments.push(look_up(&all, name).map_or_else(|| "undefined".into(), plain))
-                }
-                Part::Rest => {
-                    segments.extend(rest.iter().map(|&segment| segment.to_owned()));
-                    break;
-                }
-            }
-        }
+        let segments = self.segments(&all, rest, &mut room)?;
         let query: Vec<(String, String)> = all
             .into_iter()
             .rev()
@@ -136,40 +150,75 @@ impl<'r> Rule<'r> {
             })
             .collect();
         let query = query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        Target::of_segments(segments.iter().map(String::as_str)).asking(query)
+        Ok(Target::of_segments(segments.iter().map(String::as_str)).asking(query))
+    }
+
+    /// The segments of the path, variables replaced by what they stand for.
+    fn segments(
+        &self,
+        all: &Bindings,
+        rest: &[&str],
+        room: &mut Room,
+    ) -> Result<Vec<String>, HttpError> {
+        let known = known(all);
+        let mut segments: Vec<String> = Vec::new();
+        for part in &self.to {
+            match part {
+                Part::Literal(text) => segments.push((*text).to_owned()),
+                Part::Named(name) => segments.push(match known.get(name) {
+                    None => "undefined".into(),
+                    Some(value) => {
+                        room.take(value)?;
+                        plain(value)
+                    }
+                }),
+                Part::Rest => {
+                    segments.extend(rest.iter().map(|&segment| segment.to_owned()));
+                    break;
+                }
+            }
+        }
+        Ok(segments)
     }
 
     /// A value of the rule's query, variables replaced by what they stand for.
-    fn filled(&self, value: &Value, bound: &Bindings) -> Value {
+    fn filled(
+        &self,
+        value: &Value,
+        known: &Known<'_>,
+        room: &mut Room,
+    ) -> Result<Value, HttpError> {
+        let mut named = |value: &Value| match value.as_str().and_then(|text| text.strip_prefix(':'))
+        {
+            Some(name) => self.variable(name, value, known, room),
+            None => Ok(value.clone()),
+        };
         match value {
-            Value::String(text) if text == "*" => self.variable("*", value, bound),
-            Value::String(text) => match text.strip_prefix(':') {
-                Some(name) => self.variable(name, value, bound),
-                None => value.clone(),
-            },
-            Value::Array(values) => {
-                let fill =
-                    |value: &Value| match value.as_str().and_then(|text| text.strip_prefix(':')) {
-                        Some(name) => self.variable(name, value, bound),
-                        None => value.clone(),
-                    };
-                values.iter().map(fill).collect()
-            }
-            _ => value.clone(),
+            Value::String(text) if text == "*" => self.variable("*", value, known, room),
+            Value::String(_) => named(value),
+            Value::Array(values) => values.iter().map(named).collect(),
+            _ => Ok(value.clone()),
         }
     }
 
-    fn variable(&self, name: &str, otherwise: &Value, bound: &Bindings) -> Value {
-        let value = look_up(bound, name).unwrap_or(otherwise).clone();
+    fn variable(
+        &self,
+        name: &str,
+        otherwise: &Value,
+        known: &Known<'_>,
+        room: &mut Room,
+    ) -> Result<Value, HttpError> {
+        let value = known.get(name).copied().unwrap_or(otherwise);
+        room.take(value)?;
         let format = self.formats.and_then(|formats| formats.get(name)).and_then(Value::as_str);
-        match (format, value.as_str()) {
+        Ok(match (format, value.as_str()) {
             (Some("int"), Some(text)) => {
                 text.parse::<i64>().map_or_else(|_| value.clone(), Value::from)
             }
             (Some("bool"), Some(text)) if text.eq_ignore_ascii_case("true") => true.into(),
             (Some("bool"), Some(text)) if text.eq_ignore_ascii_case("false") => false.into(),
-            _ => value,
-        }
+            _ => value.clone(),
+        })
     }
 }
 
@@ -204,8 +253,9 @@ fn asked(query: &Query) -> Result<Bindings, HttpError> {
     pairs.collect()
 }
 
-fn look_up<'b>(bound: &'b Bindings, name: &str) -> Option<&'b Value> {
-    bound.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+fn known(bindings: &Bindings) -> Known<'_> {
+    // The first comes last, and stays.
+    bindings.iter().rev().map(|(name, value)| (name.as_str(), value)).collect()
 }
 
 /// Text as it is, anything else as JSON.
@@ -307,5 +357,21 @@ mod tests {
         check(up, "GET /b", "500 insecure_rewrite_rule: too many ../.. segments");
         check(json!([{"from": 5, "to": "a"}]), "GET /b", "500 rewrite_error: bad rule");
         check(json!([{"to": "a", "query": []}]), "GET /b", "500 rewrite_error: bad rule");
+    }
+    #[test]
+    fn a_variable_named_often_is_no_address() {
+        let long = "x".repeat(1024);
+        let to = |times: usize| json!([{"from": "/:a", "to": vec![":a"; times].join("/")}]);
+        let path = vec![long.as_str(); 10].join("/");
+        let expected = format!("/db/_design/d/{path}?a={long}");
+        check(to(10), &format!("GET /{long}"), &expected);
+        let refused = "400 bad_request: Invalid path";
+        check(to(100), &format!("GET /{long}"), refused);
+        let query = |value: Value| json!([{"from": "/:a", "to": "v", "query": {"key": value}}]);
+        check(query(json!(vec![":a"; 100])), &format!("GET /{long}"), refused);
+        check(query(json!(vec![":b"; 100_000])), "GET /x?b=", refused);
+        let own = json!([{"from": "/:a", "to": vec![":k"; 40].join("/"),
+            "query": {"k": vec![":a"; 20]}}]);
+        check(own, &format!("GET /{long}"), refused);
     }
 }
