@@ -90,6 +90,11 @@ impl Designs {
 
 impl Kept {
     fn keep(&mut self, uuid: DbUuid, read: &Arc<DesignDocs>) {
+        if read.bytes() > BYTES_MAX {
+            // All others would have to go for what is read again anyway.
+            self.databases.remove(&uuid);
+            return;
+        }
         self.databases.insert(uuid, (self.uses, Arc::clone(read)));
         let bytes = |kept: &Self| kept.databases.values().map(|(_, docs)| docs.bytes()).sum();
         let mut bytes: usize = bytes(self);
@@ -180,5 +185,32 @@ impl DesignDoc {
     /// Whether documents are shown to it before they are written.
     pub(crate) fn validates(&self) -> bool {
         self.members.get("validate_doc_update").is_some_and(Value::is_string)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use store::{Millis, Options, Store};
+
+    use super::*;
+
+    fn designs(bytes: usize) -> Arc<DesignDocs> {
+        let text = format!(r#"{{"a":"{}"}}"#, "x".repeat(bytes));
+        let names = ("_design/a".parse().unwrap(), "1-a".parse().unwrap());
+        let design = DesignDoc::parse(names, text.into_bytes(), false).unwrap();
+        Arc::new(DesignDocs { version: 1, partitioned: false, all: vec![Arc::new(design)] })
+    }
+
+    #[test]
+    fn what_is_larger_than_all_room_is_not_kept() {
+        let options = Options { writer_threads: 0, open_databases_max: 4, device: [7; 32] };
+        let store = Store::in_memory(&options).unwrap();
+        let create = |name: &str| store.create(&name.parse().unwrap(), Millis(0)).unwrap().uuid();
+        let (small, large) = (create("small"), create("large"));
+        let mut kept = Kept::default();
+        kept.keep(small, &designs(1));
+        kept.keep(large, &designs(1));
+        kept.keep(large, &designs(BYTES_MAX / 2));
+        assert_eq!(kept.databases.keys().collect::<Vec<_>>(), [&small]);
     }
 }
