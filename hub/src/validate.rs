@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::StatusCode;
 use query::design::{Language, Views};
 use query::{Functions, Limits, Mapper, Reducer, Refused, Sandbox, SandboxError};
-use replication::Judge;
+use replication::{Judge, PeerError, RefusalReason};
 use store::{Database, Edit, Preview};
 
 use crate::access::Principal;
@@ -171,13 +172,31 @@ impl Judge for Author {
         &self,
         database: &Arc<Database>,
         edits: &[Edit],
-    ) -> Result<Vec<Result<(), String>>, store::Error> {
+    ) -> Result<Vec<Result<(), RefusalReason>>, PeerError> {
         let verdicts = Self::judge(self, database, edits)?;
-        let reason = |error: HttpError| {
-            let (_, word, reason) = error.parts();
-            format!("{word}: {reason}")
-        };
-        Ok(verdicts.into_iter().map(|verdict| verdict.map_err(reason)).collect())
+        let told = verdicts.into_iter().map(|verdict| match verdict {
+            Ok(()) => Ok(Ok(())),
+            Err(error) => refusal(&error).map(Err),
+        });
+        told.collect()
+    }
+}
+
+/// What a replication is told of an edit that may not be written.
+///
+/// # Errors
+/// [`PeerError::Unavailable`] when the edit could only not be judged now.
+fn refusal(error: &HttpError) -> Result<RefusalReason, PeerError> {
+    if matches!(error, HttpError::MissingStub(_)) {
+        return Ok(RefusalReason::MissingStub);
+    }
+    let (status, word, reason) = error.parts();
+    let reason = format!("{word}: {reason}");
+    match status {
+        StatusCode::SERVICE_UNAVAILABLE => {
+            Err(PeerError::Unavailable { status: status.as_u16(), reason })
+        }
+        _ => Ok(RefusalReason::Final(reason)),
     }
 }
 

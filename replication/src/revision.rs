@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use store::{Database, DocId, Edit, Encoding, RevId};
 
+use crate::PeerError;
+
 /// Revisions of one document that the target asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
@@ -91,12 +93,13 @@ pub trait Judge: Send + Sync {
     /// For each edit, in order, the reason why it is refused. On a thread that may block.
     ///
     /// # Errors
-    /// Any of [`store::Error`]: then nothing is written.
+    /// Any of [`PeerError`]: then nothing is written. One that is passing when an edit cannot be judged
+    /// now, so that it comes again.
     fn judge(
         &self,
         database: &Arc<Database>,
         edits: &[Edit],
-    ) -> Result<Vec<Result<(), String>>, store::Error>;
+    ) -> Result<Vec<Result<(), RefusalReason>>, PeerError>;
 }
 
 impl Revision {

@@ -12,9 +12,11 @@ mod random;
 #[path = "pair/site.rs"]
 mod site;
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use link::{Ending, Faults, Link};
 use random::Random;
-use replication::{Outcome, Spec, State};
+use replication::{Outcome, PeerError, RefusalReason, Spec, State};
 use site::{Site, agree};
 
 /// Runs a test once for each seed.
@@ -223,7 +225,7 @@ fn only_the_documents_asked_for_move() {
 async fn only_what_a_selector_matches_moves() {
     struct OfOneId;
     impl replication::Select for OfOneId {
-        fn select(&self, documents: Vec<String>) -> Result<Vec<bool>, replication::PeerError> {
+        fn select(&self, documents: Vec<String>) -> Result<Vec<bool>, PeerError> {
             let is_meant = |text: &String| text.starts_with(r#"{"_id":"a","_rev":""#);
             Ok(documents.iter().map(is_meant).collect())
         }
@@ -257,9 +259,9 @@ async fn what_the_target_refuses_stays_away_and_is_counted() {
             &self,
             _: &std::sync::Arc<store::Database>,
             edits: &[store::Edit],
-        ) -> Result<Vec<Result<(), String>>, store::Error> {
+        ) -> Result<Vec<Result<(), RefusalReason>>, PeerError> {
             let judged = edits.iter().map(|edit| match edit.id.as_str() {
-                "a" => Err("no".into()),
+                "a" => Err(RefusalReason::Final("no".into())),
                 _ => Ok(()),
             });
             Ok(judged.collect())
@@ -284,6 +286,64 @@ async fn what_the_target_refuses_stays_away_and_is_counted() {
     assert!(refused >= 3);
     assert_eq!(report.stats.doc_write_failures, refused);
     assert!(!all.is_empty() && moved.keys().eq(all.keys()));
+}
+
+/// A judge that is too busy at first, then misses what stubs stand for.
+#[derive(Default)]
+struct BusyTwice {
+    asked: AtomicU32,
+    stubs: AtomicU32,
+}
+
+impl replication::Judge for BusyTwice {
+    fn judge(
+        &self,
+        _: &std::sync::Arc<store::Database>,
+        edits: &[store::Edit],
+    ) -> Result<Vec<Result<(), RefusalReason>>, PeerError> {
+        if self.asked.fetch_add(1, Ordering::Relaxed) < 2 {
+            return Err(PeerError::Unavailable { status: 503, reason: "busy".into() });
+        }
+        let has_stub = |edit: &store::Edit| {
+            edit.attachments.iter().any(|one| matches!(one.content, store::Content::Stub))
+        };
+        let judged = edits.iter().map(|edit| match has_stub(edit) {
+            true => {
+                self.stubs.fetch_add(1, Ordering::Relaxed);
+                Err(RefusalReason::MissingStub)
+            }
+            false => Ok(()),
+        });
+        Ok(judged.collect())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_target_could_not_judge_comes_again() {
+    let mut random = Random::new(11);
+    let sites = sites(2);
+    let began = tokio::time::Instant::now();
+    let clock: replication::Clock = std::sync::Arc::new(move || {
+        let passed = began.elapsed().as_millis();
+        store::Millis(1_000_000 + u64::try_from(passed).unwrap())
+    });
+    for _ in 0..20 {
+        sites[0].edit_some(&mut random);
+    }
+    for round in 0..2 {
+        let spec = Spec::new(sites[0].id_to(&sites[1]));
+        let judge = std::sync::Arc::new(BusyTwice::default());
+        let target = std::sync::Arc::new(sites[1].judged_by(std::sync::Arc::clone(&judge) as _));
+        let surroundings =
+            replication::Surroundings { clock: std::sync::Arc::clone(&clock), random: 1 };
+        let job = replication::Job::start(spec, sites[0].peer(), target, surroundings);
+        let outcome = job.outcome().await;
+        let Outcome::Completed(report) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(report.stats.doc_write_failures, 0);
+        assert_eq!(judge.stubs.load(Ordering::Relaxed) > 0, round == 1);
+        agree(&sites);
+        sites[0].edit_bodies();
+    }
 }
 
 #[test]

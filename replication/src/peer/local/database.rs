@@ -282,9 +282,7 @@ impl LocalDatabase {
             let mut left = Vec::with_capacity(edits.len());
             for (((id, rev), edit), refused) in names.into_iter().zip(edits).zip(refused) {
                 match refused {
-                    Some(reason) => {
-                        refusals.push(Refusal { id, rev, reason: RefusalReason::Final(reason) });
-                    }
+                    Some(reason) => refusals.push(Refusal { id, rev, reason }),
                     None => {
                         left.push((id, rev));
                         admitted.push(edit);
