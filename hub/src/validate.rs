@@ -18,11 +18,21 @@ use crate::http::functions::{security, user_context};
 /// How long a worker judges edits of one batch before it lets other databases have their turn.
 const TURN: Duration = Duration::from_millis(100);
 
+/// Text of documents that is shown at a time: of a large batch, not all is in memory once more.
+const SHOWN_BYTES_MAX: usize = 4 << 20;
+
 /// Whether an edit may be written.
 type Verdict = Result<(), HttpError>;
 
 /// An edit as a validation function sees it: the document that it makes, and the one before.
 type Shown = (String, Option<String>);
+
+/// What validation functions learn beside documents, as JSON.
+#[derive(Clone)]
+struct Terms {
+    context: Arc<str>,
+    security: Arc<str>,
+}
 
 /// Who writes, and where what design documents say is known.
 #[derive(Clone, Debug)]
@@ -67,8 +77,8 @@ impl Author {
         Ok(verdicts)
     }
 
-    /// Shows the edits that may still be written to validation functions. Design documents are
-    /// written by whoever has the right to, as in CouchDB.
+    /// Shows the edits that may still be written to validation functions, some at a time. Design
+    /// documents are written by whoever has the right to, as in CouchDB.
     fn validate(
         &self,
         database: &Database,
@@ -76,43 +86,65 @@ impl Author {
         validating: &[&Arc<DesignDoc>],
         verdicts: &mut [Verdict],
     ) -> Result<(), store::Error> {
+        let terms = self.terms(database)?;
         let mut waiting: Vec<(usize, Shown)> = Vec::new();
-        for (at, (edit, verdict)) in edits.iter().zip(verdicts.iter_mut()).enumerate() {
-            if verdict.is_err() || edit.id.is_design() {
+        let mut bytes = 0;
+        for (at, edit) in edits.iter().enumerate() {
+            if verdicts[at].is_err() || edit.id.is_design() {
                 continue;
             }
-            match database.read(|snapshot| snapshot.preview(edit))? {
-                Preview::Known => {}
+            let shown = match database.read(|snapshot| snapshot.preview(edit))? {
+                Preview::Known => continue,
                 // Not left to the commit: it could find the edit right by then, and nobody was asked.
-                Preview::Refused(error) => *verdict = Err(error.into()),
-                Preview::Document { new, old } => waiting.push((at, (new, old))),
+                Preview::Refused(error) => {
+                    verdicts[at] = Err(error.into());
+                    continue;
+                }
+                Preview::Document { new, old } => (new, old),
+            };
+            let more = shown.0.len() + shown.1.as_ref().map_or(0, String::len);
+            if !waiting.is_empty() && bytes + more > SHOWN_BYTES_MAX {
+                self.ask((database, &terms), validating, std::mem::take(&mut waiting), verdicts);
+                bytes = 0;
             }
+            bytes += more;
+            waiting.push((at, shown));
         }
-        let context: Arc<str> = user_context(&self.principal, database).to_string().into();
-        let security: Arc<str> = match security(database) {
+        self.ask((database, &terms), validating, waiting, verdicts);
+        Ok(())
+    }
+
+    fn terms(&self, database: &Database) -> Result<Terms, store::Error> {
+        let security = match security(database) {
             Ok(security) => security.to_string().into(),
             Err(HttpError::Store(error)) => return Err(error),
             Err(_) => "{}".into(),
         };
+        Ok(Terms { context: user_context(&self.principal, database).to_string().into(), security })
+    }
+
+    /// Shows edits to one design document after the other, as long as nobody refuses them.
+    fn ask(
+        &self,
+        (database, terms): (&Database, &Terms),
+        validating: &[&Arc<DesignDoc>],
+        mut waiting: Vec<(usize, Shown)>,
+        verdicts: &mut [Verdict],
+    ) {
         for design in validating {
             let mut judged = Vec::with_capacity(waiting.len());
             let mut left = std::mem::take(&mut waiting);
             let places: Vec<usize> = left.iter().map(|(at, _)| *at).collect();
             while !left.is_empty() {
-                let (context, security) = (Arc::clone(&context), Arc::clone(&security));
-                let turn = move |functions: &mut Functions| {
-                    judge_some(functions, left, &context, &security)
-                };
+                let terms = terms.clone();
+                let turn = move |functions: &mut Functions| judge_some(functions, left, &terms);
                 match self.app.functions.run(database, design, turn) {
                     Ok((some, rest)) => {
                         judged.extend(some);
                         left = rest;
                     }
                     // Nothing is let in unseen.
-                    Err(error) => {
-                        refuse_rest(verdicts, &places, &judged, &error);
-                        return Ok(());
-                    }
+                    Err(error) => return refuse_rest(verdicts, &places, &judged, &error),
                 }
             }
             for (at, shown, outcome) in judged {
@@ -122,7 +154,6 @@ impl Author {
                 }
             }
         }
-        Ok(())
     }
 }
 
@@ -133,9 +164,9 @@ type Judged = (usize, Shown, Result<(), Refused>);
 fn judge_some(
     functions: &mut Functions,
     edits: Vec<(usize, Shown)>,
-    context: &str,
-    security: &str,
+    terms: &Terms,
 ) -> (Vec<Judged>, Vec<(usize, Shown)>) {
+    let Terms { context, security } = terms;
     let began = crate::clock::instant();
     let mut judged = Vec::with_capacity(edits.len());
     let mut edits = edits.into_iter();

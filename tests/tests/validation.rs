@@ -71,6 +71,22 @@ fn a_bulk_request_writes_what_is_let_in() {
 }
 
 #[test]
+fn a_large_bulk_request_is_judged_to_its_end() {
+    let hub = validated();
+    let text = "x".repeat(1 << 20);
+    let document = |number: usize| match number % 3 {
+        0 => json!({"_id": number.to_string(), "text": text}),
+        _ => json!({"_id": number.to_string(), "text": text, "type": "x"}),
+    };
+    let docs: Vec<Value> = (0..14).map(document).collect();
+    let rows = hub.post("/db/_bulk_docs", json!({"docs": docs})).expect(201).json();
+    for (number, row) in rows.as_array().expect("rows").iter().enumerate() {
+        assert_eq!(row["error"] == "forbidden", number % 3 == 0, "{row}");
+    }
+    assert_eq!(hub.get("/db").json()["doc_count"], 10);
+}
+
+#[test]
 fn functions_see_who_writes_and_what_was_there() {
     let hub = validated();
     hub.put("/db/_security", json!({"admins": {"names": ["x"]}})).expect(200);
