@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::Deserialize as _;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -141,6 +141,17 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The value as JSON, or its beginning: a refusal repeats no more of what it refuses.
+    pub(crate) fn shown(&self) -> String {
+        let mut beginning = Beginning(String::new());
+        let whole = write!(beginning, "{self}").is_ok();
+        let Beginning(mut text) = beginning;
+        if !whole {
+            text.push('…');
+        }
+        text
+    }
+
     /// The value with strings of its own.
     pub(crate) fn into_owned(self) -> Value<'static> {
         let text = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
@@ -157,6 +168,18 @@ impl<'a> Value<'a> {
                 Value::Object(members.into_iter().map(member).collect())
             }
         }
+    }
+}
+
+/// The beginning of what is written to it; what does not fit any more is an error.
+struct Beginning(String);
+
+impl fmt::Write for Beginning {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        const BYTES_MAX: usize = 200;
+        let fitting = text.floor_char_boundary(BYTES_MAX - self.0.len());
+        self.0.push_str(&text[..fitting]);
+        if fitting == text.len() { Ok(()) } else { Err(fmt::Error) }
     }
 }
 

@@ -50,17 +50,6 @@ impl SelectorError {
     }
 
     pub(super) fn bad_argument(operator: &'static str, argument: &Value<'_>) -> Self {
-        Self::BadArgument { operator, argument: shown(argument) }
+        Self::BadArgument { operator, argument: argument.shown() }
     }
-}
-
-/// The value as JSON, or its beginning: a refusal repeats no more of a request.
-pub(super) fn shown(value: &Value<'_>) -> String {
-    const SHOWN_MAX: usize = 200;
-    let mut text = value.to_string();
-    if text.len() > SHOWN_MAX {
-        text.truncate(text.floor_char_boundary(SHOWN_MAX));
-        text.push('…');
-    }
-    text
 }

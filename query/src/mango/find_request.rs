@@ -114,7 +114,7 @@ fn stale(value: Option<Value<'_>>) -> Result<bool, RequestError> {
         Some(Value::String(text)) if text == "ok" => Ok(true),
         Some(Value::String(text)) if text == "false" => Ok(false),
         Some(value) => {
-            let value = super::error::shown(&value);
+            let value = value.shown();
             Err(RequestError::InvalidValue { name: "stale", value })
         }
     }

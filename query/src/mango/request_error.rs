@@ -3,7 +3,6 @@
 use store::PartitionError;
 
 use super::SelectorError;
-use super::error::shown;
 use crate::value::Value;
 
 /// The body of `_find`, `_explain` or `_index` was refused.
@@ -110,6 +109,6 @@ impl RequestError {
 
     /// The refusal of a value, which it shows.
     pub(super) fn of(refusal: fn(String) -> Self, value: &Value<'_>) -> Self {
-        refusal(shown(value))
+        refusal(value.shown())
     }
 }

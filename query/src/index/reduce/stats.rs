@@ -72,7 +72,7 @@ fn first(value: &Value<'_>) -> Result<Stats, Reason> {
             elements.iter().map(first).collect::<Result<_, _>>().map(Stats::Many)
         }
         Value::Object(_) => of_object(value),
-        _ => Err(format!("non-numeric _stats input: {value}")),
+        _ => Err(format!("non-numeric _stats input: {}", value.shown())),
     }
 }
 
@@ -85,9 +85,9 @@ fn add(value: &Value<'_>, stats: Stats) -> Result<Stats, Reason> {
         }
         (Value::Number(_) | Value::Object(_), stats @ Stats::One(_)) => {
             let more = first(value)?;
-            combine(more, stats).ok_or_else(|| refuse(&value.to_string()))
+            combine(more, stats).ok_or_else(|| refuse(&value.shown()))
         }
-        _ => Err(refuse(&value.to_string())),
+        _ => Err(refuse(&value.shown())),
     }
 }
 
@@ -102,11 +102,13 @@ fn of_number(number: Number) -> Stats {
 }
 
 fn of_object(value: &Value<'_>) -> Result<Stats, Reason> {
-    let Value::Object(members) = value else { return Err(refuse(&value.to_string())) };
+    let Value::Object(members) = value else { return Err(refuse(&value.shown())) };
     let member = |name: &str| match members.iter().find(|(given, _)| given == name) {
         Some((_, Value::Number(number))) => Ok(*number),
-        Some((_, other)) => Err(format!("non-numeric _stats input received for {name}: {other}")),
-        None => Err(format!("user _stats input missing required field {name} ({value})")),
+        Some((_, other)) => {
+            Err(format!("non-numeric _stats input received for {name}: {}", other.shown()))
+        }
+        None => Err(format!("user _stats input missing required field {name} ({})", value.shown())),
     };
     let [sum, count, min, max, sumsqr] = MEMBERS.map(member);
     Ok(Stats::One([sum?, count?, min?, max?, sumsqr?]))

@@ -52,7 +52,14 @@ fn sum<'a>(values: impl Iterator<Item = Option<Value<'a>>>, bytes: usize) -> Vec
         let Some(more) = value else { return write(&refuse(REASON, None)) };
         sum = match add(&more, sum) {
             Ok(sum) => sum,
-            Err(Refusal::Refused(error)) => return write(&error),
+            Err(Refusal::Refused(error)) => {
+                let written = write(&error);
+                // Whoever emitted it may have put anything into it.
+                return match written.len() > LIMIT_BYTES {
+                    true => write(&refuse(REASON, Some(error))),
+                    false => written,
+                };
+            }
             Err(Refusal::Invalid(cause)) => return write(&refuse(REASON, Some(cause))),
         };
     }
@@ -67,11 +74,16 @@ fn sum<'a>(values: impl Iterator<Item = Option<Value<'a>>>, bytes: usize) -> Vec
     written
 }
 
-/// An object that stands in the place of a sum.
+/// An object that stands in the place of a sum; of what caused it, a long one is told as text that is
+/// its beginning.
 fn refuse<'a>(reason: &'a str, cause: Option<Value<'a>>) -> Value<'a> {
     let text = |text: &'a str| Value::String(Cow::Borrowed(text));
     let mut members = vec![("error".into(), text(ERROR)), ("reason".into(), text(reason))];
-    members.extend(cause.map(|cause| ("caused_by".into(), cause)));
+    let told = |cause: Value<'a>| match cause.shown() {
+        shown if shown == cause.to_string() => cause,
+        shown => Value::String(shown.into()),
+    };
+    members.extend(cause.map(|cause| ("caused_by".into(), told(cause))));
     Value::Object(members)
 }
 

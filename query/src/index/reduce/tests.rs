@@ -55,6 +55,29 @@ fn sums() {
 }
 
 #[test]
+fn refusals_repeat_no_long_values() {
+    let long = "é".repeat(3000);
+    let text = format!("\"{long}\"");
+    let array = format!("[1,{text}]");
+    let object = format!(r#"{{"sum":1,"count":1,"min":1,"max":1,"sumsqr":{text}}}"#);
+    let missing = format!(r#"{{"{long}":1}}"#);
+    for values in [[&text, "1"], ["1", &text], ["1", &array], ["1", &object], ["1", &missing]] {
+        for result in results("_stats", &values) {
+            let reason = result.unwrap_err();
+            assert!(reason.len() < 400 && reason.contains('…'), "{reason}");
+        }
+    }
+    let refused = format!(r#"{{"error":"builtin_reduce_error","x":{text}}}"#);
+    for values in [[&text, "1"], ["1", &text], ["[1]", &array], ["1", &missing], ["1", &refused]] {
+        for result in results("_sum", &values) {
+            let refusal = result.unwrap();
+            assert!(refusal.starts_with(r#"{"error":"builtin_"#), "{refusal}");
+            assert!(refusal.len() < 700, "{refusal}");
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_added_is_said() {
     let refused = |cause: &str| {
         format!(

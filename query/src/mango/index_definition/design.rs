@@ -6,7 +6,6 @@ use std::borrow::Cow;
 
 use super::request::partial;
 use super::{IndexDefinition, IndexError, Sort};
-use crate::mango::error::shown;
 use crate::mango::json::{object, text};
 use crate::value::Value;
 
@@ -186,6 +185,6 @@ fn check_language(members: &Members) -> Result<(), IndexError> {
     if is_query(members) {
         return Ok(());
     }
-    let language = get(members, "language").map_or_else(|| "false".into(), shown);
+    let language = get(members, "language").map_or_else(|| "false".into(), Value::shown);
     Err(IndexError::InvalidLanguage(language))
 }

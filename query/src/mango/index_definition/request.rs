@@ -1,7 +1,6 @@
 //! Indexes that clients ask for.
 
 use super::{IndexDefinition, IndexError, Partial, Sort};
-use crate::mango::error::shown;
 use crate::mango::json::object;
 use crate::mango::members::Members;
 use crate::mango::normal::Normal;
@@ -27,7 +26,7 @@ impl IndexDefinition {
             None => None,
             Some(Value::Bool(value)) => Some(value),
             Some(value) => {
-                let value = shown(&value);
+                let value = value.shown();
                 return Err(RequestError::InvalidValue { name: "partitioned", value }.into());
             }
         };
@@ -87,7 +86,7 @@ fn read(
 ) -> Result<IndexDefinition, IndexError> {
     let written = definition.clone().into_owned();
     let Value::Object(members) = definition else {
-        return Err(IndexError::NotAnObject(shown(&definition)));
+        return Err(IndexError::NotAnObject(definition.shown()));
     };
     let mut members = Members::new(members);
     let sort = Sort::from_value(&members.required("fields")?)?.once();
