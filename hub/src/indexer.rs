@@ -152,26 +152,29 @@ impl Indexer {
             let design = design.id.as_str().to_owned();
             Some(Wanted { database: Arc::clone(database), design, views: Arc::clone(views) })
         });
-        let defined: Vec<Wanted> = defined.collect();
-        let mut used: BTreeSet<IndexName> =
-            defined.iter().map(|wanted| wanted.views.signature.clone()).collect();
-        used.extend(designs.search_indexes());
-        if let Err(error) = self.remove_unused(database, &used) {
+        let removed =
+            database.indexes().and_then(|there| self.remove_unused(database, designs, &there));
+        if let Err(error) = removed {
             // They take room, and no more.
             tracing::warn!(database = %database.name(), %error, "unused indexes stay");
         }
-        defined.into_iter().for_each(|wanted| self.update_later(wanted));
+        defined.for_each(|wanted| self.update_later(wanted));
     }
 
-    fn remove_unused(
+    /// Removes those of the indexes `there` that no design document defines and nobody updates. May
+    /// block.
+    pub(crate) fn remove_unused(
         &self,
         database: &Database,
-        used: &BTreeSet<IndexName>,
+        designs: &DesignDocs,
+        there: &[IndexName],
     ) -> Result<(), store::Error> {
-        for name in database.indexes()? {
-            if !used.contains(&name) && !self.is_held(database.uuid(), &name) {
-                database.remove_index(&name)?;
-            }
+        let views = designs.iter().filter_map(|design| design.views.as_ref().ok());
+        let mut used: BTreeSet<IndexName> = views.map(|views| views.signature.clone()).collect();
+        used.extend(designs.search_indexes());
+        let unused = there.iter().filter(|name| !used.contains(name));
+        for name in unused.filter(|name| !self.is_held(database.uuid(), name)) {
+            database.remove_index(name)?;
         }
         Ok(())
     }

@@ -1,7 +1,9 @@
 //! Map/reduce views.
 
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -329,4 +331,39 @@ fn partitions_are_grouped_as_databases_are() {
             assert!(whole["rows"].as_array().is_some_and(|rows| !rows.is_empty()), "{whole}");
         }
     }
+}
+
+/// Files and folders of all indexes.
+fn indexes(hub: &Hub) -> BTreeSet<PathBuf> {
+    let databases = std::fs::read_dir(hub.data_dir().join("databases")).expect("a folder");
+    let folders =
+        databases.flatten().filter_map(|at| std::fs::read_dir(at.path().join("indexes")).ok());
+    // What lies beside an open file is no index of its own.
+    let is_index =
+        |path: &PathBuf| path.is_dir() || path.extension().is_some_and(|e| e == "sqlite");
+    folders.flatten().flatten().map(|entry| entry.path()).filter(is_index).collect()
+}
+
+#[test]
+fn a_clean_up_leaves_what_is_defined() {
+    let hub = filled();
+    let index = |field: &str| json!({"index": format!("doc => {{ index('{field}', doc.type); }}")});
+    let design = json!({"indexes": {"one": index("one"), "two": index("two")}});
+    let rev = hub.put("/db/_design/x", design).expect(201).json()["rev"].clone();
+    rows(&hub, "by_type");
+    for name in ["one", "two"] {
+        let found = hub.get(&format!("/db/_design/x/_search/{name}?q={name}:odd")).expect(200);
+        assert_eq!(found.json()["total_rows"], 3);
+    }
+    let there = indexes(&hub);
+    assert_eq!(there.len(), 3, "{there:?}");
+    hub.post("/db/_view_cleanup", "").expect(202);
+    assert_eq!(indexes(&hub), there);
+    let design = json!({"_rev": rev, "indexes": {"one": index("one")}});
+    hub.put("/db/_design/x", design).expect(201);
+    hub.post("/db/_view_cleanup", "").expect(202);
+    let left = indexes(&hub);
+    assert!(left.len() == 2 && left.is_subset(&there), "{left:?}");
+    let found = hub.get("/db/_design/x/_search/one?q=one:even").expect(200);
+    assert_eq!(found.json()["total_rows"], 3);
 }

@@ -1,10 +1,9 @@
 //! Compaction, which goes on in the background.
 
-use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use http::StatusCode;
-use store::{DocId, IndexName};
+use store::DocId;
 
 use crate::http::call::blocking;
 use crate::http::{Call, HttpError, Reply, reply, request};
@@ -40,13 +39,9 @@ pub(crate) async fn clean_up_views(call: Call) -> Result<Reply, HttpError> {
     let app = call.app;
     blocking(move || {
         // Listed first: what is made meanwhile is not among them.
-        let kept = database.indexes()?;
+        let there = database.indexes()?;
         let designs = app.designs_of(&database)?;
-        let views = designs.iter().filter_map(|design| design.views.as_ref().ok());
-        let used: HashSet<&IndexName> = views.map(|views| &views.signature).collect();
-        for name in kept.iter().filter(|name| !used.contains(name)) {
-            database.remove_index(name)?;
-        }
+        app.indexer.remove_unused(&database, &designs, &there)?;
         Ok(reply::ok(StatusCode::ACCEPTED))
     })
     .await
