@@ -1,7 +1,7 @@
 //! Design documents of databases, read and understood once, and again when they have changed.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use query::design::{DesignError, Views};
 use query::mango::IndexDefinition;
@@ -21,6 +21,8 @@ const PAGE: usize = 100;
 #[derive(Debug, Default)]
 pub(crate) struct Designs {
     kept: Mutex<Kept>,
+    /// Held by whoever reads those of a database; forgotten when nobody does.
+    reading: Mutex<HashMap<DbUuid, Weak<Mutex<()>>>>,
 }
 
 #[derive(Debug, Default)]
@@ -57,12 +59,18 @@ pub(crate) struct DesignDoc {
 
 impl Designs {
     /// The design documents of a database as they are now; `changed` is told of them where they were
-    /// not known. May block.
+    /// not known, of the newest last. May block.
     pub(crate) fn of(
         &self,
         database: &Database,
         changed: impl FnOnce(&DesignDocs),
     ) -> Result<Arc<DesignDocs>, Error> {
+        if let Some(known) = self.known(database) {
+            return Ok(known);
+        }
+        let alone = self.lock_of(database.uuid());
+        let _alone = alone.lock().unwrap_or_else(PoisonError::into_inner);
+        // Somebody else may have read them meanwhile.
         if let Some(known) = self.known(database) {
             return Ok(known);
         }
@@ -80,6 +88,17 @@ impl Designs {
         let (last_use, known) = kept.databases.get_mut(&database.uuid())?;
         *last_use = uses;
         (known.version == database.designs_version()).then(|| Arc::clone(known))
+    }
+
+    fn lock_of(&self, database: DbUuid) -> Arc<Mutex<()>> {
+        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        reading.retain(|_, lock| lock.strong_count() > 0);
+        let known = reading.get(&database).and_then(Weak::upgrade);
+        known.unwrap_or_else(|| {
+            let lock = Arc::default();
+            reading.insert(database, Arc::downgrade(&lock));
+            lock
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -190,6 +209,9 @@ impl DesignDoc {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use store::{Millis, Options, Store};
 
     use super::*;
@@ -199,6 +221,24 @@ mod tests {
         let names = ("_design/a".parse().unwrap(), "1-a".parse().unwrap());
         let design = DesignDoc::parse(names, text.into_bytes(), false).unwrap();
         Arc::new(DesignDocs { version: 1, partitioned: false, all: vec![Arc::new(design)] })
+    }
+
+    #[test]
+    fn who_asks_together_reads_once() {
+        let options = Options { writer_threads: 0, open_databases_max: 4, device: [7; 32] };
+        let store = Store::in_memory(&options).unwrap();
+        let database = store.create(&"db".parse().unwrap(), Millis(0)).unwrap();
+        let (designs, told, begin) = (Designs::default(), AtomicU32::new(0), Barrier::new(8));
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    begin.wait();
+                    let tell = |_: &DesignDocs| _ = told.fetch_add(1, Ordering::Relaxed);
+                    designs.of(&database, tell).unwrap();
+                });
+            }
+        });
+        assert_eq!(told.into_inner(), 1);
     }
 
     #[test]
