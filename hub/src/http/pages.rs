@@ -29,6 +29,10 @@ pub(crate) const PAGE_BYTES: usize = 256 * 1024;
 /// Pages read at a time: more would only wait for one another's cores and disk.
 const READING_MAX: usize = 8;
 
+/// Pages at a time for which functions of design documents are called; those that are only read never
+/// wait for them.
+const CALLING_MAX: usize = 8;
+
 /// Bytes handed to the connection at a time.
 const CHUNK_BYTES: usize = 64 * 1024;
 
@@ -39,6 +43,11 @@ pub(crate) trait Pages: Send + 'static {
 
     /// Whether the first page is read in no time, being a few rows.
     fn is_short(&self) -> bool {
+        false
+    }
+
+    /// Whether functions of design documents are called while a page is read, which may take their time.
+    fn calls_functions(&self) -> bool {
         false
     }
 }
@@ -106,14 +115,16 @@ async fn first<P: Pages>(
 }
 
 /// Lets `read` read a page on a thread that may block.
-pub(crate) async fn turn<P: Send + 'static, T: Send + 'static>(
+pub(crate) async fn turn<P: Pages, T: Send + 'static>(
     database: &Arc<Database>,
     mut pages: P,
     read: impl FnOnce(&mut P, &Database, &mut Output) -> Result<T, HttpError> + Send + 'static,
 ) -> Result<(P, Output, T), HttpError> {
     // A thousand feeds wake together when a document is written; they take turns.
-    static TURNS: Semaphore = Semaphore::const_new(READING_MAX);
-    let _turn = TURNS.acquire().await;
+    static READING: Semaphore = Semaphore::const_new(READING_MAX);
+    static CALLING: Semaphore = Semaphore::const_new(CALLING_MAX);
+    let turns = if pages.calls_functions() { &CALLING } else { &READING };
+    let _turn = turns.acquire().await;
     let database = Arc::clone(database);
     blocking(move || {
         let mut out = Output::new();

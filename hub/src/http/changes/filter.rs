@@ -103,6 +103,11 @@ impl Filter {
         Ok(passes.then_some(Cow::Borrowed(listed)))
     }
 
+    /// Whether a function of a design document decides.
+    pub(super) fn calls_functions(&self) -> bool {
+        matches!(self, Self::Function(_))
+    }
+
     /// Whether a document of this id passes, as far as its id tells.
     pub(super) fn passes_id(&self, id: &DocId) -> bool {
         match self {

@@ -135,7 +135,7 @@ impl Options {
 
     /// Whether a function decides what is shown.
     pub(super) fn asks_function(&self) -> bool {
-        matches!(self.filter, Filter::Function(_))
+        self.filter.calls_functions()
     }
 }
 

@@ -211,4 +211,8 @@ impl Pages for Reader {
             }
         }
     }
+
+    fn calls_functions(&self) -> bool {
+        self.filter.calls_functions()
+    }
 }

@@ -134,9 +134,7 @@ impl ViewRows {
     fn reducers(&self) -> Result<Rc<Reducers>, HttpError> {
         let views = &self.found.wanted.views;
         let new = || Reducers::new(views, self.app.functions.limits(), log).map(Rc::new);
-        let written = |(_, source): &(String, String)| !source.trim_start().starts_with('_');
-        let tree = views.trees.get(self.found.place.tree);
-        if self.grouping.is_none() || !tree.is_some_and(|tree| tree.reduces.iter().any(written)) {
+        if !self.calls_functions() {
             return Ok(new()?);
         }
         COMPILED.with_borrow_mut(|compiled| {
@@ -418,6 +416,12 @@ impl Pages for ViewRows {
         // A function in JavaScript may take its time.
         let reduces = self.grouping.is_some();
         !reduces && self.rest.len() <= 1 && self.skip.saturating_add(self.limit) <= SHORT_ROWS
+    }
+
+    fn calls_functions(&self) -> bool {
+        let written = |(_, source): &(String, String)| !source.trim_start().starts_with('_');
+        let tree = self.found.wanted.views.trees.get(self.found.place.tree);
+        self.grouping.is_some() && tree.is_some_and(|tree| tree.reduces.iter().any(written))
     }
 }
 
