@@ -1,0 +1,198 @@
+//! All that `_acl` says, as one snapshot.
+
+use std::collections::{BTreeMap, HashMap};
+
+use identity::PublicKey;
+use store::DbUuid;
+
+use crate::access::Caller;
+use crate::documents::{
+    DATABASE_PREFIX, Document, DocumentError, GROUP_PREFIX, PRINCIPAL_PREFIX, Problem,
+};
+use crate::group::{Group, GroupName};
+use crate::nesting::{GroupAt, Nesting};
+use crate::policy::{LISTS, Policy};
+use crate::principal::PrincipalNotes;
+use crate::rights::Rights;
+use crate::word::Who;
+
+/// Most documents that are heeded.
+pub const DOCUMENTS_MAX: usize = 50_000;
+
+/// Most groups.
+pub const GROUPS_MAX: usize = 2000;
+
+/// All policies, groups and notes of principals at one moment.
+#[derive(Debug, Default)]
+pub struct Policies {
+    pub(crate) databases: HashMap<DbUuid, Compiled>,
+    pub(crate) groups: BTreeMap<GroupName, Group>,
+    pub(crate) nesting: Nesting,
+    pub(crate) principals: BTreeMap<PublicKey, PrincipalNotes>,
+    problems: Vec<Problem>,
+}
+
+/// A policy, and what follows from it.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub(crate) policy: Policy,
+    /// What everybody may that is named in any list.
+    pub(crate) database: Named,
+    /// Design document, view, and who may read it.
+    pub(crate) views: HashMap<Box<str>, HashMap<Box<str>, Named>>,
+}
+
+/// The rights of whoever is named, and of the groups that are.
+#[derive(Debug, Default)]
+pub(crate) struct Named {
+    principals: HashMap<Who, Rights>,
+    groups: BTreeMap<GroupAt, Rights>,
+}
+
+impl Named {
+    fn add(&mut self, who: &Who, rights: Rights, nesting: &Nesting) {
+        match who {
+            Who::Key(_) | Who::App(_) => {
+                *self.principals.entry(who.clone()).or_default() |= rights;
+            }
+            Who::Group(name) => {
+                if let Some(group) = nesting.find(name) {
+                    *self.groups.entry(group).or_default() |= rights;
+                }
+            }
+        }
+    }
+
+    /// What somebody may, by name and by groups.
+    pub(crate) fn rights(&self, who: &Who, nesting: &Nesting) -> Rights {
+        let mut rights = self.principals.get(who).copied().unwrap_or_default();
+        if let Some(groups) = nesting.groups_of(who) {
+            let of_groups = self.groups.iter().filter(|(group, _)| groups.has(**group));
+            of_groups.for_each(|(_, more)| rights |= *more);
+        }
+        rights
+    }
+}
+
+impl Compiled {
+    fn new(policy: Policy, nesting: &Nesting) -> Self {
+        let mut database = Named::default();
+        for (list, (_, rights)) in policy.lists.iter().zip(LISTS) {
+            list.iter().for_each(|who| database.add(who, rights, nesting));
+        }
+        let mut views: HashMap<Box<str>, HashMap<Box<str>, Named>> = HashMap::new();
+        for list in &policy.views {
+            let of_design = views.entry(list.design.clone()).or_default();
+            let named = of_design.entry(list.view.clone()).or_default();
+            for who in &list.who {
+                named.add(who, Rights::READ, nesting);
+                database.add(who, Rights::SOME_VIEW, nesting);
+            }
+        }
+        Self { policy, database, views }
+    }
+}
+
+impl Policies {
+    /// Reads the documents of `_acl`. What cannot be read grants nothing and is among
+    /// [`Self::problems`]. `hub` is this hub's own key: URLs of groups of others name nobody.
+    pub fn read<'a>(
+        hub: Option<PublicKey>,
+        documents: impl IntoIterator<Item = Document<'a>>,
+    ) -> Self {
+        let mut reading = Reading { hub, ..Reading::default() };
+        for (count, document) in documents.into_iter().enumerate() {
+            if count >= DOCUMENTS_MAX {
+                let (id, error) = (document.id.into(), DocumentError::TooManyDocuments);
+                return Self { problems: vec![Problem { id, error }], ..Self::default() };
+            }
+            if let Err(error) = reading.take(document) {
+                reading.problems.push(Problem { id: document.id.into(), error });
+            }
+        }
+        let nesting = Nesting::new(&reading.groups);
+        let compiled = |policy| Compiled::new(policy, &nesting);
+        let databases = reading.policies.into_iter().map(|(db, policy)| (db, compiled(policy)));
+        Self {
+            databases: databases.collect(),
+            groups: reading.groups,
+            nesting,
+            principals: reading.principals,
+            problems: reading.problems,
+        }
+    }
+
+    /// The policy of the database that is this.
+    pub fn policy_of(&self, database: DbUuid) -> Option<&Policy> {
+        self.databases.get(&database).map(|compiled| &compiled.policy)
+    }
+
+    /// Every policy, in no order.
+    pub fn databases(&self) -> impl Iterator<Item = (DbUuid, &Policy)> {
+        self.databases.iter().map(|(database, compiled)| (*database, &compiled.policy))
+    }
+
+    /// The names of all groups that somebody is in, in order; whoever may do everything needs none.
+    pub fn groups_of(&self, caller: Caller<'_>) -> Vec<&str> {
+        let groups = self.who(caller).and_then(|who| self.nesting.groups_of(&who));
+        groups.into_iter().flat_map(|set| self.nesting.names(set)).map(GroupName::as_str).collect()
+    }
+
+    /// Every group.
+    pub fn groups(&self) -> &BTreeMap<GroupName, Group> {
+        &self.groups
+    }
+
+    /// Every principal that the owner noted something of.
+    pub fn principals(&self) -> &BTreeMap<PublicKey, PrincipalNotes> {
+        &self.principals
+    }
+
+    /// The documents that could not be read.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// Whom lists name when they name the caller.
+    pub(crate) fn who(&self, caller: Caller<'_>) -> Option<Who> {
+        match caller {
+            Caller::Anonymous | Caller::Owner => None,
+            Caller::App { name, .. } => Some(Who::App(name.into())),
+            Caller::Key(key) => Some(Who::Key(key)),
+        }
+    }
+}
+
+/// What was read so far.
+#[derive(Default)]
+struct Reading {
+    hub: Option<PublicKey>,
+    policies: Vec<(DbUuid, Policy)>,
+    groups: BTreeMap<GroupName, Group>,
+    principals: BTreeMap<PublicKey, PrincipalNotes>,
+    problems: Vec<Problem>,
+}
+
+impl Reading {
+    fn take(&mut self, Document { id, body }: Document<'_>) -> Result<(), DocumentError> {
+        if let Some(uuid) = id.strip_prefix(DATABASE_PREFIX) {
+            let uuid = DbUuid::parse(uuid).ok_or(DocumentError::Id)?;
+            self.policies.push((uuid, Policy::parse(body, self.hub)?));
+        } else if let Some(name) = id.strip_prefix(GROUP_PREFIX) {
+            let name = name.parse::<GroupName>().map_err(crate::word::WordError::Group)?;
+            if self.groups.len() >= GROUPS_MAX {
+                return Err(DocumentError::TooManyGroups);
+            }
+            self.groups.insert(name, Group::parse(body, self.hub)?);
+        } else if let Some(key) = id.strip_prefix(PRINCIPAL_PREFIX) {
+            let key: PublicKey = key.parse().map_err(|_| DocumentError::Id)?;
+            let notes = serde_json::from_str(body);
+            let known = notes.as_ref().ok().cloned();
+            self.principals.insert(key, known.unwrap_or_else(PrincipalNotes::unreadable));
+            notes?;
+        } else {
+            return Err(DocumentError::Id);
+        }
+        Ok(())
+    }
+}
