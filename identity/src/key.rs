@@ -3,9 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use data_encoding::BASE32_NOPAD;
-use ed25519_dalek::VerifyingKey;
+use data_encoding::{BASE32_NOPAD, BASE64};
+use ed25519_dalek::{SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 /// Characters of a key in base32.
 const TEXT_BYTES: usize = 52;
@@ -39,6 +40,12 @@ pub enum PublicKeyError {
 }
 
 impl PublicKey {
+    /// What stands before the key in its SubjectPublicKeyInfo.
+    ///
+    /// Source: RFC 8410, section 4.
+    pub(crate) const SPKI_PREFIX: [u8; 12] =
+        [0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0];
+
     /// The key with these 32 bytes.
     ///
     /// # Errors
@@ -55,9 +62,20 @@ impl PublicKey {
         Ok(Self(bytes))
     }
 
+    /// The key of a secret: its scalar times the base point, which has a large order.
+    pub(crate) fn of_secret(secret: &SigningKey) -> Self {
+        Self(secret.verifying_key().to_bytes())
+    }
+
     /// The 32 bytes.
     pub fn bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// The SHA-256 of the key as a SubjectPublicKeyInfo, in the form that `curl --pinnedpubkey` takes.
+    pub fn pin(&self) -> String {
+        let digest = Sha256::new().chain_update(Self::SPKI_PREFIX).chain_update(self.0).finalize();
+        format!("sha256//{}", BASE64.encode(&digest))
     }
 
     /// The first characters, for logs: enough to tell keys apart, too few to find one by.
@@ -112,7 +130,6 @@ impl From<PublicKey> for String {
 
 #[cfg(test)]
 mod tests {
-    use ed25519_dalek::SigningKey;
     use proptest::prelude::*;
 
     use super::*;

@@ -9,6 +9,12 @@
 //! # Ok::<(), identity::PublicKeyError>(())
 //! ```
 
+mod certificate;
+mod device_key;
 mod key;
+pub mod tls;
 
+pub use certificate::{Certificate, CertificateError};
+pub use device_key::DeviceKey;
 pub use key::{PublicKey, PublicKeyError};
+pub use tls::ProvenKey;

@@ -1,0 +1,58 @@
+//! TLS in which a peer is the key that it proves: no names, no dates, no authorities.
+
+mod client;
+mod fault;
+mod proven;
+mod server;
+#[cfg(test)]
+mod tests;
+mod verifier;
+
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{SupportedProtocolVersion, version};
+
+use crate::{Certificate, CertificateError, DeviceKey};
+
+pub use client::{client_config, server_name};
+pub use fault::{CertificateFault, HandshakeError};
+pub use proven::ProvenKey;
+pub use server::server_config;
+pub use verifier::CERTIFICATE_BYTES_MAX;
+
+/// What a hub speaks within TLS.
+const ALPN_PROTOCOLS: [&[u8]; 1] = [b"http/1.1"];
+
+/// Nothing older.
+const VERSIONS: [&SupportedProtocolVersion; 1] = [&version::TLS13];
+
+/// A TLS configuration could not be made; the fault is ours.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// There is no certificate to show.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The TLS library does not take the key or the settings.
+    #[error("could not set TLS up")]
+    Tls(#[from] rustls::Error),
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn protocols() -> Vec<Vec<u8>> {
+    ALPN_PROTOCOLS.map(<[u8]>::to_vec).into()
+}
+
+/// What shows a device's certificate to every peer, and signs for it.
+fn presented(key: &DeviceKey) -> Result<SingleCertAndKey, ConfigError> {
+    let certificate = Certificate::of(key)?;
+    let pkcs8 = key.to_pkcs8();
+    let signing =
+        rustls::crypto::ring::sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(pkcs8.as_slice()))?;
+    Ok(CertifiedKey::new(vec![certificate.der().clone()], signing).into())
+}

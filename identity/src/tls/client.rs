@@ -1,0 +1,41 @@
+//! The side that dials.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls::client::Resumption;
+use rustls::pki_types::ServerName;
+
+use super::verifier::OneKey;
+use super::{ConfigError, VERSIONS, presented, protocols, provider};
+use crate::{DeviceKey, PublicKey};
+
+/// TLS for dialling the hub with this key, under our own key or none; whoever else answers is refused.
+///
+/// # Errors
+/// [`ConfigError`], for which no cause is known.
+pub fn client_config(
+    key: Option<&DeviceKey>,
+    expected: PublicKey,
+) -> Result<Arc<ClientConfig>, ConfigError> {
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&VERSIONS)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(OneKey(expected)));
+    let mut config = match key {
+        Some(key) => builder.with_client_cert_resolver(Arc::new(presented(key)?)),
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = protocols();
+    config.resumption = Resumption::disabled();
+    config.enable_early_data = false;
+    // Whom we call is nobody's business on the way.
+    config.enable_sni = false;
+    Ok(Arc::new(config))
+}
+
+/// The name to give where the TLS library asks for a server's: it is neither sent nor compared.
+pub fn server_name() -> ServerName<'static> {
+    ServerName::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST).into())
+}
