@@ -11,10 +11,17 @@
 
 mod certificate;
 mod device_key;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+mod http_key_url;
 mod key;
 pub mod tls;
 
 pub use certificate::{Certificate, CertificateError};
 pub use device_key::DeviceKey;
+pub use http_key_url::{
+    Authority, AuthorityError, DEFAULT_PORT, Host, HttpKeyUrl, HttpKeyUrlError, OnionName,
+    OnionNameError, PathError,
+};
 pub use key::{PublicKey, PublicKeyError};
 pub use tls::ProvenKey;

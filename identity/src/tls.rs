@@ -22,6 +22,8 @@ pub use fault::{CertificateFault, HandshakeError};
 pub use proven::ProvenKey;
 pub use server::server_config;
 pub use verifier::CERTIFICATE_BYTES_MAX;
+#[cfg(any(test, fuzzing))]
+pub(crate) use verifier::key_of;
 
 /// What a hub speaks within TLS.
 const ALPN_PROTOCOLS: [&[u8]; 1] = [b"http/1.1"];

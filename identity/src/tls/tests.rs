@@ -58,29 +58,23 @@ impl Pair {
     /// Runs the handshake as far as it goes.
     fn run(mut self) -> Self {
         while self.client.wants_write() || self.server.wants_write() {
-            self.to_server();
-            self.to_client();
+            self.serve();
+            self.answer();
         }
         self
     }
 
-    fn to_server(&mut self) {
-        let (client, server): (
-            &mut ConnectionCommon<ClientConnectionData>,
-            &mut ConnectionCommon<ServerConnectionData>,
-        ) = (&mut self.client, &mut self.server);
-        if let Err(error) = carry(client, server) {
-            self.server_error.get_or_insert(error.into());
+    fn serve(&mut self) {
+        let Self { client, server, server_error, .. } = self;
+        if let Err(error) = carry::<ClientConnectionData, ServerConnectionData>(client, server) {
+            server_error.get_or_insert_with(|| error.into());
         }
     }
 
-    fn to_client(&mut self) {
-        let (client, server): (
-            &mut ConnectionCommon<ClientConnectionData>,
-            &mut ConnectionCommon<ServerConnectionData>,
-        ) = (&mut self.client, &mut self.server);
-        if let Err(error) = carry(server, client) {
-            self.client_error.get_or_insert(error.into());
+    fn answer(&mut self) {
+        let Self { client, server, client_error, .. } = self;
+        if let Err(error) = carry::<ServerConnectionData, ClientConnectionData>(server, client) {
+            client_error.get_or_insert_with(|| error.into());
         }
     }
 
@@ -207,12 +201,12 @@ fn a_client_may_come_without_a_key() {
 fn nothing_is_proven_before_the_handshake_is_over() {
     let mut pair = Pair::new(&good_client(), &good_server());
     assert_eq!(pair.proven(), (None, None));
-    pair.to_server();
+    pair.serve();
     assert_eq!(pair.proven(), (None, None));
-    pair.to_client();
+    pair.answer();
     // The client has all it needs; the server has heard nothing of the client's key.
     assert_eq!(pair.proven(), (None, Some(device(1).public())));
-    pair.to_server();
+    pair.serve();
     assert_eq!(pair.proven(), (Some(device(2).public()), Some(device(1).public())));
 }
 
