@@ -4,19 +4,26 @@ mod app;
 mod apps;
 mod attempts;
 mod door;
+mod gate;
 mod login;
+mod policies;
 mod principal;
 mod session;
 mod token;
+mod way;
 
-pub(crate) use app::{AppDocument, AppName, Grant, GrantError, OWNER};
+pub(crate) use acl::{Action, Grant, GrantError, Scope};
+pub(crate) use app::{AppDocument, AppName, OWNER};
 pub(crate) use apps::{AppsError, DATABASE as APPS_DATABASE, add, remove};
 pub(crate) use door::{CrossOrigin, LocalDoor};
+pub(crate) use gate::Target;
 #[cfg(any(test, fuzzing))]
 pub(crate) use login::Credentials;
 pub(crate) use login::{Access, LogIn, Proof};
-pub(crate) use principal::{Action, Decision, Principal, decide};
+pub(crate) use policies::{DATABASE as ACL_DATABASE, PolicyError};
+pub(crate) use principal::Principal;
 #[cfg(any(test, fuzzing))]
 pub(crate) use session::Sessions;
 pub(crate) use session::{Renewal, ended};
 pub(crate) use token::{Token, TokenHash};
+pub(crate) use way::Way;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use identity::DeviceKey;
 use store::{DbName, Epoch, Millis, OpenError, Options, Store};
 use tokio::sync::watch;
 
@@ -29,8 +30,8 @@ use crate::updates::{self, Updates};
 use crate::uuids::Uuids;
 
 /// Databases that a hub always has.
-const SYSTEM_DATABASES: [&str; 4] =
-    ["_users", "_global_changes", "_replicator", access::APPS_DATABASE];
+const SYSTEM_DATABASES: [&str; 5] =
+    ["_users", "_global_changes", "_replicator", access::ACL_DATABASE, access::APPS_DATABASE];
 
 /// How long requests may take to end once the hub is told to stop.
 const DRAIN_GRACE: Duration = Duration::from_secs(5);
@@ -83,6 +84,8 @@ pub(crate) struct App {
     pub(crate) started: Millis,
     /// Becomes true when the hub stops: feeds end then.
     pub(crate) shutdown: watch::Receiver<bool>,
+    /// What this hub proves over TLS.
+    pub(crate) device: DeviceKey,
     /// Where everything is kept.
     pub(crate) data_dir: DataDir,
     /// Where it answers, once it does.
@@ -129,11 +132,11 @@ impl App {
         shutdown: watch::Receiver<bool>,
         now: Millis,
     ) -> Result<Opened, AppError> {
-        let (device, _) = key_file::read_or_make(&data_dir.device())?;
+        let (seed, _) = key_file::read_or_make(&data_dir.device())?;
         let options = Options {
             writer_threads: config.databases.writer_threads,
             open_databases_max: config.databases.open_max,
-            device: *device.bytes(),
+            device: *seed.bytes(),
         };
         let store = Store::open(data_dir.path(), &options)?;
         // The lock is ours: what lies here is from a hub that was killed. What cannot be removed
@@ -145,10 +148,15 @@ impl App {
         for name in SYSTEM_DATABASES {
             ensure(&store, name, now).map_err(|source| AppError::Prepare { name, source })?;
         }
-        let access = Access::new(&owner, Arc::clone(&couch_config))?;
+        let device = DeviceKey::from_seed(seed.bytes());
+        let access = Access::new(&owner, device.public(), Arc::clone(&couch_config))?;
         access
             .reload(&store)
             .map_err(|source| AppError::Prepare { name: access::APPS_DATABASE, source })?;
+        access
+            .policies()
+            .reload(&store)
+            .map_err(|source| AppError::Prepare { name: access::ACL_DATABASE, source })?;
         let updates = Updates::of(&store, random_epoch()?);
         let functions = Arc::new(FunctionRunner::new());
         let tasks = Arc::<Tasks>::default();
@@ -173,9 +181,10 @@ impl App {
             uuids: Uuids::default(),
             updates,
             replications: Replications::new(config.replication.ca_file.clone()),
-            server_uuid: server_uuid(device.bytes()),
+            server_uuid: server_uuid(seed.bytes()),
             started: now,
             shutdown,
+            device,
             data_dir,
             urls: OnceLock::new(),
         };
@@ -209,7 +218,12 @@ impl App {
     /// Serves until the hub is told to stop, then lets requests and replications end and closes the
     /// store.
     pub(crate) async fn run(self: Arc<Self>, listeners: Listeners) {
-        let watching = tokio::spawn(watch_apps(Arc::clone(&self)));
+        let watching = tokio::spawn(watch(Arc::clone(&self), access::APPS_DATABASE, |app| {
+            app.access.reload(&app.store)
+        }));
+        let heeding = tokio::spawn(watch(Arc::clone(&self), access::ACL_DATABASE, |app| {
+            app.access.policies().reload(&app.store)
+        }));
         let following = tokio::spawn(updates::follow(Arc::clone(&self)));
         let asking = tokio::spawn(replicate::follow(Arc::clone(&self)));
         let scheduling = tokio::spawn(replicate::schedule(Arc::clone(&self)));
@@ -225,6 +239,7 @@ impl App {
             tracing::warn!(grace_s = DRAIN_GRACE.as_secs(), "some requests did not end in time");
         }
         watching.abort();
+        heeding.abort();
         following.abort();
         asking.abort();
         scheduling.abort();
@@ -238,9 +253,10 @@ impl App {
     }
 }
 
-/// Follows `_apps`, so that what is written there by whatever way takes effect.
-async fn watch_apps(app: Arc<App>) {
-    let Ok(name) = access::APPS_DATABASE.parse::<DbName>() else { return };
+/// Follows a database that says who may do what, so that what is written there by whatever way takes
+/// effect.
+async fn watch(app: Arc<App>, name: &'static str, read: fn(&App) -> Result<(), store::Error>) {
+    let Ok(name) = name.parse::<DbName>() else { return };
     loop {
         // Listening begins before reading, so that no change falls between.
         let changed = match app.store.database(&name) {
@@ -248,9 +264,8 @@ async fn watch_apps(app: Arc<App>) {
             _ => app.store.changed(),
         };
         let reading = Arc::clone(&app);
-        let read = tokio::task::spawn_blocking(move || reading.access.reload(&reading.store));
-        if let Ok(Err(error)) = read.await {
-            tracing::error!(%error, "could not read the apps; those known go on");
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || read(&reading)).await {
+            tracing::error!(%error, "could not read who may do what; what is known goes on");
         }
         changed.await;
     }

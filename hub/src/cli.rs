@@ -16,7 +16,7 @@ use clap::parser::ValueSource;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::access::{AppName, Grant};
-use crate::config::HttpAddress;
+use crate::config::{HttpAddress, TlsAddress};
 use crate::data_dir::{self, DataDir};
 use crate::observe::Format;
 pub(crate) use show::complain;
@@ -82,6 +82,10 @@ pub(crate) struct RunArgs {
     /// Where to listen, on this machine only; port 0 is any free one [default: localhost:5984]
     #[arg(long, value_name = "ADDR", env = "LARDER_HTTP")]
     http: Option<HttpAddress>,
+    /// Where to listen for TLS, which is for keys; an address that is not loopback opens the hub to
+    /// other machines [default: localhost:6984]
+    #[arg(long, value_name = "ADDR|off", env = "LARDER_TLS")]
+    tls: Option<TlsAddress>,
     /// Settings [default: larder.toml in the data directory, where there is one]
     #[arg(long, value_name = "FILE", env = "LARDER_CONFIG")]
     config: Option<PathBuf>,
@@ -183,7 +187,7 @@ impl From<Outcome> for ExitCode {
 }
 
 /// Flags that belong to `run` and to no other verb.
-const RUN_FLAGS: [&str; 3] = ["http", "config", "onion"];
+const RUN_FLAGS: [&str; 4] = ["http", "tls", "config", "onion"];
 
 impl Command {
     /// Reads the command line; ends the process with help or a complaint where that is due.

@@ -1,5 +1,7 @@
 //! What a person can set: `larder.toml`, the environment and the command line.
 
+mod tls;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
@@ -8,6 +10,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
+pub(crate) use self::tls::{TlsAddress, TlsConfig};
 use crate::observe::LogConfig;
 
 /// Everything a person can set; what is not set is safe.
@@ -16,6 +19,8 @@ use crate::observe::LogConfig;
 pub(crate) struct Config {
     /// The listener for this machine's programs.
     pub(crate) http: HttpConfig,
+    /// The listener for keys.
+    pub(crate) tls: TlsConfig,
     /// How much one request may ask for.
     pub(crate) limits: LimitsConfig,
     /// How databases are kept.

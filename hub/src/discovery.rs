@@ -9,6 +9,7 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as 
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+use identity::PublicKey;
 use serde::{Deserialize, Serialize};
 
 use crate::data_dir::DataDir;
@@ -22,6 +23,8 @@ const SOCKET_PATH_BYTES_MAX: usize = 100;
 pub(crate) struct HubJson {
     /// Where the hub answers, without credentials.
     pub(crate) urls: Vec<String>,
+    /// The key that it proves over TLS: who finds another one there has found another hub.
+    pub(crate) key: PublicKey,
     /// Its process.
     pub(crate) pid: u32,
     /// Its release.
@@ -222,7 +225,9 @@ mod tests {
     fn a_hub_is_found_until_it_ends() {
         let folder = tempfile::tempdir().unwrap();
         let data_dir = DataDir::prepare(folder.path()).unwrap();
-        let hub = HubJson { urls: vec!["http://127.0.0.1:1/".into()], pid: 7, version: "1".into() };
+        let key = identity::DeviceKey::from_seed(&[7; 32]).public();
+        let urls = vec!["http://127.0.0.1:1/".into()];
+        let hub = HubJson { urls, key, pid: 7, version: "1".into() };
         // The second time, what the first left is there: it was killed.
         for _ in 0..2 {
             let runtime = RuntimeDir::claim(&data_dir).unwrap();

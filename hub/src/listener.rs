@@ -5,24 +5,29 @@ mod door;
 mod guest;
 mod request_line;
 mod stream;
+mod tally;
+mod tls;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::app::App;
-use crate::config::HttpConfig;
+use crate::config::{Config, TlsAddress};
 use connection::serve;
 use door::Door;
 use guest::Guests;
+use tls::TlsDoor;
 
 /// Connections open on the control socket, which has its own so that the owner always gets in.
 const CONTROL_CONNECTIONS_MAX: usize = 64;
+
+/// Connections for programs without keys, for each one for keys.
+const TLS_SHARE: u32 = 4;
 
 /// How long one that was sent away may take to leave before the next one is asked.
 const LEAVE_MAX: Duration = Duration::from_millis(50);
@@ -35,6 +40,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Listeners {
     local: Vec<TcpListener>,
     local_door: Door,
+    tls: Vec<TcpListener>,
+    tls_door: Arc<TlsDoor>,
     control: UnixListener,
 }
 
@@ -42,8 +49,13 @@ pub(crate) struct Listeners {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BindError {
     /// Another program has it.
-    #[error("port {0} is in use (by another hub or CouchDB?); use --http 127.0.0.1:0")]
-    InUse(u16),
+    #[error("port {port} is in use (by another hub or CouchDB?); use {flag} 127.0.0.1:0")]
+    InUse {
+        /// The port.
+        port: u16,
+        /// What chooses another one.
+        flag: &'static str,
+    },
     /// The system refused.
     #[error("could not listen on {address}")]
     Io {
@@ -53,112 +65,181 @@ pub(crate) enum BindError {
         #[source]
         source: io::Error,
     },
+    /// The device key makes no certificate.
+    #[error("could not listen for TLS")]
+    Tls(#[from] identity::tls::ConfigError),
 }
 
 impl Listeners {
     /// Binds what the configuration names, beside the control socket.
     pub(crate) async fn bind(
-        config: &HttpConfig,
+        config: &Config,
+        app: &App,
         control: std::os::unix::net::UnixListener,
     ) -> Result<Self, BindError> {
-        let wanted = config.address.first();
-        let failed = |source: io::Error| match source.kind() {
-            io::ErrorKind::AddrInUse => BindError::InUse(wanted.port()),
-            _ => BindError::Io { address: wanted, source },
-        };
-        let first = TcpListener::bind(wanted).await.map_err(failed)?;
-        let bound = first.local_addr().map_err(failed)?;
-        let mut local = vec![first];
-        if let Some(second) = config.address.second(bound.port()) {
-            match TcpListener::bind(second).await {
-                Ok(second) => local.push(second),
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                    tracing::warn!(address = %second, "another program listens here; use 127.0.0.1");
-                }
-                Err(_no_ipv6) => {}
-            }
-        }
-        let local_door = Door::local(config, bound.port());
+        let address = config.http.address;
+        let local = bind(address.first(), |port| address.second(port), "--http").await?;
+        let local_door = Door::local(&config.http, port_of(&local));
+        let tls = bind_tls(config.tls.address).await?;
+        let server = identity::tls::server_config(&app.device)?;
+        let tls_door = Arc::new(TlsDoor::new(server, &config.http, port_of(&tls)));
+        let first = address.first();
+        let failed = |source| BindError::Io { address: first, source };
         let control = UnixListener::from_std(control).map_err(failed)?;
-        Ok(Self { local, local_door, control })
+        Ok(Self { local, local_door, tls, tls_door, control })
     }
 
-    /// Where programs reach the hub, the best first.
+    /// Where programs reach the hub, the best first: plain HTTP, then TLS.
     pub(crate) fn urls(&self) -> Vec<String> {
-        let addresses = self.local.iter().filter_map(|listener| listener.local_addr().ok());
-        addresses.map(|address| format!("http://{address}/")).collect()
+        let urls = |listeners: &[TcpListener], scheme| {
+            let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok());
+            addresses.map(|address| format!("{scheme}://{address}/")).collect::<Vec<_>>()
+        };
+        let mut all = urls(&self.local, "http");
+        all.extend(urls(&self.tls, "https"));
+        all
     }
+}
+
+/// Binds an address, and beside it one that is had where that is possible.
+async fn bind(
+    wanted: SocketAddr,
+    second: impl FnOnce(u16) -> Option<SocketAddr>,
+    flag: &'static str,
+) -> Result<Vec<TcpListener>, BindError> {
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::AddrInUse => BindError::InUse { port: wanted.port(), flag },
+        _ => BindError::Io { address: wanted, source },
+    };
+    let first = TcpListener::bind(wanted).await.map_err(failed)?;
+    let port = first.local_addr().map_err(failed)?.port();
+    let mut listeners = vec![first];
+    if let Some(second) = second(port) {
+        match TcpListener::bind(second).await {
+            Ok(second) => listeners.push(second),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                tracing::warn!(address = %second, "another program listens here; use 127.0.0.1");
+            }
+            Err(_no_ipv6) => {}
+        }
+    }
+    Ok(listeners)
+}
+
+/// Nobody who has not chosen a port has to care that another program has it: those who look for the
+/// hub find it by its discovery file, and know it by its key.
+async fn bind_tls(address: TlsAddress) -> Result<Vec<TcpListener>, BindError> {
+    let Some(wanted) = address.first() else { return Ok(Vec::new()) };
+    match bind(wanted, |port| address.second(port), "--tls").await {
+        Err(BindError::InUse { port, .. }) if address == TlsAddress::Unset => {
+            tracing::warn!(port, "another program has this port; TLS is on a free one");
+            let any = SocketAddr::new(wanted.ip(), 0);
+            bind(any, |port| address.second(port), "--tls").await
+        }
+        bound => bound,
+    }
+}
+
+fn port_of(listeners: &[TcpListener]) -> u16 {
+    let address = listeners.first().and_then(|listener| listener.local_addr().ok());
+    address.map_or(0, |address| address.port())
 }
 
 /// All connections of a hub.
 #[derive(Debug)]
 pub(crate) struct Connections {
     local: Arc<Semaphore>,
-    local_max: u32,
     guests: Arc<Guests>,
+    local_max: u32,
+    /// Keys have room of their own, so that strangers never fill that of local programs.
+    tls: Arc<Semaphore>,
+    tls_guests: Arc<Guests>,
+    tls_max: u32,
     control: Arc<Semaphore>,
 }
 
 impl Connections {
-    /// At most so many at a time; for the next one the one that has waited longest for a request
-    /// has to leave.
+    /// At most so many at a time, and a quarter as many over TLS; for the next one the one that has
+    /// waited longest for a request has to leave.
     pub(crate) fn new(connections_max: usize) -> Self {
         let local_max = u32::try_from(connections_max.clamp(1, Semaphore::MAX_PERMITS / 2));
         let local_max = local_max.unwrap_or(u32::MAX);
+        let tls_max = (local_max / TLS_SHARE).max(1);
         Self {
             local: Arc::new(Semaphore::new(local_max as usize)),
-            local_max,
             guests: Arc::default(),
+            local_max,
+            tls: Arc::new(Semaphore::new(tls_max as usize)),
+            tls_guests: Arc::default(),
+            tls_max,
             control: Arc::new(Semaphore::new(CONTROL_CONNECTIONS_MAX)),
         }
     }
 
     /// Accepts and serves until the hub is told to stop.
     pub(crate) async fn accept(&self, app: &Arc<App>, listeners: Listeners) {
-        let Listeners { local, local_door, control } = listeners;
+        let Listeners { local, local_door, tls, tls_door, control } = listeners;
         let mut loops = tokio::task::JoinSet::new();
         for listener in local {
-            let socket = Socket::Tcp(listener);
+            let socket = Socket::Local(listener, local_door.clone());
             let room = Room { permits: Arc::clone(&self.local), guests: Arc::clone(&self.guests) };
-            loops.spawn(accept(Arc::clone(app), socket, local_door.clone(), room));
+            loops.spawn(accept(Arc::clone(app), socket, room));
+        }
+        for listener in tls {
+            let socket = Socket::Tls(listener, Arc::clone(&tls_door));
+            let guests = Arc::clone(&self.tls_guests);
+            let room = Room { permits: Arc::clone(&self.tls), guests };
+            loops.spawn(accept(Arc::clone(app), socket, room));
         }
         let room = Room { permits: Arc::clone(&self.control), guests: Arc::default() };
-        let socket = Socket::Unix(control);
-        loops.spawn(accept(Arc::clone(app), socket, Door::Control, room));
+        loops.spawn(accept(Arc::clone(app), Socket::Control(control), room));
         while loops.join_next().await.is_some() {}
     }
 
     /// Waits until every connection has ended, at most so long; whether they have.
     pub(crate) async fn drain(&self, grace: Duration) -> bool {
         let local = self.local.acquire_many(self.local_max);
+        let tls = self.tls.acquire_many(self.tls_max);
         let control = self.control.acquire_many(CONTROL_CONNECTIONS_MAX as u32);
-        let all = async { tokio::join!(local, control) };
+        let all = async { tokio::join!(local, tls, control) };
         tokio::time::timeout(grace, all).await.is_ok()
     }
 }
 
 enum Socket {
-    Tcp(TcpListener),
-    Unix(UnixListener),
+    Local(TcpListener, Door),
+    Tls(TcpListener, Arc<TlsDoor>),
+    Control(UnixListener),
 }
 
+/// A connection, and the way it came in.
 enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
+    Local(TcpStream, Door),
+    Tls(TcpStream, SocketAddr, Arc<TlsDoor>),
+    Control(UnixStream),
 }
 
 impl Socket {
     async fn accept(&self) -> io::Result<Stream> {
         match self {
-            Self::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
-                // Small answers leave at once. A stream that refuses is as good as any other.
-                let _refused = stream.set_nodelay(true);
-                Ok(Stream::Tcp(stream))
+            Self::Local(listener, door) => {
+                let (stream, _) = accept_tcp(listener).await?;
+                Ok(Stream::Local(stream, door.clone()))
             }
-            Self::Unix(listener) => Ok(Stream::Unix(listener.accept().await?.0)),
+            Self::Tls(listener, door) => {
+                let (stream, address) = accept_tcp(listener).await?;
+                Ok(Stream::Tls(stream, address, Arc::clone(door)))
+            }
+            Self::Control(listener) => Ok(Stream::Control(listener.accept().await?.0)),
         }
     }
+}
+
+async fn accept_tcp(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let (stream, address) = listener.accept().await?;
+    // Small answers leave at once. A stream that refuses is as good as any other.
+    let _refused = stream.set_nodelay(true);
+    Ok((stream, address))
 }
 
 /// How many more connections there may be.
@@ -189,7 +270,7 @@ impl Room {
     }
 }
 
-async fn accept(app: Arc<App>, socket: Socket, door: Door, room: Room) {
+async fn accept(app: Arc<App>, socket: Socket, room: Room) {
     let mut shutdown = app.shutdown.clone();
     let mut refused = false;
     // Accepted first: nobody has to leave before somebody is there.
@@ -207,13 +288,7 @@ async fn accept(app: Arc<App>, socket: Socket, door: Door, room: Room) {
         let told = std::mem::replace(&mut refused, failed);
         match accepted {
             None => return,
-            Some((permit, Ok(Stream::Tcp(stream)))) => begin(&app, &door, &room, permit, stream),
-            Some((permit, Ok(Stream::Unix(stream)))) if is_ours(&stream) => {
-                begin(&app, &door, &room, permit, stream);
-            }
-            Some((_, Ok(Stream::Unix(_)))) => {
-                tracing::warn!("another user tried the control socket; refused");
-            }
+            Some((permit, Ok(stream))) => begin(&app, &room, permit, stream),
             Some((_, Err(error))) => {
                 if !told {
                     tracing::warn!(%error, "cannot accept connections; they wait");
@@ -225,12 +300,24 @@ async fn accept(app: Arc<App>, socket: Socket, door: Door, room: Room) {
 }
 
 /// Serves a connection beside all others.
-fn begin<S>(app: &Arc<App>, door: &Door, room: &Room, permit: OwnedSemaphorePermit, stream: S)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let entered = room.guests.enter();
-    tokio::spawn(serve(Arc::clone(app), door.clone(), stream, entered, permit));
+fn begin(app: &Arc<App>, room: &Room, permit: OwnedSemaphorePermit, stream: Stream) {
+    let app = Arc::clone(app);
+    match stream {
+        Stream::Local(stream, door) => {
+            tokio::spawn(serve(app, door, stream, room.guests.enter(), permit));
+        }
+        Stream::Tls(stream, address, door) => match door.one_more_from(address.ip()) {
+            Some(counted) => {
+                let entered = room.guests.enter();
+                tokio::spawn(door.welcome(app, stream, address, entered, (permit, counted)));
+            }
+            None => tracing::debug!("too many connections from one address; refused"),
+        },
+        Stream::Control(stream) if is_ours(&stream) => {
+            tokio::spawn(serve(app, Door::Control, stream, room.guests.enter(), permit));
+        }
+        Stream::Control(_) => tracing::warn!("another user tried the control socket; refused"),
+    }
 }
 
 /// Whether the program at the other end runs as our own user, or as root, who can be any.

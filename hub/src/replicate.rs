@@ -38,7 +38,7 @@ use self::options::Means;
 pub(crate) use self::outcome::{Ended, failure};
 use self::request::{Replicate, Wanted};
 use self::settings::Settings;
-use crate::access::{Action, Principal, decide};
+use crate::access::{Action, Principal, Target};
 use crate::app::App;
 use crate::http::{Call, HttpError, Reply, json_body, reply};
 
@@ -66,7 +66,7 @@ pub(crate) async fn replicate(call: Call) -> Result<Reply, HttpError> {
         }
         Wanted::Start(request) => *request,
     };
-    check_rights(&principal, &request.source, &request.target, &request.spec)?;
+    check_rights(&app, &principal, &request.source, &request.target, &request.spec)?;
     let continuous = request.spec.continuous;
     if continuous {
         // Nobody would begin it again.
@@ -112,21 +112,28 @@ fn answer(ended: Ended) -> Result<Reply, HttpError> {
 }
 
 fn check_rights(
+    app: &App,
     principal: &Principal,
     source: &Endpoint,
     target: &Endpoint,
     spec: &Spec,
 ) -> Result<(), HttpError> {
     // Its own rights are what a job has; nobody has none, not even to a server elsewhere.
-    decide(principal, Action::UseServer, None).allowed()?;
+    app.admit(principal, Action::UseServer, Target::Server)?;
     if let Some(source) = source.local() {
-        decide(principal, Action::Read, Some(source.as_str())).allowed()?;
+        app.admit(principal, Action::Read, Target::Database(source.as_str()))?;
     }
     if let Some(target) = target.local() {
-        decide(principal, Action::Write, Some(target.as_str())).allowed()?;
+        app.admit(principal, Action::Write, Target::Database(target.as_str()))?;
         if spec.create_target {
-            decide(principal, Action::Create, Some(target.as_str())).allowed()?;
+            app.admit(principal, Action::Create, Target::Database(target.as_str()))?;
         }
+    }
+    if (source.uses_device_key() || target.uses_device_key()) && !principal.is_admin() {
+        // An app would have the rights that other hubs give to their friend's device.
+        return Err(HttpError::ForbiddenBecause(
+            "Only the owner replicates with the hub's own key.",
+        ));
     }
     if source.local().is_none() && target.local().is_none() && !principal.is_admin() {
         return Err(HttpError::ForbiddenBecause(

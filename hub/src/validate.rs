@@ -1,5 +1,7 @@
 //! What the design documents of a database say of an edit before the store has it.
 
+mod design_right;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +11,8 @@ use query::{Functions, Limits, Mapper, Reducer, Refused, Sandbox, SandboxError};
 use replication::{Judge, PeerError, RefusalReason};
 use store::{Database, Edit, Preview};
 
-use crate::access::Principal;
+use self::design_right::DesignRight;
+use crate::access::{Action, Principal, Target};
 use crate::app::App;
 use crate::designs::DesignDoc;
 use crate::http::HttpError;
@@ -63,18 +66,40 @@ impl Author {
         if self.asks_nobody(database, edits) {
             return Ok(edits.iter().map(|_| Ok(())).collect());
         }
+        let right = self.design_right(database, edits);
         let designs = self.app.designs_of(database)?;
         let validating: Vec<_> = designs.iter().filter(|design| design.validates()).collect();
         let partitioned = database.is_partitioned()?;
-        let check = |edit: &Edit| match edit.id.is_design() && !edit.deleted {
-            true => check_design(&edit.body, partitioned),
-            false => Ok(()),
+        let check = |edit: &Edit| {
+            if edit.id.is_design() {
+                right.admit(database, edit)?;
+            }
+            match edit.id.is_design() && !edit.deleted {
+                true => check_design(&edit.body, partitioned),
+                false => Ok(()),
+            }
         };
         let mut verdicts: Vec<Verdict> = edits.iter().map(check).collect();
         if !validating.is_empty() {
             self.validate(database, edits, &validating, &mut verdicts)?;
         }
         Ok(verdicts)
+    }
+
+    /// Which design documents it may write, where there are any among the edits.
+    fn design_right(&self, database: &Database, edits: &[Edit]) -> DesignRight {
+        if !edits.iter().any(|edit| edit.id.is_design()) {
+            return DesignRight::None;
+        }
+        let target = Target::Database(database.name().as_str());
+        let may = |action| self.app.decide(&self.principal, action, target).is_allowed();
+        if may(Action::WriteDesign) {
+            DesignRight::All
+        } else if may(Action::WriteViews) {
+            DesignRight::Views
+        } else {
+            DesignRight::None
+        }
     }
 
     /// Shows the edits that may still be written to validation functions, some at a time. Design
@@ -86,7 +111,7 @@ impl Author {
         validating: &[&Arc<DesignDoc>],
         verdicts: &mut [Verdict],
     ) -> Result<(), store::Error> {
-        let terms = self.terms(database)?;
+        let terms = self.terms(database);
         let mut waiting: Vec<(usize, Shown)> = Vec::new();
         let mut bytes = 0;
         for (at, edit) in edits.iter().enumerate() {
@@ -114,13 +139,10 @@ impl Author {
         Ok(())
     }
 
-    fn terms(&self, database: &Database) -> Result<Terms, store::Error> {
-        let security = match security(database) {
-            Ok(security) => security.to_string().into(),
-            Err(HttpError::Store(error)) => return Err(error),
-            Err(_) => "{}".into(),
-        };
-        Ok(Terms { context: user_context(&self.principal, database).to_string().into(), security })
+    fn terms(&self, database: &Database) -> Terms {
+        let security = security(&self.app, database).to_string().into();
+        let context = user_context(&self.app, &self.principal, database).to_string().into();
+        Terms { context, security }
     }
 
     /// Shows edits to one design document after the other, as long as nobody refuses them.

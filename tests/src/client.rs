@@ -1,13 +1,15 @@
 //! A small blocking HTTP client that speaks as one principal.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use ureq::tls::TlsConfig;
 
-use crate::{Body, Reply};
+use crate::{Body, Key, Reply};
 
 /// A replication of the whole package index fits in; a hub that hangs does not stop a suite forever.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15 * 60);
@@ -44,22 +46,27 @@ impl Client {
             Some((credentials, host)) => (Some(credentials), host),
             None => (None, authority),
         };
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .allow_non_standard_methods(true)
-            .proxy(None)
-            .max_redirects(0)
-            .timeout_global(Some(REQUEST_TIMEOUT))
-            .build();
         let basic = |credentials: &str| {
             let plain: Vec<u8> = percent_decode_str(credentials).collect();
             format!("Basic {}", BASE64.encode(plain))
         };
         Self {
-            agent: ureq::Agent::new_with_config(config),
+            agent: agent(TlsConfig::default()),
             origin: format!("http://{host}"),
             authorization: credentials.map(basic),
         }
+    }
+
+    /// A client for an `https://…` URL that shows this key, or none. Whose key the server shows is not
+    /// looked at.
+    pub fn with_key(url: &str, key: Option<&Key>) -> Self {
+        let tls = TlsConfig::builder()
+            .disable_verification(true)
+            .client_cert(key.map(Key::for_ureq))
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .build();
+        let origin = url.trim().trim_end_matches('/').to_owned();
+        Self { agent: agent(tls), origin, authorization: None }
     }
 
     /// The same server, asked by somebody else: a name and a token, or nobody.
@@ -104,6 +111,18 @@ impl Client {
             headers: Vec::new(),
         }
     }
+}
+
+fn agent(tls: TlsConfig) -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .allow_non_standard_methods(true)
+        .proxy(None)
+        .max_redirects(0)
+        .timeout_global(Some(REQUEST_TIMEOUT))
+        .tls_config(tls)
+        .build();
+    ureq::Agent::new_with_config(config)
 }
 
 /// A request being put together.

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::{Client, Finished, Process};
+use crate::{Client, Finished, Key, Process};
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 const LISTENING: &str = "larder: listening on ";
+const RUN: &[&str] = &["run", "--http", "127.0.0.1:0", "--tls", "127.0.0.1:0", "--onion", "off"];
 
 /// How much of the hub's log a failure shows.
 const SHOWN_LOG_LINES: usize = 40;
@@ -58,7 +59,7 @@ impl Hub {
     pub fn start_in(folder: TempDir) -> Self {
         let data_dir = folder.path().join("data");
         let log = folder.path().join("hub.log");
-        let mut command = larder(&["run", "--http", "127.0.0.1:0", "--onion", "off"], &data_dir);
+        let mut command = larder(RUN, &data_dir);
         match File::options().create(true).append(true).open(&log) {
             Ok(file) => command.stderr(Stdio::from(file)),
             Err(error) => panic!("{}: {error}", log.display()),
@@ -82,6 +83,25 @@ impl Hub {
     /// The same with the owner's name and token, as `larder url` prints it.
     pub fn owner_url(&self) -> &str {
         &self.owner_url
+    }
+
+    /// Where it listens for TLS: `https://127.0.0.1:PORT/`, as `hub.json` says.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[track_caller]
+    pub fn tls_url(&self) -> String {
+        let text = std::fs::read(self.data_dir().join("run/hub.json")).expect("hub.json");
+        let hub: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+        let urls = hub["urls"].as_array().into_iter().flatten().filter_map(|url| url.as_str());
+        let url = urls.into_iter().find(|url| url.starts_with("https://"));
+        url.expect("a URL for TLS").to_owned()
+    }
+
+    /// A client that comes with this key, or without one, over TLS.
+    #[track_caller]
+    pub fn as_key(&self, key: Option<&Key>) -> Client {
+        Client::with_key(&self.tls_url(), key)
     }
 
     /// The owner's client.

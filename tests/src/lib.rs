@@ -14,6 +14,8 @@
 
 mod body;
 pub use body::Body;
+mod key;
+pub use key::Key;
 mod client;
 pub use client::{Client, Request, encode};
 mod reply;

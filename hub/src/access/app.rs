@@ -4,8 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use acl::Grant;
 use serde::{Deserialize, Serialize};
-use store::{DbName, Millis};
+use store::Millis;
 
 use super::token::TokenHash;
 
@@ -69,49 +70,6 @@ impl From<AppName> for String {
     }
 }
 
-/// A database that an app may use.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Grant {
-    /// The database; it need not exist yet.
-    #[serde(with = "text")]
-    pub(crate) name: DbName,
-    /// Whether the app may write as well as read, and create the database.
-    pub(crate) write: bool,
-}
-
-/// The text is no grant.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum GrantError {
-    /// The part before the colon is no database name.
-    #[error(transparent)]
-    Name(#[from] store::DbNameError),
-    /// The part after the colon is neither right.
-    #[error("`{0}` is no right; write DB:r to let the app read, DB:rw to let it write too")]
-    Right(String),
-    /// System databases are not granted one by one.
-    #[error("{0} is a system database: only the owner and admin apps reach it")]
-    System(DbName),
-}
-
-impl FromStr for Grant {
-    type Err = GrantError;
-
-    /// `DB` and `DB:r` let an app read, `DB:rw` lets it write too.
-    fn from_str(text: &str) -> Result<Self, GrantError> {
-        let (name, write) = match text.rsplit_once(':') {
-            None => (text, false),
-            Some((name, "r")) => (name, false),
-            Some((name, "rw")) => (name, true),
-            Some((_, right)) => return Err(GrantError::Right(right.into())),
-        };
-        let name: DbName = name.parse()?;
-        if name.is_system() {
-            return Err(GrantError::System(name));
-        }
-        Ok(Self { name, write })
-    }
-}
-
 /// What the database `_apps` says of an app; the document's id is the name.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AppDocument {
@@ -167,16 +125,6 @@ impl App {
         self.document.admin
     }
 
-    /// Whether it may read the database.
-    pub(crate) fn reads(&self, db: &str) -> bool {
-        self.grant(db).is_some()
-    }
-
-    /// Whether it may write to the database.
-    pub(crate) fn writes(&self, db: &str) -> bool {
-        self.grant(db).is_some_and(|grant| grant.write)
-    }
-
     /// Whether this is still what `_apps` says; a feed that began before a change ends by this.
     pub(crate) fn is_current(&self) -> bool {
         self.current.load(Ordering::Acquire)
@@ -185,25 +133,6 @@ impl App {
     /// The app was removed or changed.
     pub(crate) fn retire(&self) {
         self.current.store(false, Ordering::Release);
-    }
-
-    fn grant(&self, db: &str) -> Option<&Grant> {
-        // A document written by hand may grant what `larder app add` refuses.
-        let mut grants = self.document.databases.iter().filter(|grant| !grant.name.is_system());
-        grants.find(|grant| grant.name.as_str() == db)
-    }
-}
-
-mod text {
-    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
-    use store::DbName;
-
-    pub(super) fn serialize<S: Serializer>(name: &DbName, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(name.as_str())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<DbName, D::Error> {
-        String::deserialize(from)?.parse().map_err(D::Error::custom)
     }
 }
 
@@ -236,18 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn grants() {
-        let grant = |text: &str| text.parse::<Grant>().map(|g| (g.name.to_string(), g.write));
-        assert_eq!(grant("notes"), Ok(("notes".into(), false)));
-        assert_eq!(grant("notes:r"), Ok(("notes".into(), false)));
-        assert_eq!(grant("a/b:rw"), Ok(("a/b".into(), true)));
-        assert_eq!(grant("notes:w"), Err(GrantError::Right("w".into())));
-        assert!(matches!(grant("Notes"), Err(GrantError::Name(_))));
-        assert!(matches!(grant("_apps:rw"), Err(GrantError::System(_))));
-    }
-
-    #[test]
-    fn may_do_what_its_document_says_and_no_more() {
+    fn is_what_its_document_says() {
         let token = TokenHash::of("t").unwrap();
         let mut text = serde_json::json!({
             "name": "notes", "token": token, "created": 7, "comment": "written by hand",
@@ -256,9 +174,6 @@ mod tests {
         });
         let app = App::new(serde_json::from_value(text.clone()).unwrap());
         assert!(!app.is_admin() && !app.document().chosen);
-        assert!(app.reads("a") && !app.writes("a"));
-        assert!(app.reads("b") && app.writes("b"));
-        assert!(!app.reads("c") && !app.writes("c") && !app.reads("_users"));
         assert_eq!(format!("{app:?}"), "App { name: AppName(\"notes\"), .. }");
         text["databases"][0]["name"] = "No Name".into();
         assert!(serde_json::from_value::<AppDocument>(text).is_err());

@@ -29,12 +29,22 @@ pub(crate) struct CrossOrigin {
     pub(crate) trust: Trust,
 }
 
-/// HTTP's own port, which browsers leave out.
-const DEFAULT_PORT: u16 = 80;
+/// A scheme, and its own port, which browsers leave out.
+const HTTP: (&str, u16) = ("http", 80);
+const HTTPS: (&str, u16) = ("https", 443);
 
 impl LocalDoor {
-    /// The door of a listener on this port.
+    /// The door of a listener for plain HTTP on this port.
     pub(crate) fn new(config: &HttpConfig, port: u16) -> Self {
+        Self::of(config, port, HTTP)
+    }
+
+    /// The door of a listener for TLS on this port.
+    pub(crate) fn of_tls(config: &HttpConfig, port: u16) -> Self {
+        Self::of(config, port, HTTPS)
+    }
+
+    fn of(config: &HttpConfig, port: u16, (scheme, default_port): (&str, u16)) -> Self {
         let names = ["127.0.0.1", "localhost", "[::1]"].map(str::to_owned);
         let address = match config.address.first() {
             std::net::SocketAddr::V4(address) => address.ip().to_string(),
@@ -43,14 +53,14 @@ impl LocalDoor {
         let mut hosts = Vec::new();
         for name in names.into_iter().chain([address]) {
             hosts.push(format!("{name}:{port}"));
-            if port == DEFAULT_PORT {
+            if port == default_port {
                 hosts.push(name);
             }
         }
         hosts.extend(config.hosts.iter().map(|host| host.to_ascii_lowercase()));
         hosts.sort();
         hosts.dedup();
-        let own = hosts.iter().map(|host| format!("http://{host}")).collect();
+        let own = hosts.iter().map(|host| format!("{scheme}://{host}")).collect();
         Self { hosts, own }
     }
 

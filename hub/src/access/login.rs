@@ -8,12 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, header};
+use identity::{ProvenKey, PublicKey};
 use store::{Error, Millis, Store};
 
 use super::app::OWNER;
 use super::apps::Apps;
 use super::attempts::Attempts;
-use super::principal::Principal;
+use super::policies::LivePolicies;
+use super::principal::{KeyHolder, Principal};
 use super::session::{self, Renewal, Sessions};
 use super::token::TokenHash;
 use crate::clock;
@@ -35,6 +37,7 @@ pub(crate) struct Access {
     attempts: Mutex<Attempts>,
     verified: Verified,
     settings: Arc<CouchConfig>,
+    policies: Arc<LivePolicies>,
 }
 
 impl fmt::Debug for Access {
@@ -65,7 +68,11 @@ pub(crate) enum Proof {
 
 impl Access {
     /// Nobody but the owner until [`Self::reload`].
-    pub(crate) fn new(owner: &Key, settings: Arc<CouchConfig>) -> Result<Self, KeyFileError> {
+    pub(crate) fn new(
+        owner: &Key,
+        hub: PublicKey,
+        settings: Arc<CouchConfig>,
+    ) -> Result<Self, KeyFileError> {
         Ok(Self {
             owner: TokenHash::of(&owner.to_text())?,
             apps: Apps::default(),
@@ -73,7 +80,37 @@ impl Access {
             attempts: Mutex::default(),
             verified: Verified::new()?,
             settings,
+            policies: Arc::new(LivePolicies::new(hub)),
         })
+    }
+
+    /// Who may do what.
+    pub(crate) fn policies(&self) -> &Arc<LivePolicies> {
+        &self.policies
+    }
+
+    /// The groups of a principal, as `userCtx` names them: CouchDB's `_admin` for whoever may do
+    /// everything.
+    pub(crate) fn roles(&self, principal: &Principal) -> Vec<String> {
+        if principal.is_admin() {
+            return vec!["_admin".into()];
+        }
+        let policies = self.policies.now();
+        policies.groups_of(principal.caller()).into_iter().map(str::to_owned).collect()
+    }
+
+    /// Who has proven this key.
+    pub(crate) fn principal_of(&self, key: &ProvenKey) -> Principal {
+        if key.key() == self.policies.hub() {
+            return Principal::Owner;
+        }
+        Principal::Key(Arc::new(KeyHolder::new(key, &self.policies)))
+    }
+
+    /// Whether the owner wants nothing to do with this key.
+    pub(crate) fn is_blocked(&self, key: &ProvenKey) -> bool {
+        let policies = self.policies.now();
+        policies.principals().get(&key.key()).is_some_and(|notes| notes.blocked)
     }
 
     /// The apps that may log in.
@@ -85,6 +122,7 @@ impl Access {
     pub(crate) fn reload(&self, store: &Store) -> Result<(), Error> {
         if self.apps.reload(store)? {
             self.verified.forget();
+            self.policies.told();
         }
         Ok(())
     }
@@ -189,7 +227,8 @@ impl Access {
     /// The `Set-Cookie` that begins or renews a session; nobody has none.
     pub(crate) fn cookie(&self, principal: &Principal, now: Millis) -> Option<String> {
         let (name, token) = match principal {
-            Principal::Anonymous => return None,
+            // A key is proven by every connection anew.
+            Principal::Anonymous | Principal::Unproven | Principal::Key(_) => return None,
             Principal::Owner => (OWNER, &self.owner),
             Principal::App(app) => (app.name(), &app.document().token),
         };

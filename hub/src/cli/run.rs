@@ -38,6 +38,9 @@ pub(super) fn run(data_dir: &Path, arguments: &RunArgs) -> anyhow::Result<Outcom
     if let Some(address) = arguments.http {
         config.http.address = address;
     }
+    if let Some(address) = arguments.tls {
+        config.tls.address = address;
+    }
     if let Some(format) = arguments.log_format {
         config.log.format = format;
     }
@@ -59,11 +62,12 @@ async fn serve(data_dir: DataDir, config: &Config) -> anyhow::Result<Outcome> {
     let Opened { app, first_start } = App::open(data_dir.clone(), config, shutdown, clock::now())?;
     let runtime_dir = RuntimeDir::claim(&data_dir)?;
     let outcome = async {
-        let listeners = Listeners::bind(&config.http, runtime_dir.listen()?).await?;
+        let listeners = Listeners::bind(config, &app, runtime_dir.listen()?).await?;
         let urls = listeners.urls();
         let first = urls.first().context("listening nowhere")?.clone();
         runtime_dir.announce(&HubJson {
             urls: urls.clone(),
+            key: app.device.public(),
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").into(),
         })?;

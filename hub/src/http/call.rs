@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::incoming::Incoming;
 use super::{HttpError, Query};
-use crate::access::{Action, Principal};
+use crate::access::{Action, Principal, Scope, Target};
 use crate::app::App;
 use crate::replicate::is_replicator;
 use crate::validate::Author;
@@ -41,6 +41,8 @@ pub(crate) struct Call {
     pub(crate) captures: Captures,
     /// The query options.
     pub(crate) query: Query,
+    /// How far the gate lets it go.
+    pub(crate) scope: Scope,
     /// The headers.
     pub(crate) headers: HeaderMap,
     /// The body, not yet read.
@@ -106,9 +108,9 @@ impl Call {
     /// Asks the gate for a further right on the same database, for requests whose action shows only
     /// in their body.
     pub(crate) fn require(&self, action: Action) -> Result<(), HttpError> {
-        let db = Some(self.captures.db.as_str());
-        crate::access::decide(&self.principal, action, db).allowed()?;
-        self.rewritten.allows(action, db)
+        let target = Target::Database(&self.captures.db);
+        let _scope = self.app.admit(&self.principal, action, target)?;
+        self.rewritten.allows(action, Some(&self.captures.db))
     }
 }
 
@@ -143,10 +145,17 @@ impl Rewritten {
         let reason = match action {
             Action::Administer | Action::AdministerServer => "A rewrite administers nothing.",
             Action::Create => "A rewrite creates no databases.",
-            Action::WriteDesign => "A rewrite writes no design documents.",
-            Action::Write if self.reads => "A rewrite of what reads does not write.",
+            Action::WriteDesign | Action::WriteViews => "A rewrite writes no design documents.",
+            Action::Write | Action::WriteLocal if self.reads => {
+                "A rewrite of what reads does not write."
+            }
             Action::Write if db.is_some_and(is_replicator) => REPLICATES_NOTHING,
-            Action::Write | Action::Read | Action::UseServer | Action::Greet => return Ok(()),
+            Action::Write
+            | Action::WriteLocal
+            | Action::Read
+            | Action::ReadView
+            | Action::UseServer
+            | Action::Greet => return Ok(()),
         };
         Err(HttpError::ForbiddenBecause(reason))
     }

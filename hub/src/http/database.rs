@@ -164,9 +164,15 @@ pub(crate) async fn delete(call: Call) -> Result<Reply, HttpError> {
                 .into(),
         ));
     }
-    let name = call.database()?.name().clone();
-    let store = call.app.store.clone();
-    blocking(move || Ok(store.delete(&name)?)).await?;
+    let database = call.database()?;
+    let app = call.app;
+    blocking(move || {
+        app.store.delete(database.name())?;
+        // Nobody has a right to what is gone; one made anew under its name is another database.
+        app.access.policies().forget(&app.store, database.uuid(), clock::now())?;
+        Ok(())
+    })
+    .await?;
     Ok(reply::ok(StatusCode::OK))
 }
 

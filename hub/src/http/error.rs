@@ -14,7 +14,7 @@ use store::{
 };
 
 use super::reply::{self, Reply};
-use crate::access::AppsError;
+use crate::access::{AppsError, PolicyError};
 use crate::causes::with_causes;
 use crate::couch_config::CouchConfigError;
 use crate::key_file::KeyFileError;
@@ -91,6 +91,9 @@ pub(crate) enum HttpError {
     /// Name or password are wrong, or the session has ended.
     #[error("{0}")]
     Unauthorized(&'static str),
+    /// A name, a token or a cookie where only a key counts.
+    #[error("A key that the connection has proven is all that counts here: send no credentials.")]
+    KeysOnly,
     /// Too many wrong passwords; seconds until the next try is looked at.
     #[error("Too many failed attempts; try again in {0} s.")]
     TooManyAttempts(u64),
@@ -189,7 +192,9 @@ impl HttpError {
                 (S::UNSUPPORTED_MEDIA_TYPE, "bad_content_type", reason)
             }
             Self::MissingRev => (S::CONFLICT, "not_found", reason),
-            Self::LogIn | Self::Unauthorized(_) => (S::UNAUTHORIZED, "unauthorized", reason),
+            Self::LogIn | Self::Unauthorized(_) | Self::KeysOnly => {
+                (S::UNAUTHORIZED, "unauthorized", reason)
+            }
             Self::TooManyAttempts(_) => (S::TOO_MANY_REQUESTS, "too_many_requests", reason),
             Self::WrongHost => (S::MISDIRECTED_REQUEST, "misdirected_request", reason),
             Self::Forbidden | Self::ForbiddenBecause(_) => (S::FORBIDDEN, "forbidden", reason),
@@ -284,6 +289,16 @@ impl From<AppsError> for HttpError {
             AppsError::Exists(_) | AppsError::Conflict => Self::Exists(error.to_string()),
             AppsError::Unknown(_) => Self::NotFound("there is no app of that name"),
             AppsError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<PolicyError> for HttpError {
+    fn from(error: PolicyError) -> Self {
+        match error {
+            PolicyError::Document(error) => Self::BadRequest(error.to_string()),
+            PolicyError::Conflict => Self::Exists(error.to_string()),
+            PolicyError::Store(error) => Self::Store(error),
         }
     }
 }

@@ -3,20 +3,25 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
-use store::{Database, Document, Local, LocalId, ParseRevError, RevId, Signature};
+use identity::PublicKey;
+use store::{
+    Database, Direction, Document, IdRange, Local, LocalId, ParseRevError, RevId, Signature,
+};
 
 use super::call::{blocking, quick};
 use super::document::{read_document, rev_options, written};
 use super::etag::ETag;
 use super::location::location;
 use super::{Call, HttpError, Reply, reply};
+use crate::access::Principal;
 
 /// `GET /{db}/_local/{local}`
 pub(crate) async fn get(call: Call) -> Result<Reply, HttpError> {
     let database = call.database()?;
     let id = call.captures.doc.parse::<LocalId>()?;
-    let local = quick(move || Ok(database.read(|snapshot| snapshot.local(&id))?)).await?;
-    let local = local.ok_or(HttpError::NotFound("missing"))?;
+    let kept = kept_as(&call.principal, &id)?;
+    let local = quick(move || Ok(database.read(|snapshot| snapshot.local(&kept))?)).await?;
+    let local = Local { id, ..local.ok_or(HttpError::NotFound("missing"))? };
     let tag = tag(&local)?;
     if tag.is_known(&call.headers) {
         return Ok(tag.not_modified());
@@ -32,10 +37,21 @@ pub(crate) async fn get(call: Call) -> Result<Reply, HttpError> {
 pub(crate) async fn put(call: Call) -> Result<Reply, HttpError> {
     let database = call.database()?;
     let id = call.captures.doc.parse::<LocalId>()?;
-    let Call { app, captures, query, headers, body, .. } = call;
+    let Call { app, principal, captures, query, headers, body, .. } = call;
+    let kept = kept_as(&principal, &id)?;
     let mut document = read_document(&app.limits(), &headers, body).await?;
     document.revs = rev_options(document.revs, &query, &headers)?;
-    let written = write(&database, id.clone(), document).await?;
+    let written = match principal.key() {
+        Some(key) if principal.is_guest() => {
+            let database = Arc::clone(&database);
+            blocking(move || {
+                check_guest(&database, key, &kept, &document)?;
+                write_now(&database, kept, document)
+            })
+            .await?
+        }
+        _ => write(&database, kept, document).await?,
+    };
     Ok(answer(&headers, &captures.db, &id, &written))
 }
 
@@ -44,11 +60,61 @@ pub(crate) async fn delete(call: Call) -> Result<Reply, HttpError> {
     let database = call.database()?;
     let id = call.captures.doc.parse::<LocalId>()?;
     let shown = id.to_string();
-    let deleted = blocking(move || Ok(database.write_local(id, 0, None)?)).await?;
+    let kept = kept_as(&call.principal, &id)?;
+    let deleted = blocking(move || Ok(database.write_local(kept, 0, None)?)).await?;
     match deleted {
         None => Err(HttpError::NotFound("missing")),
         Some(_) => Ok(written(StatusCode::OK, &shown, "0-0")),
     }
+}
+
+/// Local documents that one key may have in one database: a checkpoint for each of its replications.
+const GUEST_DOCUMENTS_MAX: usize = 256;
+
+/// Longest body of one of those, in bytes: a checkpoint has fifty sessions of some hundred.
+const GUEST_BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// What begins the ids of a key's own local documents.
+fn guest_prefix(key: PublicKey) -> String {
+    format!("key:{key}:")
+}
+
+/// The id under which a local document of this principal's is kept: the owner and programs of this
+/// device share theirs, everybody else has a space of their own.
+fn kept_as(principal: &Principal, id: &LocalId) -> Result<LocalId, HttpError> {
+    match principal.key() {
+        Some(key) if principal.is_guest() => {
+            let prefix = guest_prefix(key);
+            Ok(format!("_local/{prefix}{}", id.as_str()).parse()?)
+        }
+        _ => Ok(id.clone()),
+    }
+}
+
+/// Refuses what would let a key fill the disk. May block.
+fn check_guest(
+    database: &Database,
+    key: PublicKey,
+    kept: &LocalId,
+    document: &Document,
+) -> Result<(), HttpError> {
+    if document.body.len() > GUEST_BODY_BYTES_MAX {
+        return Err(HttpError::DocumentTooLarge("_local".into()));
+    }
+    let prefix = guest_prefix(key);
+    let range = IdRange {
+        start: Some((prefix.clone(), true)),
+        end: Some((format!("{prefix}\u{10ffff}"), true)),
+        direction: Direction::Ascending,
+    };
+    database.read(|snapshot| {
+        let all = snapshot.locals(&range, 0, GUEST_DOCUMENTS_MAX)?;
+        let known = all.iter().any(|local| local.id == *kept);
+        match known || all.len() < GUEST_DOCUMENTS_MAX {
+            true => Ok(()),
+            false => Err(HttpError::ForbiddenBecause("Too many local documents of one key.")),
+        }
+    })
 }
 
 /// What became of a local document.

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::StatusCode;
 use store::{Database, Error, Output};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tracing::Instrument as _;
 
 use super::body::{self, BodySender, ReaderGone};
+use super::call::Captures;
 use super::call::{blocking, quick};
 use super::reply::{self, Reply};
 use super::{Call, HttpError};
-use crate::access::{self, Action, Principal};
+use crate::access::{Action, Principal, Scope, Target};
+use crate::app::App;
 
 /// Rows read from one snapshot: what a thread reads within a millisecond or two, so that no snapshot
 /// is kept for long.
@@ -137,20 +139,47 @@ pub(crate) async fn turn<P: Pages, T: Send + 'static>(
 /// The gate of one request, asked again while its answer goes on.
 #[derive(Debug)]
 pub(crate) struct Gate {
+    app: Arc<App>,
     principal: Principal,
     action: Action,
     db: String,
+    /// The design document and the view, where it is a view that is read.
+    view: Option<(String, String)>,
+    /// How far it let the request go at first.
+    scope: Scope,
 }
 
 impl Gate {
     /// The gate that let this request through.
     pub(crate) fn of(call: &Call, action: Action) -> Self {
-        Self { principal: call.principal.clone(), action, db: call.captures.db.clone() }
+        let Captures { db, doc, view, .. } = &call.captures;
+        let design = doc.strip_prefix("_design/").unwrap_or(doc);
+        let view = (action == Action::ReadView).then(|| (design.to_owned(), view.clone()));
+        Self {
+            app: Arc::clone(&call.app),
+            principal: call.principal.clone(),
+            action,
+            db: db.clone(),
+            view,
+            scope: call.scope,
+        }
     }
 
-    /// Whether it still lets the request through.
+    /// Told whenever it may decide otherwise.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.app.access.policies().changes()
+    }
+
+    /// Whether it still lets the request through, and as far as before.
     pub(crate) fn check(&self) -> Result<(), HttpError> {
-        access::decide(&self.principal, self.action, Some(&self.db)).allowed()
+        let target = match &self.view {
+            Some((design, view)) => Target::View { db: &self.db, design, view },
+            None => Target::Database(&self.db),
+        };
+        match self.app.admit(&self.principal, self.action, target)? {
+            scope if scope == self.scope || scope == Scope::Database => Ok(()),
+            _narrower => Err(HttpError::Forbidden),
+        }
     }
 }
 

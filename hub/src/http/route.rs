@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::HttpError;
 use super::call::Captures;
 use super::path::Path;
 use super::routes::{ROUTES, Route};
+use super::{HttpError, Query};
+use crate::access::{Action, Target};
 
 /// Where a request goes.
 pub(crate) enum Destination {
@@ -57,9 +58,26 @@ enum Part {
 static INDEX: LazyLock<Index> = LazyLock::new(|| Index::of(ROUTES));
 
 impl Route {
-    /// Whether the resource is a database; else it is the server.
-    pub(crate) fn names_database(&self) -> bool {
-        self.path.starts_with("/{db}")
+    /// What a request that means this row is about.
+    pub(crate) fn target<'a>(&self, captures: &'a Captures) -> Target<'a> {
+        let db = captures.db.as_str();
+        match self.action {
+            Action::ReadView => {
+                let design = captures.doc.strip_prefix("_design/").unwrap_or(&captures.doc);
+                Target::View { db, design, view: &captures.view }
+            }
+            _ if self.path.starts_with("/{db}") => Target::Database(db),
+            _ => Target::Server,
+        }
+    }
+
+    /// Lets a request of another device's key pass, if this row is for keys and has its options.
+    pub(crate) fn admit_guest(&self, query: &Query) -> Result<(), HttpError> {
+        let options = self.for_keys.ok_or(HttpError::Forbidden)?;
+        match query.pairs().find(|(name, _)| !options.contains(name)) {
+            None => Ok(()),
+            Some(_) => Err(HttpError::ForbiddenBecause("Keys may not use this query option here.")),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use super::path::Path;
 use super::route::{Destination, find};
 use super::routes::{Handler, Next};
 use super::{Call, HttpError, Query, Reply};
-use crate::access::{self, Action, Principal};
+use crate::access::{Action, Principal, Target};
 use crate::app::App;
 
 /// Answers a request; whatever goes wrong becomes an answer too.
@@ -81,16 +81,22 @@ async fn step(
         Destination::Route(route, captures) => (route, captures),
         Destination::Nowhere(db, error) => {
             // Who may not read a database does not learn either what its paths mean.
-            let action = if db.is_some() { Action::Read } else { Action::UseServer };
-            access::decide(principal, action, db.as_deref()).allowed()?;
+            let (action, target) = match &db {
+                Some(db) => (Action::Read, Target::Database(db)),
+                None => (Action::UseServer, Target::Server),
+            };
+            let _scope = app.admit(principal, action, target)?;
             return Err(error);
         }
     };
     if !rewritten.is_rewritten() {
         asked.means(route.path);
     }
-    let db = route.names_database().then_some(captures.db.as_str());
-    access::decide(principal, route.action, db).allowed()?;
+    let scope = app.admit(principal, route.action, route.target(&captures))?;
+    if principal.is_guest() {
+        route.admit_guest(&query)?;
+    }
+    let db = route.path.starts_with("/{db}").then_some(captures.db.as_str());
     rewritten.allows(route.action, db)?;
     captures.slash = parts.uri.path().ends_with('/');
     let follower = follows(route.path, &query).then(|| app.metrics.follower());
@@ -101,6 +107,7 @@ async fn step(
         uri: parts.uri,
         captures,
         query,
+        scope,
         headers: parts.headers,
         body,
         rewritten: rewritten.clone(),

@@ -1,10 +1,17 @@
 //! The table of routes: what a path and method mean, and which right they need.
 
+mod options;
+
 use std::future::Future;
 use std::pin::Pin;
 
 use http::Request;
 
+#[cfg(feature = "search")]
+use self::options::SEARCH;
+use self::options::{
+    ATTACHMENT, BULK_GET, CHANGES, DOCUMENT, ForKeys, INDEXES, LISTING, NONE, VIEW,
+};
 use super::incoming::Incoming;
 #[cfg(feature = "search")]
 use super::search;
@@ -46,16 +53,26 @@ pub(crate) struct Route {
     pub(crate) path: &'static str,
     /// What is done to the resource.
     pub(crate) action: Action,
+    /// The query options of those who are of another device, whose right is a key's; `None` where
+    /// they may not ask at all.
+    pub(crate) for_keys: ForKeys,
     /// Who answers.
     pub(crate) handler: Handler,
 }
 
 macro_rules! route {
     ($method:ident $path:literal $action:ident $handler:path) => {
+        route!(@ $method $path $action $handler, None)
+    };
+    ($method:ident $path:literal $action:ident $handler:path, $options:ident) => {
+        route!(@ $method $path $action $handler, Some($options))
+    };
+    (@ $method:ident $path:literal $action:ident $handler:path, $for_keys:expr) => {
         Route {
             method: stringify!($method),
             path: $path,
             action: Action::$action,
+            for_keys: $for_keys,
             handler: Handler::Answer(|call| Box::pin($handler(call))),
         }
     };
@@ -67,6 +84,7 @@ macro_rules! rewrite {
             method: stringify!($method),
             path: $path,
             action: Action::Read,
+            for_keys: None,
             handler: Handler::Rewrite(|call| Box::pin(functions::rewrite(call))),
         }
     };
@@ -74,9 +92,9 @@ macro_rules! rewrite {
 
 /// Every request the hub can name; whatever is not here is refused.
 pub(crate) static ROUTES: &[Route] = &[
-    route!(GET "/" Greet server::welcome),
-    route!(GET "/_up" Greet server::up),
-    route!(GET "/_session" Greet session::show),
+    route!(GET "/" Greet server::welcome, NONE),
+    route!(GET "/_up" Greet server::up, NONE),
+    route!(GET "/_session" Greet session::show, NONE),
     route!(POST "/_session" Greet session::log_in),
     route!(DELETE "/_session" Greet session::log_out),
     route!(GET "/_utils" Greet server::utils::index),
@@ -120,28 +138,28 @@ pub(crate) static ROUTES: &[Route] = &[
     route!(POST "/_hub/backup" AdministerServer crate::control::backup),
     route!(POST "/_hub/import" AdministerServer crate::import::serve),
     route!(POST "/_hub/verify" AdministerServer crate::control::verify),
-    route!(GET "/{db}" Read database::info),
+    route!(GET "/{db}" Read database::info, NONE),
     route!(PUT "/{db}" Create database::create),
     route!(DELETE "/{db}" Administer database::delete),
-    route!(POST "/{db}" Write document::post),
-    route!(GET "/{db}/_all_docs" Read all_docs::get),
-    route!(POST "/{db}/_all_docs" Read all_docs::post),
-    route!(POST "/{db}/_all_docs/queries" Read all_docs::queries),
-    route!(GET "/{db}/_design_docs" Read all_docs::get_design),
-    route!(POST "/{db}/_design_docs" Read all_docs::post_design),
-    route!(POST "/{db}/_design_docs/queries" Read all_docs::queries_design),
+    route!(POST "/{db}" Write document::post, DOCUMENT),
+    route!(GET "/{db}/_all_docs" Read all_docs::get, LISTING),
+    route!(POST "/{db}/_all_docs" Read all_docs::post, LISTING),
+    route!(POST "/{db}/_all_docs/queries" Read all_docs::queries, NONE),
+    route!(GET "/{db}/_design_docs" Read all_docs::get_design, LISTING),
+    route!(POST "/{db}/_design_docs" Read all_docs::post_design, LISTING),
+    route!(POST "/{db}/_design_docs/queries" Read all_docs::queries_design, NONE),
     route!(GET "/{db}/_local_docs" Read all_docs::get_local),
     route!(POST "/{db}/_local_docs" Read all_docs::post_local),
     route!(POST "/{db}/_local_docs/queries" Read all_docs::queries_local),
-    route!(POST "/{db}/_bulk_docs" Write bulk::bulk_docs),
-    route!(POST "/{db}/_bulk_get" Read bulk::bulk_get),
-    route!(GET "/{db}/_changes" Read changes::get),
-    route!(POST "/{db}/_changes" Read changes::post),
-    route!(POST "/{db}/_revs_diff" Read revisions::revs_diff),
-    route!(POST "/{db}/_missing_revs" Read revisions::missing_revs),
-    route!(GET "/{db}/_revs_limit" Read database::revs_limit),
+    route!(POST "/{db}/_bulk_docs" Write bulk::bulk_docs, NONE),
+    route!(POST "/{db}/_bulk_get" Read bulk::bulk_get, BULK_GET),
+    route!(GET "/{db}/_changes" Read changes::get, CHANGES),
+    route!(POST "/{db}/_changes" Read changes::post, CHANGES),
+    route!(POST "/{db}/_revs_diff" Read revisions::revs_diff, NONE),
+    route!(POST "/{db}/_missing_revs" Read revisions::missing_revs, NONE),
+    route!(GET "/{db}/_revs_limit" Read database::revs_limit, NONE),
     route!(PUT "/{db}/_revs_limit" Administer database::set_revs_limit),
-    route!(POST "/{db}/_ensure_full_commit" Read database::ensure_full_commit),
+    route!(POST "/{db}/_ensure_full_commit" Read database::ensure_full_commit, NONE),
     route!(POST "/{db}/_compact" Write database::compact),
     route!(POST "/{db}/_compact/{design}" Write database::compact_views),
     route!(POST "/{db}/_view_cleanup" Write database::clean_up_views),
@@ -150,44 +168,44 @@ pub(crate) static ROUTES: &[Route] = &[
     route!(POST "/{db}/_sync_shards" Administer database::sync_shards),
     route!(POST "/{db}/_purge" Administer database::purge),
     route!(GET "/{db}/_purged_infos" Administer database::purged_infos),
-    route!(GET "/{db}/_purged_infos_limit" Read database::purged_infos_limit),
+    route!(GET "/{db}/_purged_infos_limit" Read database::purged_infos_limit, NONE),
     route!(PUT "/{db}/_purged_infos_limit" Administer database::set_purged_infos_limit),
-    route!(GET "/{db}/_partition/{partition}" Read partition::info),
-    route!(GET "/{db}/_partition/{partition}/_all_docs" Read partition::all_docs),
-    route!(POST "/{db}/_partition/{partition}/_all_docs" Read partition::all_docs_posted),
-    route!(GET "/{db}/_partition/{partition}/_design/{design}/_view/{view}" Read view::get_partition),
-    route!(POST "/{db}/_partition/{partition}/_design/{design}/_view/{view}" Read view::post_partition),
+    route!(GET "/{db}/_partition/{partition}" Read partition::info, NONE),
+    route!(GET "/{db}/_partition/{partition}/_all_docs" Read partition::all_docs, LISTING),
+    route!(POST "/{db}/_partition/{partition}/_all_docs" Read partition::all_docs_posted, LISTING),
+    route!(GET "/{db}/_partition/{partition}/_design/{design}/_view/{view}" ReadView view::get_partition, VIEW),
+    route!(POST "/{db}/_partition/{partition}/_design/{design}/_view/{view}" ReadView view::post_partition, VIEW),
     #[cfg(feature = "search")]
-    route!(GET "/{db}/_partition/{partition}/_design/{design}/_search/{index}" Read search::get),
+    route!(GET "/{db}/_partition/{partition}/_design/{design}/_search/{index}" Read search::get, SEARCH),
     #[cfg(feature = "search")]
-    route!(POST "/{db}/_partition/{partition}/_design/{design}/_search/{index}" Read search::post),
+    route!(POST "/{db}/_partition/{partition}/_design/{design}/_search/{index}" Read search::post, SEARCH),
     #[cfg(feature = "search")]
-    route!(GET "/{db}/_partition/{partition}/_design/{design}/_nouveau/{index}" Read search::get_nouveau),
+    route!(GET "/{db}/_partition/{partition}/_design/{design}/_nouveau/{index}" Read search::get_nouveau, SEARCH),
     #[cfg(feature = "search")]
-    route!(POST "/{db}/_partition/{partition}/_design/{design}/_nouveau/{index}" Read search::post_nouveau),
-    route!(POST "/{db}/_partition/{partition}/_find" Read find::find_in_partition),
-    route!(POST "/{db}/_partition/{partition}/_explain" Read find::explain_in_partition),
-    route!(POST "/{db}/_find" Read find::find),
-    route!(POST "/{db}/_explain" Read find::explain_find),
-    route!(GET "/{db}/_index" Read find::list),
-    route!(POST "/{db}/_index" WriteDesign find::create),
-    route!(POST "/{db}/_index/_bulk_delete" WriteDesign find::bulk_delete),
-    route!(DELETE "/{db}/_index/_design/{design}/{key}/{function}" WriteDesign find::remove),
-    route!(DELETE "/{db}/_index/{design}/{key}/{function}" WriteDesign find::remove),
+    route!(POST "/{db}/_partition/{partition}/_design/{design}/_nouveau/{index}" Read search::post_nouveau, SEARCH),
+    route!(POST "/{db}/_partition/{partition}/_find" Read find::find_in_partition, NONE),
+    route!(POST "/{db}/_partition/{partition}/_explain" Read find::explain_in_partition, NONE),
+    route!(POST "/{db}/_find" Read find::find, NONE),
+    route!(POST "/{db}/_explain" Read find::explain_find, NONE),
+    route!(GET "/{db}/_index" Read find::list, INDEXES),
+    route!(POST "/{db}/_index" WriteViews find::create, NONE),
+    route!(POST "/{db}/_index/_bulk_delete" WriteViews find::bulk_delete),
+    route!(DELETE "/{db}/_index/_design/{design}/{key}/{function}" WriteViews find::remove, NONE),
+    route!(DELETE "/{db}/_index/{design}/{key}/{function}" WriteViews find::remove, NONE),
     route!(GET "/{db}/_security" Read database::security),
     route!(PUT "/{db}/_security" Administer database::set_security),
-    route!(GET "/{db}/_local/{local}" Read local::get),
-    route!(PUT "/{db}/_local/{local}" Write local::put),
-    route!(DELETE "/{db}/_local/{local}" Write local::delete),
-    route!(GET "/{db}/_design/{design}" Read document::get),
-    route!(PUT "/{db}/_design/{design}" WriteDesign document::put),
-    route!(POST "/{db}/_design/{design}" WriteDesign document::upload),
-    route!(DELETE "/{db}/_design/{design}" WriteDesign document::delete),
+    route!(GET "/{db}/_local/{local}" Read local::get, DOCUMENT),
+    route!(PUT "/{db}/_local/{local}" WriteLocal local::put, DOCUMENT),
+    route!(DELETE "/{db}/_local/{local}" WriteLocal local::delete, DOCUMENT),
+    route!(GET "/{db}/_design/{design}" Read document::get, DOCUMENT),
+    route!(PUT "/{db}/_design/{design}" WriteViews document::put, DOCUMENT),
+    route!(POST "/{db}/_design/{design}" WriteViews document::upload),
+    route!(DELETE "/{db}/_design/{design}" WriteDesign document::delete, DOCUMENT),
     route!(COPY "/{db}/_design/{design}" Write document::copy),
-    route!(GET "/{db}/_design/{design}/_info" Read view::info),
-    route!(GET "/{db}/_design/{design}/_view/{view}" Read view::get),
-    route!(POST "/{db}/_design/{design}/_view/{view}" Read view::post),
-    route!(POST "/{db}/_design/{design}/_view/{view}/queries" Read view::queries),
+    route!(GET "/{db}/_design/{design}/_info" Read view::info, NONE),
+    route!(GET "/{db}/_design/{design}/_view/{view}" ReadView view::get, VIEW),
+    route!(POST "/{db}/_design/{design}/_view/{view}" ReadView view::post, VIEW),
+    route!(POST "/{db}/_design/{design}/_view/{view}/queries" ReadView view::queries, NONE),
     route!(GET "/{db}/_design/{design}/_show/{function}" Read functions::show),
     route!(POST "/{db}/_design/{design}/_show/{function}" Read functions::show),
     route!(GET "/{db}/_design/{design}/_show/{function}/{rest}" Read functions::show),
@@ -211,28 +229,28 @@ pub(crate) static ROUTES: &[Route] = &[
     rewrite!(DELETE "/{db}/_design/{design}/_rewrite/{rest}"),
     rewrite!(COPY "/{db}/_design/{design}/_rewrite/{rest}"),
     #[cfg(feature = "search")]
-    route!(GET "/{db}/_design/{design}/_search/{index}" Read search::get),
+    route!(GET "/{db}/_design/{design}/_search/{index}" Read search::get, SEARCH),
     #[cfg(feature = "search")]
-    route!(POST "/{db}/_design/{design}/_search/{index}" Read search::post),
+    route!(POST "/{db}/_design/{design}/_search/{index}" Read search::post, SEARCH),
     #[cfg(feature = "search")]
-    route!(GET "/{db}/_design/{design}/_search_info/{index}" Read search::info),
+    route!(GET "/{db}/_design/{design}/_search_info/{index}" Read search::info, NONE),
     #[cfg(feature = "search")]
-    route!(GET "/{db}/_design/{design}/_nouveau/{index}" Read search::get_nouveau),
+    route!(GET "/{db}/_design/{design}/_nouveau/{index}" Read search::get_nouveau, SEARCH),
     #[cfg(feature = "search")]
-    route!(POST "/{db}/_design/{design}/_nouveau/{index}" Read search::post_nouveau),
+    route!(POST "/{db}/_design/{design}/_nouveau/{index}" Read search::post_nouveau, SEARCH),
     #[cfg(feature = "search")]
-    route!(GET "/{db}/_design/{design}/_nouveau_info/{index}" Read search::nouveau_info),
-    route!(GET "/{db}/_design/{design}/{att}" Read attachment::get),
-    route!(PUT "/{db}/_design/{design}/{att}" WriteDesign attachment::put),
-    route!(DELETE "/{db}/_design/{design}/{att}" WriteDesign attachment::delete),
-    route!(GET "/{db}/{doc}" Read document::get),
-    route!(PUT "/{db}/{doc}" Write document::put),
+    route!(GET "/{db}/_design/{design}/_nouveau_info/{index}" Read search::nouveau_info, NONE),
+    route!(GET "/{db}/_design/{design}/{att}" Read attachment::get, ATTACHMENT),
+    route!(PUT "/{db}/_design/{design}/{att}" WriteDesign attachment::put, ATTACHMENT),
+    route!(DELETE "/{db}/_design/{design}/{att}" WriteDesign attachment::delete, ATTACHMENT),
+    route!(GET "/{db}/{doc}" Read document::get, DOCUMENT),
+    route!(PUT "/{db}/{doc}" Write document::put, DOCUMENT),
     route!(POST "/{db}/{doc}" Write document::upload),
-    route!(DELETE "/{db}/{doc}" Write document::delete),
+    route!(DELETE "/{db}/{doc}" Write document::delete, DOCUMENT),
     route!(COPY "/{db}/{doc}" Write document::copy),
-    route!(GET "/{db}/{doc}/{att}" Read attachment::get),
-    route!(PUT "/{db}/{doc}/{att}" Write attachment::put),
-    route!(DELETE "/{db}/{doc}/{att}" Write attachment::delete),
+    route!(GET "/{db}/{doc}/{att}" Read attachment::get, ATTACHMENT),
+    route!(PUT "/{db}/{doc}/{att}" Write attachment::put, ATTACHMENT),
+    route!(DELETE "/{db}/{doc}/{att}" Write attachment::delete, ATTACHMENT),
 ];
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use super::given::Options as _;
 use super::reply;
 use super::routes::ROUTES;
 use super::{Call, HttpError, Reply};
-use crate::access::{Action, Decision, Principal, decide};
+use crate::access::{Action, Target};
 use crate::couch_config::Maintenance;
 
 /// The release of CouchDB whose API this is; clients look at it to know what they may ask for.
@@ -91,17 +91,13 @@ fn listed(call: &Call) -> Result<Vec<Arc<Database>>, HttpError> {
     let mut databases = call.app.store.databases();
     databases.retain(|database| {
         let name = database.name().as_str();
-        contains(&range, name) && reads(&call.principal, name)
+        contains(&range, name) && call.app.reads(&call.principal, name)
     });
     if options.direction == Direction::Descending {
         databases.reverse();
     }
     let bound = |count| usize::try_from(count).unwrap_or(usize::MAX);
     Ok(databases.into_iter().skip(bound(options.skip)).take(bound(options.limit)).collect())
-}
-
-fn reads(principal: &Principal, database: &str) -> bool {
-    decide(principal, Action::Read, Some(database)) == Decision::Allow
 }
 
 fn contains(range: &IdRange, name: &str) -> bool {
@@ -152,10 +148,10 @@ pub(crate) async fn uuids(call: Call) -> Result<Reply, HttpError> {
 
 /// `GET /_active_tasks`: what runs on databases that whoever asks may read.
 pub(crate) async fn active_tasks(call: Call) -> Result<Reply, HttpError> {
-    let everything = decide(&call.principal, Action::AdministerServer, None) == Decision::Allow;
-    let readable = |name: &String| reads(&call.principal, name);
-    let tasks = call
-        .app
+    let Call { app, principal, .. } = call;
+    let everything = app.decide(&principal, Action::AdministerServer, Target::Server).is_allowed();
+    let readable = |name: &String| app.reads(&principal, name);
+    let tasks = app
         .tasks
         .list(|databases| everything || (!databases.is_empty() && databases.iter().all(readable)));
     Ok(reply::json(StatusCode::OK, &tasks))

@@ -28,7 +28,7 @@ pub(crate) async fn show(call: Call) -> Result<Reply, HttpError> {
     });
     let session = Session {
         ok: true,
-        context: Context { name, roles: principal.roles() },
+        context: Context { name, roles: app.access.roles(&principal) },
         info: Info {
             authentication_handlers: ["cookie", "default"],
             authenticated: handler,
@@ -55,7 +55,8 @@ pub(crate) async fn log_in(call: Call) -> Result<Reply, HttpError> {
             return Ok(reply);
         }
     };
-    let context = Context { name: principal.name(), roles: principal.roles() };
+    let roles = app.access.roles(&principal);
+    let context = Context { name: principal.name(), roles };
     let welcome = Welcome { ok: true, context };
     let mut reply = reply::json(StatusCode::OK, &welcome);
     set_cookie(&mut reply, app.access.cookie(&principal, clock::now()));
@@ -109,7 +110,7 @@ struct Session<'a> {
 #[derive(Serialize)]
 struct Context<'a> {
     name: Option<&'a str>,
-    roles: &'static [&'static str],
+    roles: Vec<String>,
 }
 
 #[derive(Serialize)]

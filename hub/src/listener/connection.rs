@@ -11,7 +11,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 
 use super::door::Door;
 use super::guest::Entered;
@@ -27,14 +27,12 @@ const HEAD_MAX: Duration = Duration::from_secs(120);
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// Serves a connection until its client or the hub is done with it.
-pub(super) async fn serve<S>(
-    app: Arc<App>,
-    door: Door,
-    stream: S,
-    entered: Entered,
-    permit: OwnedSemaphorePermit,
-) where
+///
+/// `held` is what it counts as until then.
+pub(super) async fn serve<S, H>(app: Arc<App>, door: Door, stream: S, entered: Entered, held: H)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Send + 'static,
 {
     let shutdown = app.shutdown.clone();
     let respond = |request: Request<body::Incoming>| {
@@ -78,7 +76,7 @@ pub(super) async fn serve<S>(
     if let Err(error) = outcome {
         tracing::debug!(%error, "connection ended early");
     }
-    drop(permit);
+    drop(held);
 }
 
 async fn told_to_stop(mut shutdown: watch::Receiver<bool>) {

@@ -2,24 +2,38 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Method, Request, header};
+use http::{HeaderMap, HeaderValue, Method, Request, header};
+use identity::{HttpKeyUrl, ProvenKey};
 
-use crate::access::{CrossOrigin, LocalDoor, LogIn, Principal, Proof, Renewal};
+use crate::access::{CrossOrigin, LocalDoor, LogIn, Principal, Proof, Renewal, Way};
 use crate::app::App;
 use crate::clock;
 use crate::config::HttpConfig;
 use crate::http::answered::Asked;
 use crate::http::incoming::Incoming;
 use crate::http::timing::timed;
-use crate::http::{Reply, answer, cors};
+use crate::http::{HttpError, Reply, answer, cors};
 
 /// The way a connection came in.
 #[derive(Clone, Debug)]
 pub(super) enum Door {
     /// Plain HTTP from this machine: whoever asks must prove who it is.
     Local(Arc<LocalDoor>),
+    /// TLS: whoever has shown a key is that key.
+    Tls(Arc<Visit>),
     /// The owner-only socket, whose other end runs as our own user: the owner.
     Control,
+}
+
+/// A connection over TLS.
+#[derive(Debug)]
+pub(super) struct Visit {
+    /// Where it came from.
+    pub(super) way: Way,
+    /// The key that its handshake has proven.
+    pub(super) key: Option<ProvenKey>,
+    /// What programs of this machine have to pass.
+    pub(super) local: Arc<LocalDoor>,
 }
 
 impl Door {
@@ -36,23 +50,86 @@ impl Door {
     }
 
     async fn admit(&self, app: Arc<App>, request: Request<Incoming>, asked: &mut Asked) -> Reply {
-        let door = match self {
-            Self::Control => return answer(app, Principal::Owner, request, asked).await,
-            Self::Local(door) => door,
-        };
-        let rules = app.couch_config.obeyed();
-        let admitted = door.admit(request.uri(), request.headers(), &rules.cors);
-        drop(rules);
-        match admitted {
-            Err(error) => error.reply(),
-            Ok(None) => authenticated(app, request, asked).await,
-            Ok(Some(page)) => cross_origin(app, request, &page, asked).await,
+        match self {
+            Self::Control => answer(app, Principal::Owner, request, asked).await,
+            Self::Local(door) => admit(app, door, Proven::Nothing, request, asked).await,
+            Self::Tls(visit) => match visit.normalise(&app, request) {
+                Err(error) => error.reply(),
+                Ok(request) => visit.admit(app, request, asked).await,
+            },
         }
+    }
+}
+
+impl Visit {
+    async fn admit(&self, app: Arc<App>, request: Request<Incoming>, asked: &mut Asked) -> Reply {
+        let proven = self.key.as_ref().map_or(Proven::Nothing, Proven::Key);
+        match self.way {
+            Way::Local => admit(app, &self.local, proven, request, asked).await,
+            // Only hubs and apps come from elsewhere. A page would act with its reader's key.
+            Way::Lan if request.headers().contains_key(header::ORIGIN) => {
+                HttpError::ForbiddenBecause("Pages use the hub of their own device.").reply()
+            }
+            Way::Lan => match self.key {
+                Some(_) => authenticated(app, proven, request, asked).await,
+                None if credentials(request.headers()) => HttpError::KeysOnly.reply(),
+                None => answer(app, Principal::Unproven, request, asked).await,
+            },
+        }
+    }
+
+    /// Takes the whole httpkey URL in a request line, where it is this hub's, for the path in it.
+    ///
+    /// Source: the httpkey scheme asks for that form; CouchDB's clients send the path alone.
+    fn normalise(
+        &self,
+        app: &App,
+        mut request: Request<Incoming>,
+    ) -> Result<Request<Incoming>, HttpError> {
+        if request.uri().scheme_str().is_some_and(|scheme| scheme.eq_ignore_ascii_case("httpkey")) {
+            let text = request.uri().to_string();
+            let (url, query) = text.split_at(text.find('?').unwrap_or(text.len()));
+            let url: HttpKeyUrl = url.parse().map_err(|error| {
+                HttpError::BadRequest(format!("the request line's URL: {error}"))
+            })?;
+            if url.key() != app.device.public() {
+                return Err(HttpError::WrongHost);
+            }
+            let uri = format!("{}{query}", url.path()).parse();
+            *request.uri_mut() = uri.map_err(|_| HttpError::WrongHost)?;
+        }
+        Ok(request)
+    }
+}
+
+/// What the connection itself has proven.
+#[derive(Clone, Copy)]
+enum Proven<'a> {
+    Nothing,
+    Key(&'a ProvenKey),
+}
+
+/// A request of this machine: `Host` and `Origin` first, then who asks.
+async fn admit(
+    app: Arc<App>,
+    door: &LocalDoor,
+    proven: Proven<'_>,
+    request: Request<Incoming>,
+    asked: &mut Asked,
+) -> Reply {
+    let rules = app.couch_config.obeyed();
+    let admitted = door.admit(request.uri(), request.headers(), &rules.cors);
+    drop(rules);
+    match admitted {
+        Err(error) => error.reply(),
+        Ok(None) => authenticated(app, proven, request, asked).await,
+        Ok(Some(page)) => cross_origin(app, proven, request, &page, asked).await,
     }
 }
 
 async fn cross_origin(
     app: Arc<App>,
+    proven: Proven<'_>,
     mut request: Request<Incoming>,
     page: &CrossOrigin,
     asked: &mut Asked,
@@ -64,14 +141,27 @@ async fn cross_origin(
         return reply;
     }
     let mut reply = match cors::restrict(page, request.headers_mut()) {
-        Ok(()) => authenticated(Arc::clone(&app), request, asked).await,
+        Ok(()) => authenticated(Arc::clone(&app), proven, request, asked).await,
         Err(error) => error.reply(),
     };
     cors::allow(page, &rules, reply.headers_mut());
     reply
 }
 
-async fn authenticated(app: Arc<App>, request: Request<Incoming>, asked: &mut Asked) -> Reply {
+async fn authenticated(
+    app: Arc<App>,
+    proven: Proven<'_>,
+    request: Request<Incoming>,
+    asked: &mut Asked,
+) -> Reply {
+    if let Proven::Key(key) = proven {
+        // Whoever shows two identities is not asked which one was meant.
+        if credentials(request.headers()) {
+            return HttpError::KeysOnly.reply();
+        }
+        let principal = app.access.principal_of(key);
+        return answer(app, principal, request, asked).await;
+    }
     let LogIn { principal, proof } = match app.access.authenticate(request.headers(), clock::now())
     {
         Ok(log_in) => log_in,
@@ -83,6 +173,11 @@ async fn authenticated(app: Arc<App>, request: Request<Incoming>, asked: &mut As
     let mut reply = answer(Arc::clone(&app), principal.clone(), request, asked).await;
     renew(&app, &principal, &mut reply);
     reply
+}
+
+/// Whether the headers hold what only programs without a key use.
+fn credentials(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::AUTHORIZATION)
 }
 
 /// Sends a fresh cookie, unless the answer begins or ends a session itself.

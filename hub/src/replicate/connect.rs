@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use http::Uri;
+use identity::{DeviceKey, PublicKey};
 use replication::{BoxedIo, Connect};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -31,16 +32,12 @@ impl Network {
 
     async fn reach(&self, uri: &Uri) -> io::Result<BoxedIo> {
         let secure = uri.scheme_str() == Some("https");
-        let host = uri.host().ok_or(io::ErrorKind::InvalidInput)?;
-        // Brackets are for URLs, not for looking names up.
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
-        let stream = TcpStream::connect((host, port)).await?;
-        stream.set_nodelay(true)?;
+        let stream = tcp(uri, if secure { 443 } else { 80 }).await?;
         if !secure {
             return Ok(Box::new(stream));
         }
-        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        let host = uri.host().ok_or(io::ErrorKind::InvalidInput)?;
+        let name = ServerName::try_from(bare(host).to_owned()).map_err(io::Error::other)?;
         let tls = self.tls.get_or_try_init(|| connector(self.ca_file.clone())).await?;
         Ok(Box::new(tls.connect(name, stream).await?))
     }
@@ -51,6 +48,45 @@ impl Connect for Network {
         let network = self.clone();
         Box::pin(async move { network.reach(&uri).await })
     }
+}
+
+/// The way to a hub that has to prove its key.
+pub(super) struct ToKey {
+    device: DeviceKey,
+    key: PublicKey,
+}
+
+impl ToKey {
+    /// Whoever answers has to prove `key`; `device` is proven to it.
+    pub(super) fn new(device: &DeviceKey, key: PublicKey) -> Self {
+        Self { device: device.clone(), key }
+    }
+}
+
+impl Connect for ToKey {
+    fn connect(&self, uri: Uri) -> Pin<Box<dyn Future<Output = io::Result<BoxedIo>> + Send>> {
+        let config = identity::tls::client_config(Some(&self.device), self.key);
+        Box::pin(async move {
+            let connector = TlsConnector::from(config.map_err(io::Error::other)?);
+            let stream = tcp(&uri, identity::DEFAULT_PORT).await?;
+            let stream = connector.connect(identity::tls::server_name(), stream).await?;
+            Ok(Box::new(stream) as BoxedIo)
+        })
+    }
+}
+
+/// A connection to where a URL points.
+async fn tcp(uri: &Uri, default_port: u16) -> io::Result<TcpStream> {
+    let host = uri.host().ok_or(io::ErrorKind::InvalidInput)?;
+    let port = uri.port_u16().unwrap_or(default_port);
+    let stream = TcpStream::connect((bare(host), port)).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Brackets are for URLs, not for looking names up.
+fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
 }
 
 async fn connector(ca_file: Option<PathBuf>) -> io::Result<TlsConnector> {

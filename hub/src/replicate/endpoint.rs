@@ -5,6 +5,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use identity::{HttpKeyUrl, PublicKey};
 use replication::PeerUrl;
 use serde_json::{Map, Value};
 use store::DbName;
@@ -29,6 +30,19 @@ pub(super) enum Endpoint {
     Local(DbName),
     /// A database elsewhere, and the headers to ask it with.
     Remote(PeerUrl, HeaderMap),
+    /// A database of a hub that has to prove the key in its URL, and to which this one proves its own.
+    OfKey(OfKey),
+}
+
+/// A database of the hub that has a key.
+#[derive(Clone, PartialEq)]
+pub(super) struct OfKey {
+    /// The httpkey URL as it is printed.
+    text: Box<str>,
+    /// The key that the other hub has to prove.
+    pub(super) key: PublicKey,
+    /// Where the database is, the key left out.
+    pub(super) place: PeerUrl,
 }
 
 impl Endpoint {
@@ -46,8 +60,15 @@ impl Endpoint {
             Some(_) => return Err(invalid(&"neither a string nor an object")),
             None => return Err(HttpError::BadRequest(format!("Missing `{side}`"))),
         };
-        if !text.contains("://") {
+        let Some((scheme, _)) = text.split_once("://") else {
             return Ok(Self::Local(text.parse()?));
+        };
+        if scheme.eq_ignore_ascii_case("httpkey") {
+            if !headers.is_empty() {
+                return Err(invalid(&"a key is all that a hub is asked with"));
+            }
+            let url: HttpKeyUrl = text.parse().map_err(|error| invalid(&error))?;
+            return OfKey::new(&url, side).map(Self::OfKey);
         }
         Ok(Self::Remote(parse_url(text, side)?, headers))
     }
@@ -56,8 +77,13 @@ impl Endpoint {
     pub(super) fn local(&self) -> Option<&DbName> {
         match self {
             Self::Local(name) => Some(name),
-            Self::Remote(..) => None,
+            Self::Remote(..) | Self::OfKey(_) => None,
         }
+    }
+
+    /// Whether it is asked with this hub's own key.
+    pub(super) fn uses_device_key(&self) -> bool {
+        matches!(self, Self::OfKey(_))
     }
 
     /// What tells it from others, without credentials.
@@ -65,6 +91,7 @@ impl Endpoint {
         match self {
             Self::Local(name) => name.as_str(),
             Self::Remote(url, _) => url.endpoint(),
+            Self::OfKey(of_key) => &of_key.text,
         }
     }
 }
@@ -75,6 +102,7 @@ impl Endpoint {
         match self {
             Self::Local(name) => name.to_string(),
             Self::Remote(url, _) => format!("{}/", url.endpoint()),
+            Self::OfKey(of_key) => format!("{}/", of_key.text),
         }
     }
 }
@@ -85,7 +113,16 @@ impl fmt::Display for Endpoint {
         match self {
             Self::Local(name) => name.fmt(f),
             Self::Remote(url, _) => url.fmt(f),
+            Self::OfKey(of_key) => write!(f, "{}/", of_key.text),
         }
+    }
+}
+
+impl OfKey {
+    fn new(url: &HttpKeyUrl, side: &str) -> Result<Self, HttpError> {
+        let place = format!("https://{}{}", url.authority().to_string(), url.path());
+        let place = parse_url(&place, side)?;
+        Ok(Self { text: url.to_string().trim_end_matches('/').into(), key: url.key(), place })
     }
 }
 
@@ -94,7 +131,7 @@ pub(crate) fn parse_url(text: &str, side: &str) -> Result<PeerUrl, HttpError> {
     let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
     if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
         return Err(HttpError::NotImplemented(
-            "replication over anything but http and https is not in this release",
+            "replication over anything but http, https and httpkey is not in this release",
         ));
     }
     let authority = rest.split('/').next().unwrap_or_default();

@@ -64,7 +64,7 @@ impl Filtered {
         if let Some(choice) = &*found {
             return Ok(Arc::clone(choice));
         }
-        let asked = Asked::of_replication(&self.principal, database, self.query.clone());
+        let asked = Asked::of_replication(&self.app, &self.principal, database, self.query.clone());
         let choice = Choice::find(&self.app, database, &self.query, &asked)?;
         Ok(Arc::clone(found.insert(Arc::new(choice))))
     }

@@ -5,18 +5,20 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use http::HeaderMap;
 use replication::{
-    Filter, HttpClient, HttpPeer, Job, LocalPeer, Peer, Progress, Surroundings, Timeouts,
+    Filter, HttpClient, HttpPeer, Job, LocalPeer, Peer, PeerUrl, Progress, Surroundings, Timeouts,
 };
 use serde_json::json;
 use store::Millis;
 use tokio::sync::{Notify, watch};
 
 use super::check_rights;
-use super::connect::Network;
+use super::connect::{Network, ToKey};
 use super::document::write_end;
 use super::endpoint::Endpoint;
 use super::filtered::{Filtered, Selected};
+use super::options::Means;
 use super::outcome::{Ended, info};
 use super::plan::{Plan, Round, next_due, plan};
 use super::request::Replicate;
@@ -186,16 +188,27 @@ impl Replications {
                 }
             }
             Endpoint::Remote(url, headers) => {
-                let answer_s = means.answer_s;
-                let timeouts = Timeouts { answer_s, idle_s: answer_s.max(IDLE_S_MIN) };
-                let client = self.client.with_timeouts(timeouts);
-                let options = means.create.iter().map(|(name, value)| (&**name, &**value));
-                let peer =
-                    HttpPeer::new(client, url.clone(), headers.clone()).created_with(options);
-                Arc::new(if means.bulk_get { peer } else { peer.without_bulk_get() })
+                let client = self.client.with_timeouts(timeouts(means));
+                Arc::new(over_http(client, url, headers.clone(), means))
+            }
+            Endpoint::OfKey(of_key) => {
+                // Connections to one key are never used for another.
+                let way = ToKey::new(&app.device, of_key.key);
+                let client = HttpClient::new(Arc::new(way), timeouts(means));
+                Arc::new(over_http(client, &of_key.place, HeaderMap::new(), means))
             }
         }
     }
+}
+
+fn timeouts(means: &Means) -> Timeouts {
+    Timeouts { answer_s: means.answer_s, idle_s: means.answer_s.max(IDLE_S_MIN) }
+}
+
+fn over_http(client: HttpClient, url: &PeerUrl, headers: HeaderMap, means: &Means) -> HttpPeer {
+    let options = means.create.iter().map(|(name, value)| (&**name, &**value));
+    let peer = HttpPeer::new(client, url.clone(), headers).created_with(options);
+    if means.bulk_get { peer } else { peer.without_bulk_get() }
 }
 
 /// Begins and stops jobs, for as long as the hub runs.
@@ -253,7 +266,7 @@ fn launch(app: &Arc<App>, table: &mut Table, id: &str, settings: &Settings, now:
     let request = Arc::clone(&entry.request);
     let principal = entry.runs_as.now(app);
     let place = entry.place.clone();
-    let rights = check_rights(&principal, &request.source, &request.target, &request.spec);
+    let rights = check_rights(app, &principal, &request.source, &request.target, &request.spec);
     let random = random().and_then(|random| rights.map(|()| random));
     let random = match random {
         Ok(random) => random,

@@ -57,6 +57,11 @@ impl Batch {
     ) -> Result<(), HttpError> {
         let id = match document.id.take() {
             Some(DocumentId::Replicated(id)) => id,
+            Some(DocumentId::Local(id)) if principal.is_guest() => {
+                // They have a space of their own, which only its own requests reach.
+                self.rows.push(Row::Local { id, outcome: Err(HttpError::Forbidden) });
+                return Ok(());
+            }
             Some(DocumentId::Local(id)) => {
                 self.rows.push(write_local(id, document, database));
                 return Ok(());

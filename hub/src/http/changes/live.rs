@@ -33,6 +33,8 @@ enum Woken {
     Over,
     /// Nobody reads the feed any more.
     ReaderGone,
+    /// Its reader may no longer read it.
+    Refused(HttpError),
 }
 
 impl Live {
@@ -42,8 +44,9 @@ impl Live {
         let (reader, out, reached) = turn(&self.database, reader, Reader::page).await?;
         let (sender, body) = body::channel();
         let stream = Stream { sender, gate: self.gate, database: self.database };
-        let mut following =
-            Following { feed, patience: self.patience, stream, shutdown: self.shutdown };
+        let (patience, shutdown) = (self.patience, self.shutdown);
+        let rights = stream.gate.changes();
+        let mut following = Following { feed, patience, stream, shutdown, rights };
         let work = async move {
             match following.run(reader, out, reached).await {
                 Ok(()) => {}
@@ -71,6 +74,8 @@ struct Following {
     patience: Patience,
     stream: Stream,
     shutdown: watch::Receiver<bool>,
+    /// Told whenever a right may be another.
+    rights: watch::Receiver<u64>,
 }
 
 impl Following {
@@ -130,6 +135,7 @@ impl Following {
                 }
                 (Woken::Silence, Patience::Timeout(_)) | (Woken::Over, _) => return Ok(false),
                 (Woken::ReaderGone, _) => return Err(Ended::ReaderGone),
+                (Woken::Refused(reason), _) => return Err(Ended::Refused(reason)),
             }
         }
     }
@@ -149,6 +155,12 @@ impl Following {
                 () = updated => {}
                 () = sleep_until(deadline) => return Woken::Silence,
                 () = self.stream.sender.closed() => return Woken::ReaderGone,
+                // The sender lives as long as the hub.
+                _ = self.rights.changed() => {
+                    if let Err(reason) = self.stream.gate.check() {
+                        return Woken::Refused(reason);
+                    }
+                }
                 changed = self.shutdown.changed() => {
                     if changed.is_err() {
                         return Woken::Over;

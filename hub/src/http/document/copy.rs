@@ -23,7 +23,7 @@ pub(crate) async fn copy(call: Call) -> Result<Reply, HttpError> {
     let rev = rev_options(Vec::new(), &call.query, &call.headers)?.into_iter().next();
     let destination = Destination::of(&call.headers)?;
     if destination.id.is_design() {
-        call.require(Action::WriteDesign)?;
+        call.require(Action::WriteViews)?;
     }
     let author = call.author();
     let Call { principal, captures, headers, .. } = call;

@@ -42,7 +42,7 @@ pub(crate) async fn put(call: Call) -> Result<Reply, HttpError> {
     let database = call.database()?;
     let id = call.captures.doc.parse::<DocId>()?;
     if id.is_design() {
-        call.require(Action::WriteDesign)?;
+        call.require(Action::WriteViews)?;
     }
     let author = call.author();
     let Call { app, principal, captures, query, headers, body, .. } = call;
@@ -72,13 +72,14 @@ pub(crate) async fn put(call: Call) -> Result<Reply, HttpError> {
 pub(crate) async fn post(mut call: Call) -> Result<Reply, HttpError> {
     let database = call.database()?;
     request::require_json(&call.headers)?;
-    let may_write_design = call.require(Action::WriteDesign);
+    let may_write_design = call.require(Action::WriteViews);
     let db = std::mem::take(&mut call.captures.db);
     let author = call.author();
     let Call { app, principal, query, headers, body, .. } = call;
     let mut document = read_document(&app.limits(), &headers, body).await?;
     let id = match document.id.take() {
         Some(DocumentId::Replicated(id)) => id,
+        Some(DocumentId::Local(_)) if principal.is_guest() => return Err(HttpError::Forbidden),
         Some(DocumentId::Local(id)) => {
             let written = local::write(&database, id.clone(), document).await?;
             return Ok(local::answer(&headers, &db, &id, &written));

@@ -55,7 +55,7 @@ pub(crate) async fn list(call: Call) -> Result<Reply, HttpError> {
     let (asking, reading) = (Arc::clone(&app), Arc::clone(&scope.database));
     let function = called.function.clone();
     let design = blocking(move || called.find(&asking, &reading)).await?;
-    let of = circumstances(&design, &headers, &principal);
+    let of = circumstances(&design, &headers, (&app, &principal));
     let listing = Listing { app, design, function, asked, database: scope.database.clone() };
     if scope.view == "_all_docs" {
         let (rows, tag) = all_docs::listing(&scope.database, &query, members).await?;

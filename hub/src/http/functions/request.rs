@@ -2,11 +2,14 @@
 //!
 //! Source: CouchDB's `chttpd_external:json_req_obj`, and "Request object" in its documentation.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, Method, Uri, header};
 use serde_json::{Map, Value, json};
 use store::Database;
 
 use crate::access::Principal;
+use crate::app::App;
 use crate::http::database::Info;
 use crate::http::location::escaped;
 use crate::http::path::percent_decode;
@@ -28,6 +31,7 @@ pub(crate) struct Asked {
     requested: Uri,
     headers: HeaderMap,
     query: Query,
+    app: Arc<App>,
     principal: Principal,
     /// The document that it names.
     pub(crate) id: Option<String>,
@@ -44,6 +48,7 @@ impl Asked {
             requested: call.rewritten.requested().unwrap_or(&call.uri).clone(),
             headers: call.headers.clone(),
             query: call.query.clone(),
+            app: Arc::clone(&call.app),
             principal: call.principal.clone(),
             id: None,
             body: None,
@@ -51,7 +56,12 @@ impl Asked {
     }
 
     /// What a replication asks of a database here, in whose name it runs.
-    pub(crate) fn of_replication(principal: &Principal, database: &Database, query: Query) -> Self {
+    pub(crate) fn of_replication(
+        app: &Arc<App>,
+        principal: &Principal,
+        database: &Database,
+        query: Query,
+    ) -> Self {
         let uri = format!("/{}/_changes", escaped(database.name().as_str()));
         let uri = Uri::try_from(uri).unwrap_or_default();
         Self {
@@ -60,6 +70,7 @@ impl Asked {
             uri,
             headers: HeaderMap::new(),
             query,
+            app: Arc::clone(app),
             principal: principal.clone(),
             id: None,
             body: None,
@@ -93,8 +104,8 @@ impl Asked {
             ("body", self.body.as_deref().unwrap_or("undefined").into()),
             ("peer", "127.0.0.1".into()),
             ("cookie", json!({})),
-            ("userCtx", user_context(&self.principal, database)),
-            ("secObj", security(database)?),
+            ("userCtx", user_context(&self.app, &self.principal, database)),
+            ("secObj", security(&self.app, database)),
         ];
         Ok(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
@@ -136,18 +147,18 @@ impl Asked {
 }
 
 /// Who asks: `userCtx`.
-pub(crate) fn user_context(principal: &Principal, database: &Database) -> Value {
+pub(crate) fn user_context(app: &App, principal: &Principal, database: &Database) -> Value {
     json!({
         "db": database.name().as_str(),
         "name": principal.name(),
-        "roles": principal.roles(),
+        "roles": app.access.roles(principal),
     })
 }
 
-/// The security object: `secObj`. May block.
-pub(crate) fn security(database: &Database) -> Result<Value, HttpError> {
-    let stored = database.security()?;
-    Ok(stored.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_else(|| json!({})))
+/// The security object: `secObj`.
+pub(crate) fn security(app: &App, database: &Database) -> Value {
+    let policies = app.access.policies().now();
+    policies.policy_of(database.uuid()).map_or_else(|| json!({}), acl::Policy::security)
 }
 
 fn segments(path: &str) -> Result<Vec<String>, HttpError> {

@@ -6,6 +6,7 @@ use store::RevId;
 use super::response::Response;
 use super::{Asked, Called, shown, text};
 use crate::access::Principal;
+use crate::app::App;
 use crate::designs::DesignDoc;
 use crate::http::etag::ETag;
 use crate::http::{Call, HttpError, Reply, blocking};
@@ -22,7 +23,7 @@ pub(crate) async fn show(call: Call) -> Result<Reply, HttpError> {
         let design = called.find(&app, &database)?;
         let document = shown(&database, asked.id.as_deref())?;
         let rev = document.as_ref().map(|(rev, _)| rev);
-        let tag = tag(&design, rev, &headers, &principal)?;
+        let tag = tag(&design, rev, &headers, (&app, &principal))?;
         if tag.is_known(&headers) {
             return Ok(tag.not_modified());
         }
@@ -49,20 +50,21 @@ pub(super) fn mark(reply: &mut Reply, tag: &ETag) {
 pub(super) fn circumstances(
     design: &DesignDoc,
     headers: &HeaderMap,
-    principal: &Principal,
+    (app, principal): (&App, &Principal),
 ) -> Vec<u8> {
     let accept = headers.get(header::ACCEPT).map(HeaderValue::as_bytes);
     let DesignDoc { id, rev, .. } = design;
-    format!("{id} {rev} {accept:?} {:?} {:?}", principal.name(), principal.roles()).into_bytes()
+    let (name, roles) = (principal.name(), app.access.roles(principal));
+    format!("{id} {rev} {accept:?} {name:?} {roles:?}").into_bytes()
 }
 
 fn tag(
     design: &DesignDoc,
     rev: Option<&RevId>,
     headers: &HeaderMap,
-    principal: &Principal,
+    asking: (&App, &Principal),
 ) -> Result<ETag, HttpError> {
-    let mut of = circumstances(design, headers, principal);
+    let mut of = circumstances(design, headers, asking);
     of.extend(format!("{:?}", rev.map(ToString::to_string)).into_bytes());
     ETag::new(&blake3::hash(&of).to_hex()[..32])
 }

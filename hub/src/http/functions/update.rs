@@ -20,7 +20,7 @@ pub(crate) async fn update(call: Call) -> Result<Reply, HttpError> {
     asked.id = Some(call.captures.att.clone()).filter(|id| !id.is_empty());
     let writer = Writer {
         author: call.author(),
-        may_write_design: call.require(Action::WriteDesign).is_ok(),
+        may_write_design: call.require(Action::WriteViews).is_ok(),
         principal: call.principal,
     };
     let app = call.app;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use store::{Database, DbName};
 
-use super::{listed, reads};
+use super::listed;
 use crate::http::call::blocking;
 use crate::http::database::Info;
 use crate::http::{Call, HttpError, Reply, json_body, reply};
@@ -43,7 +43,7 @@ pub(crate) async fn infos_of_keys(call: Call) -> Result<Reply, HttpError> {
     }
     let find = |key: &Value| {
         let name: DbName = key.as_str()?.parse().ok()?;
-        call.app.store.database(&name).filter(|_| reads(&call.principal, name.as_str()))
+        call.app.store.database(&name).filter(|_| call.app.reads(&call.principal, name.as_str()))
     };
     let asked = keys.into_iter().map(|key| {
         let database = find(&key);

@@ -9,8 +9,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::Instrument as _;
 
-use super::reads;
-use crate::access::{Action, Decision, Principal, decide};
+use crate::access::{Action, Principal, Target};
 use crate::app::App;
 use crate::http::body::{self, BodySender, ReaderGone};
 use crate::http::changes::{Feed, Patience, patience};
@@ -37,9 +36,21 @@ pub(crate) async fn updates(call: Call) -> Result<Reply, HttpError> {
     let left = usize::try_from(limit).unwrap_or(usize::MAX);
     let last = app.updates.last();
     let shutdown = app.shutdown.clone();
+    let rights = app.access.policies().changes();
     let principal = call.principal;
-    let mut following =
-        Following { app, principal, feed, patience, after, left, rows: 0, sender, last, shutdown };
+    let mut following = Following {
+        app,
+        principal,
+        feed,
+        patience,
+        after,
+        left,
+        rows: 0,
+        sender,
+        last,
+        shutdown,
+        rights,
+    };
     let work = async move {
         if let Err(ReaderGone) = following.run().await {
             tracing::debug!("the reader of the updates of databases is gone");
@@ -90,6 +101,8 @@ struct Following {
     sender: BodySender,
     last: watch::Receiver<u64>,
     shutdown: watch::Receiver<bool>,
+    /// Told whenever a right may be another.
+    rights: watch::Receiver<u64>,
 }
 
 impl Following {
@@ -102,7 +115,7 @@ impl Following {
         loop {
             self.last.mark_unchanged();
             let max = self.left.min(PAGE_ROWS_MAX);
-            let readable = |name: &str| reads(&self.principal, name);
+            let readable = |name: &str| self.app.reads(&self.principal, name);
             let page = self.app.updates.read(self.after, max, readable);
             self.after = page.reached;
             self.left -= page.rows.len();
@@ -142,6 +155,8 @@ impl Following {
             tokio::select! {
                 changed = self.last.changed() => return Ok(changed.is_ok()),
                 () = self.sender.closed() => return Err(ReaderGone),
+                // Asked again at the loop's beginning.
+                _ = self.rights.changed() => {}
                 stopping = self.shutdown.changed() => {
                     if stopping.is_err() {
                         return Ok(false);
@@ -164,7 +179,7 @@ impl Following {
 
     /// An app that was removed or changed hears no more.
     fn is_allowed(&self) -> bool {
-        decide(&self.principal, Action::UseServer, None) == Decision::Allow
+        self.app.decide(&self.principal, Action::UseServer, Target::Server).is_allowed()
     }
 
     /// Whether it is a row after the other, without an end.

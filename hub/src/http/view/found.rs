@@ -6,8 +6,8 @@ use query::design::{ViewPlace, Views};
 use query::index::Progress;
 use store::{Database, DocId};
 
-use super::Update;
-use crate::access::Action;
+use super::{Options, Update};
+use crate::access::{self, Action};
 use crate::app::App;
 use crate::designs::DesignDoc;
 use crate::http::functions::design;
@@ -27,6 +27,8 @@ pub(crate) struct Scope {
     pub(crate) design: String,
     /// The view in it.
     pub(crate) view: String,
+    /// Whether whoever asks may read this view and nothing else of the database.
+    pub(crate) view_only: bool,
 }
 
 /// A view.
@@ -45,10 +47,21 @@ impl Scope {
         Ok(Self {
             app: Arc::clone(&call.app),
             database: call.database()?,
-            gate: Gate::of(call, Action::Read),
+            gate: Gate::of(call, Action::ReadView),
             design: design.to_owned(),
             view: call.captures.view.clone(),
+            view_only: call.scope == access::Scope::View,
         })
+    }
+
+    /// Refuses what shows more than the view where that is all that may be read.
+    pub(crate) fn admit(&self, options: &Options) -> Result<(), HttpError> {
+        if self.view_only && options.shows_more_than_rows() {
+            return Err(HttpError::ForbiddenBecause(
+                "Only the rows of this view may be read, not the documents behind them.",
+            ));
+        }
+        Ok(())
     }
 
     /// The design document. Answers at once where it is known.
@@ -66,6 +79,15 @@ impl Scope {
 
     /// The view.
     pub(crate) async fn find(&self) -> Result<Found, HttpError> {
+        let found = self.find_named().await;
+        match found {
+            // What became of the design document is for those who may read the database.
+            Err(HttpError::NotFound(_)) if self.view_only => Err(HttpError::NotFound("missing")),
+            found => found,
+        }
+    }
+
+    async fn find_named(&self) -> Result<Found, HttpError> {
         let design = self.design().await?;
         let views: Arc<Views> = design.views.clone()?;
         let place = views.find(&self.view).ok_or(HttpError::NotFound("missing_named_view"))?;

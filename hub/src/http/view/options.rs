@@ -202,6 +202,12 @@ impl Options {
         }
     }
 
+    /// Whether an answer says something of documents, or of the database, beside the view's rows.
+    pub(crate) fn shows_more_than_rows(&self) -> bool {
+        let documents = self.include_docs || self.attachments || self.encoding_info;
+        documents || self.conflicts.is_some() || self.update_seq
+    }
+
     /// What is shown of each row's document, where documents are asked for.
     pub(crate) fn show(&self) -> Option<Show> {
         self.include_docs.then(|| Show {

@@ -1,0 +1,10 @@
+//! The gate: who gets what, over TLS by key and over HTTP by token.
+#![allow(clippy::unwrap_used, reason = "tests say what they expect by failing")]
+
+mod cast;
+mod cells;
+mod feeds;
+mod programs;
+mod replication;
+mod tricks;
+mod view_only;
