@@ -4,6 +4,7 @@ mod app;
 mod apps;
 mod attempts;
 mod door;
+mod enrolments;
 mod gate;
 mod login;
 mod policies;
@@ -16,6 +17,7 @@ pub(crate) use acl::{Action, Grant, GrantError, Scope};
 pub(crate) use app::{AppDocument, AppName, OWNER};
 pub(crate) use apps::{AppsError, DATABASE as APPS_DATABASE, add, remove};
 pub(crate) use door::{CrossOrigin, LocalDoor};
+pub(crate) use enrolments::{CODE_MINUTES_MAX, EnrolmentError};
 pub(crate) use gate::Target;
 #[cfg(any(test, fuzzing))]
 pub(crate) use login::Credentials;

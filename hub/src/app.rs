@@ -1,5 +1,6 @@
 //! The running hub: what every request can reach, from opening to closing.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -38,6 +39,9 @@ const DRAIN_GRACE: Duration = Duration::from_secs(5);
 
 /// How long replications may take to write their last checkpoints.
 const CHECKPOINT_GRACE: Duration = Duration::from_secs(5);
+
+/// How often it is written down when apps were used last.
+const USES_EVERY: Duration = Duration::from_secs(60);
 
 /// The running hub.
 #[derive(Debug)]
@@ -228,6 +232,7 @@ impl App {
         let asking = tokio::spawn(replicate::follow(Arc::clone(&self)));
         let scheduling = tokio::spawn(replicate::schedule(Arc::clone(&self)));
         let compacting = tokio::spawn(compaction::supervise(Arc::clone(&self)));
+        let remembering = tokio::spawn(remember_uses(Arc::clone(&self)));
         let closing = tokio::spawn(indexer::close_unused(Arc::clone(&self)));
         let backing_up = tokio::spawn(backup::keep(Arc::clone(&self)));
         let connections = Connections::new(self.connections_max);
@@ -240,6 +245,7 @@ impl App {
         }
         watching.abort();
         heeding.abort();
+        remembering.abort();
         following.abort();
         asking.abort();
         scheduling.abort();
@@ -247,8 +253,34 @@ impl App {
         closing.abort();
         backing_up.abort();
         let store = Arc::clone(&self.store);
-        if tokio::task::spawn_blocking(move || store.close()).await.is_err() {
+        let closing = tokio::task::spawn_blocking(move || {
+            // What was not written down is shown as not used, which does no harm.
+            let _not_written = self.access.apps().write_uses(&self.store, &mut BTreeMap::new());
+            store.close();
+        });
+        if closing.await.is_err() {
             tracing::error!("closing the store failed");
+        }
+    }
+}
+
+/// Writes down now and then when each app was used last.
+async fn remember_uses(app: Arc<App>) {
+    let reading = Arc::clone(&app);
+    let read = tokio::task::spawn_blocking(move || reading.access.apps().read_uses(&reading.store));
+    let mut written = read.await.ok().and_then(Result::ok).unwrap_or_default();
+    loop {
+        tokio::time::sleep(USES_EVERY).await;
+        let (writing, before) = (Arc::clone(&app), std::mem::take(&mut written));
+        let wrote = tokio::task::spawn_blocking(move || {
+            let mut uses = before;
+            let outcome = writing.access.apps().write_uses(&writing.store, &mut uses);
+            (uses, outcome)
+        });
+        let Ok((uses, outcome)) = wrote.await else { continue };
+        written = uses;
+        if let Err(error) = outcome {
+            tracing::debug!(%error, "could not write down when apps were used");
         }
     }
 }

@@ -14,9 +14,10 @@ use std::process::ExitCode;
 
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use identity::PublicKey;
 
 use crate::access::{AppName, Grant};
-use crate::config::{HttpAddress, TlsAddress};
+use crate::config::{HttpAddress, PageOrigin, TlsAddress};
 use crate::data_dir::{self, DataDir};
 use crate::observe::Format;
 pub(crate) use show::complain;
@@ -155,9 +156,41 @@ enum AppVerb {
         /// Let it do whatever you may do
         #[arg(long)]
         admin: bool,
+        /// A page that may use the app's token, for instance app://obsidian.md; may be given often
+        #[arg(long = "origin", value_name = "ORIGIN")]
+        origins: Vec<PageOrigin>,
+        /// The key that it proves over TLS, instead of a token
+        #[arg(long, value_name = "KEY", conflicts_with = "token_stdin")]
+        key: Option<PublicKey>,
         /// Read the token from standard input instead of making one
         #[arg(long)]
         token_stdin: bool,
+    },
+    /// List the programs that ask to be let in by their key
+    Requests,
+    /// Let a program in that asks
+    Approve {
+        /// The name it asks under
+        name: AppName,
+        /// What it may use instead of what it asks for; may be given often
+        #[arg(long = "db", value_name = "DB[:r|:rw]")]
+        databases: Vec<Grant>,
+    },
+    /// Do not let a program in that asks
+    Refuse {
+        /// The name it asks under
+        name: AppName,
+    },
+    /// Print a code that lets one program in by its key, once
+    Code {
+        /// The name it will have
+        name: AppName,
+        /// A database it may read (DB or DB:r) or read and write (DB:rw); may be given often
+        #[arg(long = "db", value_name = "DB[:r|:rw]")]
+        databases: Vec<Grant>,
+        /// How long the code is good
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
     },
     /// List the apps and what they may do
     List,
@@ -292,7 +325,7 @@ mod tests {
     #[test]
     fn apps_and_their_rights() {
         let line = "larder app add notes --db a --db b:r --db c/d:rw --admin --token-stdin";
-        let Some(Verb::App { verb: AppVerb::Add { name, databases, admin, token_stdin } }) =
+        let Some(Verb::App { verb: AppVerb::Add { name, databases, admin, token_stdin, .. } }) =
             parse(line).unwrap().verb
         else {
             panic!("another verb")

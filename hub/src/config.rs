@@ -8,7 +8,7 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use self::tls::{TlsAddress, TlsConfig};
 use crate::observe::LogConfig;
@@ -291,9 +291,23 @@ impl TryFrom<String> for HttpAddress {
 }
 
 /// The origin of a page as browsers send it: scheme and authority, no path.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub(crate) struct PageOrigin(String);
+
+impl From<PageOrigin> for String {
+    fn from(origin: PageOrigin) -> Self {
+        origin.0
+    }
+}
+
+impl FromStr for PageOrigin {
+    type Err = PageOriginError;
+
+    fn from_str(text: &str) -> Result<Self, PageOriginError> {
+        text.to_owned().try_into()
+    }
+}
 
 impl PageOrigin {
     /// As browsers send it.

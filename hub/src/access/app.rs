@@ -2,13 +2,15 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use acl::Grant;
+use identity::PublicKey;
 use serde::{Deserialize, Serialize};
 use store::Millis;
 
 use super::token::TokenHash;
+use crate::config::PageOrigin;
 
 /// The name an app logs in with: it has no colon, so that Basic credentials can be cut.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -81,8 +83,16 @@ pub(crate) struct AppDocument {
     /// The databases it may use.
     #[serde(default)]
     pub(crate) databases: Vec<Grant>,
-    /// What recognises its token.
-    pub(crate) token: TokenHash,
+    /// What recognises its token, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) token: Option<TokenHash>,
+    /// The key that it proves over TLS, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<PublicKey>,
+    /// Origins of the pages that may use its token; where there are none, those that `larder.toml` and
+    /// CouchDB's settings list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) origins: Vec<PageOrigin>,
     /// Whether a person chose the token: then it may be guessable, and guesses are slowed.
     #[serde(default)]
     pub(crate) chosen: bool,
@@ -95,6 +105,8 @@ pub(crate) struct AppDocument {
 pub(crate) struct App {
     document: AppDocument,
     current: AtomicBool,
+    /// When it last sent a request, in Unix milliseconds; 0 where it never did.
+    used: AtomicU64,
 }
 
 /// Shows no part of the token, not even its hash.
@@ -107,7 +119,7 @@ impl fmt::Debug for App {
 impl App {
     /// The app that a document describes.
     pub(crate) fn new(document: AppDocument) -> Self {
-        Self { document, current: AtomicBool::new(true) }
+        Self { document, current: AtomicBool::new(true), used: AtomicU64::new(0) }
     }
 
     /// What the database says of it.
@@ -123,6 +135,23 @@ impl App {
     /// Whether it may do whatever the owner may.
     pub(crate) fn is_admin(&self) -> bool {
         self.document.admin
+    }
+
+    /// Whether pages of this origin may use its token; `None` where that is not said of it.
+    pub(crate) fn trusts(&self, origin: &str) -> Option<bool> {
+        let origins = &self.document.origins;
+        let known = |known: &PageOrigin| known.as_str().eq_ignore_ascii_case(origin);
+        (!origins.is_empty()).then(|| origins.iter().any(known))
+    }
+
+    /// When it last sent a request, if ever.
+    pub(crate) fn used(&self) -> Option<Millis> {
+        Some(self.used.load(Ordering::Relaxed)).filter(|used| *used > 0).map(Millis)
+    }
+
+    /// It sent a request then.
+    pub(crate) fn note_use(&self, now: Millis) {
+        self.used.fetch_max(now.0, Ordering::Relaxed);
     }
 
     /// Whether this is still what `_apps` says; a feed that began before a change ends by this.

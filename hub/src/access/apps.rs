@@ -1,11 +1,12 @@
 //! The apps that may log in: kept in the database `_apps`, held in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use identity::PublicKey;
 use store::{
-    Database, DbName, Direction, DocId, Edit, EditError, Error, Head, IdRange, Lineage, Millis,
-    RevId, Store,
+    Database, DbName, Direction, DocId, Edit, EditError, Error, Head, IdRange, Lineage, LocalId,
+    Millis, RevId, Store,
 };
 
 use super::app::{App, AppDocument, AppName};
@@ -37,6 +38,8 @@ pub(crate) enum AppsError {
 #[derive(Default)]
 pub(crate) struct Apps {
     by_name: RwLock<Arc<BTreeMap<AppName, Arc<App>>>>,
+    /// Those that have a key.
+    by_key: RwLock<HashMap<PublicKey, Arc<App>>>,
     /// Held over a whole reading, so that an older one never replaces a newer one.
     reading: Mutex<()>,
 }
@@ -46,6 +49,16 @@ impl Apps {
     pub(crate) fn get(&self, name: &str) -> Option<Arc<App>> {
         let name: AppName = name.parse().ok()?;
         self.all().get(&name).cloned()
+    }
+
+    /// The app that has this key.
+    pub(crate) fn of_key(&self, key: PublicKey) -> Option<Arc<App>> {
+        self.by_key.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+    }
+
+    /// Whether pages of this origin are some app's.
+    pub(crate) fn trust(&self, origin: &str) -> bool {
+        self.all().values().any(|app| app.trusts(origin) == Some(true))
     }
 
     /// Every app, by name.
@@ -64,14 +77,61 @@ impl Apps {
             match apps.get_mut(name) {
                 // An app that did not change keeps its feeds.
                 Some(new) if new.document() == old.document() => *new = Arc::clone(old),
-                _ => retired.push(Arc::clone(old)),
+                Some(new) => {
+                    if let Some(used) = old.used() {
+                        new.note_use(used);
+                    }
+                    retired.push(Arc::clone(old));
+                }
+                None => retired.push(Arc::clone(old)),
             }
         }
         let changed = !retired.is_empty() || apps.len() != before.len();
+        let keys = apps.values().filter_map(|app| Some((app.document().key?, Arc::clone(app))));
+        *self.by_key.write().unwrap_or_else(PoisonError::into_inner) = keys.collect();
         *self.by_name.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(apps);
         retired.iter().for_each(|app| app.retire());
         Ok(changed)
     }
+}
+
+/// The local document of `_apps` that says when each app was used last.
+const LAST_USE: &str = "_local/last_use";
+
+impl Apps {
+    /// Writes down when each app was used last, if that has changed since `written`. May block.
+    pub(crate) fn write_uses(
+        &self,
+        store: &Store,
+        written: &mut BTreeMap<String, u64>,
+    ) -> Result<(), Error> {
+        let used = |app: &Arc<App>| Some((app.name().to_owned(), app.used()?.0));
+        let uses: BTreeMap<String, u64> = self.all().values().filter_map(used).collect();
+        let Some(database) = database(store)?.filter(|_| uses != *written) else { return Ok(()) };
+        let text = serde_json::to_string(&uses).unwrap_or_default();
+        database.write_local(last_use()?, 0, Some(text))?;
+        *written = uses;
+        Ok(())
+    }
+
+    /// Reads when each app was used last. May block.
+    pub(crate) fn read_uses(&self, store: &Store) -> Result<BTreeMap<String, u64>, Error> {
+        let Some(database) = database(store)? else { return Ok(BTreeMap::new()) };
+        let id = last_use()?;
+        let local = database.read(|snapshot| snapshot.local(&id))?;
+        let text = local.map(|local| local.json).unwrap_or_default();
+        let uses: BTreeMap<String, u64> = serde_json::from_str(&text).unwrap_or_default();
+        for (name, used) in &uses {
+            if let Some(app) = self.get(name) {
+                app.note_use(Millis(*used));
+            }
+        }
+        Ok(uses)
+    }
+}
+
+fn last_use() -> Result<LocalId, Error> {
+    LAST_USE.parse().map_err(|_| Error::NoDatabase)
 }
 
 /// Writes a new app to `_apps`. May block.

@@ -5,6 +5,7 @@
 
 use http::{HeaderMap, HeaderValue, Uri, header};
 
+use super::Principal;
 use crate::config::HttpConfig;
 use crate::couch_config::{CorsRules, Trust};
 use crate::http::HttpError;
@@ -27,7 +28,31 @@ pub(crate) struct CrossOrigin {
     pub(crate) host: String,
     /// How far it is let in.
     pub(crate) trust: Trust,
+    /// Whether only an app's own list lets it in: then it may use that app's token and nobody else's.
+    pub(crate) by_app: bool,
 }
+
+impl CrossOrigin {
+    /// Refuses what the page may not do as this principal.
+    pub(crate) fn admit(&self, principal: &Principal) -> Result<(), HttpError> {
+        let listed = match principal {
+            Principal::App(app) => app.trusts(self.origin.to_str().unwrap_or_default()),
+            // Whoever logs in from here says who it is first.
+            Principal::Anonymous | Principal::Unproven => Some(true),
+            Principal::Owner | Principal::Key(_) => None,
+        };
+        match listed.unwrap_or(!self.by_app) {
+            true => Ok(()),
+            false => Err(FOREIGN),
+        }
+    }
+}
+
+/// What a page is told that no list lets in.
+const FOREIGN: HttpError = HttpError::ForbiddenBecause(
+    "Pages of this origin may not use the hub; `larder app add --origin` lists those of an app, \
+     `origins` in larder.toml and CouchDB's `cors/origins` with `chttpd/enable_cors` those of all.",
+);
 
 /// A scheme, and its own port, which browsers leave out.
 const HTTP: (&str, u16) = ("http", 80);
@@ -70,6 +95,7 @@ impl LocalDoor {
         uri: &Uri,
         headers: &HeaderMap,
         rules: &CorsRules,
+        listed_by_app: impl Fn(&str) -> bool,
     ) -> Result<Option<CrossOrigin>, HttpError> {
         let host = self.check_host(uri, headers)?;
         let mut origins = headers.get_all(header::ORIGIN).iter();
@@ -82,15 +108,12 @@ impl LocalDoor {
             return Ok(None);
         }
         let text = origin.to_str().unwrap_or_default();
-        match rules.trust(host, text) {
-            Some(trust) => {
-                Ok(Some(CrossOrigin { origin: origin.clone(), host: host.to_owned(), trust }))
-            }
-            None => Err(HttpError::ForbiddenBecause(
-                "Pages of this origin may not use the hub; `origins` in larder.toml lists those \
-                 that may, as do CouchDB's settings `cors/origins` with `chttpd/enable_cors`.",
-            )),
-        }
+        let (trust, by_app) = match rules.trust(host, text) {
+            Some(trust) => (trust, false),
+            None if listed_by_app(text) => (Trust::Credentials, true),
+            None => return Err(FOREIGN),
+        };
+        Ok(Some(CrossOrigin { origin: origin.clone(), host: host.to_owned(), trust, by_app }))
     }
 
     /// The host that the request is for.
@@ -136,7 +159,7 @@ mod tests {
         if let Some(origin) = origin {
             headers.insert(header::ORIGIN, origin.parse().unwrap());
         }
-        match door.admit(&Uri::from_static("/"), &headers, &rules()) {
+        match door.admit(&Uri::from_static("/"), &headers, &rules(), |_| false) {
             Ok(None) => 200,
             Ok(Some(_)) => 201,
             Err(error) => error.parts().0.as_u16(),
@@ -182,7 +205,7 @@ mod tests {
         let door = door(5984);
         let mut headers = HeaderMap::new();
         let status = |uri, headers: &HeaderMap| {
-            let admitted = door.admit(&Uri::from_static(uri), headers, &rules());
+            let admitted = door.admit(&Uri::from_static(uri), headers, &rules(), |_| false);
             admitted.map_err(|error| error.parts().0.as_u16())
         };
         assert_eq!(status("/", &headers), Err(400));

@@ -11,13 +11,15 @@ use http::{HeaderMap, header};
 use identity::{ProvenKey, PublicKey};
 use store::{Error, Millis, Store};
 
-use super::app::OWNER;
+use super::app::{App, OWNER};
 use super::apps::Apps;
 use super::attempts::Attempts;
+use super::enrolments::Enrolments;
 use super::policies::LivePolicies;
 use super::principal::{KeyHolder, Principal};
 use super::session::{self, Renewal, Sessions};
 use super::token::TokenHash;
+use super::way::Way;
 use crate::clock;
 use crate::couch_config::CouchConfig;
 use crate::http::HttpError;
@@ -38,6 +40,7 @@ pub(crate) struct Access {
     verified: Verified,
     settings: Arc<CouchConfig>,
     policies: Arc<LivePolicies>,
+    enrolments: Enrolments,
 }
 
 impl fmt::Debug for Access {
@@ -64,6 +67,8 @@ pub(crate) enum Proof {
     Token,
     /// A session's cookie.
     Cookie(Renewal),
+    /// A key, by the connection.
+    Key,
 }
 
 impl Access {
@@ -81,6 +86,7 @@ impl Access {
             verified: Verified::new()?,
             settings,
             policies: Arc::new(LivePolicies::new(hub)),
+            enrolments: Enrolments::default(),
         })
     }
 
@@ -99,10 +105,16 @@ impl Access {
         policies.groups_of(principal.caller()).into_iter().map(str::to_owned).collect()
     }
 
-    /// Who has proven this key.
-    pub(crate) fn principal_of(&self, key: &ProvenKey) -> Principal {
-        if key.key() == self.policies.hub() {
-            return Principal::Owner;
+    /// Who has proven this key. Apps, and whoever has this hub's own key, are programs of this device:
+    /// from elsewhere the same key is one among others.
+    pub(crate) fn principal_of(&self, key: &ProvenKey, way: Way) -> Principal {
+        if way == Way::Local {
+            if key.key() == self.policies.hub() {
+                return Principal::Owner;
+            }
+            if let Some(app) = self.apps.of_key(key.key()) {
+                return Principal::App(app);
+            }
         }
         Principal::Key(Arc::new(KeyHolder::new(key, &self.policies)))
     }
@@ -111,6 +123,11 @@ impl Access {
     pub(crate) fn is_blocked(&self, key: &ProvenKey) -> bool {
         let policies = self.policies.now();
         policies.principals().get(&key.key()).is_some_and(|notes| notes.blocked)
+    }
+
+    /// Programs that ask to be let in.
+    pub(crate) fn enrolments(&self) -> &Enrolments {
+        &self.enrolments
     }
 
     /// The apps that may log in.
@@ -163,9 +180,7 @@ impl Access {
         let app = self.apps.get(name);
         let chosen = app.as_ref().is_some_and(|app| app.document().chosen);
         let guess = if chosen { Guess::Conceivable } else { Guess::Hopeless };
-        self.outcome(name, guess, || {
-            app.filter(|app| app.document().token.matches(token)).map(Principal::App)
-        })
+        self.outcome(name, guess, || app.filter(|app| has_token(app, token)).map(Principal::App))
     }
 
     /// Who has this token.
@@ -175,14 +190,14 @@ impl Access {
         }
         let apps = self.apps.all();
         let mut ours = apps.values().filter(|app| !app.document().chosen);
-        let app = ours.find(|app| app.document().token.matches(token));
+        let app = ours.find(|app| has_token(app, token));
         if let Some(app) = app {
             return Ok(Principal::App(Arc::clone(app)));
         }
         let mut chosen = apps.values().filter(|app| app.document().chosen);
         // No name is given, so every guess counts against the same one, which none can have.
         self.outcome("", Guess::Conceivable, || {
-            let app = chosen.find(|app| app.document().token.matches(token));
+            let app = chosen.find(|app| has_token(app, token));
             app.map(|app| Principal::App(Arc::clone(app)))
         })
     }
@@ -230,7 +245,7 @@ impl Access {
             // A key is proven by every connection anew.
             Principal::Anonymous | Principal::Unproven | Principal::Key(_) => return None,
             Principal::Owner => (OWNER, &self.owner),
-            Principal::App(app) => (app.name(), &app.document().token),
+            Principal::App(app) => (app.name(), app.document().token.as_ref()?),
         };
         Some(self.sessions.cookie(name, token, self.settings.obeyed().session, now))
     }
@@ -251,12 +266,16 @@ impl Access {
                     return Some((Principal::Owner, renewal));
                 }
                 let app = self.apps.get(&claim.name)?;
-                let renewal =
-                    self.sessions.accept(&claim, &app.document().token, timeout_s, now)?;
+                let token = app.document().token.as_ref()?;
+                let renewal = self.sessions.accept(&claim, token, timeout_s, now)?;
                 Some((Principal::App(app), renewal))
             })
         })
     }
+}
+
+fn has_token(app: &App, token: &[u8]) -> bool {
+    app.document().token.as_ref().is_some_and(|known| known.matches(token))
 }
 
 /// Whether a token could be guessed.

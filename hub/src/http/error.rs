@@ -14,7 +14,7 @@ use store::{
 };
 
 use super::reply::{self, Reply};
-use crate::access::{AppsError, PolicyError};
+use crate::access::{AppsError, EnrolmentError, PolicyError};
 use crate::causes::with_causes;
 use crate::couch_config::CouchConfigError;
 use crate::key_file::KeyFileError;
@@ -289,6 +289,18 @@ impl From<AppsError> for HttpError {
             AppsError::Exists(_) | AppsError::Conflict => Self::Exists(error.to_string()),
             AppsError::Unknown(_) => Self::NotFound("there is no app of that name"),
             AppsError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<EnrolmentError> for HttpError {
+    fn from(error: EnrolmentError) -> Self {
+        match error {
+            EnrolmentError::NameTaken => Self::Exists(error.to_string()),
+            EnrolmentError::TooMany => Self::Overloaded,
+            EnrolmentError::WrongCode => {
+                Self::ForbiddenBecause("The code is wrong, has run out, or was used.")
+            }
         }
     }
 }

@@ -63,7 +63,7 @@ impl Door {
 
 impl Visit {
     async fn admit(&self, app: Arc<App>, request: Request<Incoming>, asked: &mut Asked) -> Reply {
-        let proven = self.key.as_ref().map_or(Proven::Nothing, Proven::Key);
+        let proven = self.key.as_ref().map_or(Proven::Nothing, |key| Proven::Key(key, self.way));
         match self.way {
             Way::Local => admit(app, &self.local, proven, request, asked).await,
             // Only hubs and apps come from elsewhere. A page would act with its reader's key.
@@ -71,7 +71,7 @@ impl Visit {
                 HttpError::ForbiddenBecause("Pages use the hub of their own device.").reply()
             }
             Way::Lan => match self.key {
-                Some(_) => authenticated(app, proven, request, asked).await,
+                Some(_) => authenticated(app, proven, None, request, asked).await,
                 None if credentials(request.headers()) => HttpError::KeysOnly.reply(),
                 None => answer(app, Principal::Unproven, request, asked).await,
             },
@@ -106,7 +106,7 @@ impl Visit {
 #[derive(Clone, Copy)]
 enum Proven<'a> {
     Nothing,
-    Key(&'a ProvenKey),
+    Key(&'a ProvenKey, Way),
 }
 
 /// A request of this machine: `Host` and `Origin` first, then who asks.
@@ -118,11 +118,12 @@ async fn admit(
     asked: &mut Asked,
 ) -> Reply {
     let rules = app.couch_config.obeyed();
-    let admitted = door.admit(request.uri(), request.headers(), &rules.cors);
+    let by_app = |origin: &str| app.access.apps().trust(origin);
+    let admitted = door.admit(request.uri(), request.headers(), &rules.cors, by_app);
     drop(rules);
     match admitted {
         Err(error) => error.reply(),
-        Ok(None) => authenticated(app, proven, request, asked).await,
+        Ok(None) => authenticated(app, proven, None, request, asked).await,
         Ok(Some(page)) => cross_origin(app, proven, request, &page, asked).await,
     }
 }
@@ -141,7 +142,7 @@ async fn cross_origin(
         return reply;
     }
     let mut reply = match cors::restrict(page, request.headers_mut()) {
-        Ok(()) => authenticated(Arc::clone(&app), proven, request, asked).await,
+        Ok(()) => authenticated(Arc::clone(&app), proven, Some(page), request, asked).await,
         Err(error) => error.reply(),
     };
     cors::allow(page, &rules, reply.headers_mut());
@@ -151,19 +152,11 @@ async fn cross_origin(
 async fn authenticated(
     app: Arc<App>,
     proven: Proven<'_>,
+    page: Option<&CrossOrigin>,
     request: Request<Incoming>,
     asked: &mut Asked,
 ) -> Reply {
-    if let Proven::Key(key) = proven {
-        // Whoever shows two identities is not asked which one was meant.
-        if credentials(request.headers()) {
-            return HttpError::KeysOnly.reply();
-        }
-        let principal = app.access.principal_of(key);
-        return answer(app, principal, request, asked).await;
-    }
-    let LogIn { principal, proof } = match app.access.authenticate(request.headers(), clock::now())
-    {
+    let LogIn { principal, proof } = match identified(&app, proven, page, request.headers()) {
         Ok(log_in) => log_in,
         Err(error) => return error.reply(),
     };
@@ -173,6 +166,31 @@ async fn authenticated(
     let mut reply = answer(Arc::clone(&app), principal.clone(), request, asked).await;
     renew(&app, &principal, &mut reply);
     reply
+}
+
+/// Who sends a request, if the page it comes from may send it as that.
+fn identified(
+    app: &App,
+    proven: Proven<'_>,
+    page: Option<&CrossOrigin>,
+    headers: &HeaderMap,
+) -> Result<LogIn, HttpError> {
+    let now = clock::now();
+    let log_in = match proven {
+        // Whoever shows two identities is not asked which one was meant.
+        Proven::Key(..) if credentials(headers) => return Err(HttpError::KeysOnly),
+        Proven::Key(key, way) => {
+            LogIn { principal: app.access.principal_of(key, way), proof: Proof::Key }
+        }
+        Proven::Nothing => app.access.authenticate(headers, now)?,
+    };
+    if let Some(page) = page {
+        page.admit(&log_in.principal)?;
+    }
+    if let Principal::App(program) = &log_in.principal {
+        program.note_use(now);
+    }
+    Ok(log_in)
 }
 
 /// Whether the headers hold what only programs without a key use.

@@ -4,6 +4,7 @@
 mod cast;
 mod cells;
 mod feeds;
+mod lan;
 mod programs;
 mod replication;
 mod tricks;
