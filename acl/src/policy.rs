@@ -311,3 +311,66 @@ fn names(word: &Value, who: &Who, hub: Option<PublicKey>) -> bool {
     };
     named.is_ok_and(|named| named.as_ref() == Some(who))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        Policy::parse(text, None).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn shapes() {
+        for good in [
+            "{}",
+            r#"{"admins":{"names":["a"],"roles":[]},"members":{},"other":[1.0]}"#,
+            r#"{"members":{"roles":["_admin"]},"admins":{"roles":["_admin"]}}"#,
+            r#"{"readers":{"names":["a"]},"designers":{},"views":{"d/v":{"roles":["g"]}}}"#,
+        ] {
+            let policy = Policy::from_security(good, "notes", None).unwrap();
+            let expected: Value = serde_json::from_str(good).unwrap();
+            assert_eq!(policy.security(), expected);
+            assert_eq!(policy.label(), Some("notes"));
+        }
+        let not_strings = "must be a JSON list of strings";
+        for (bad, reason) in [
+            ("[]", "Request body must be a JSON object"),
+            ("\"a\"", "Request body must be a JSON object"),
+            (r#"{"admins":[]}"#, "admins or members must be a JSON list of strings"),
+            (r#"{"members":"a"}"#, "admins or members must be a JSON list of strings"),
+            (r#"{"members":{"names":"a"}}"#, "names must be a JSON list of strings"),
+            (r#"{"admins":{"roles":[1]}}"#, "roles must be a JSON list of strings"),
+            (r#"{"views":{"d/v":{"roles":[1]}}}"#, not_strings),
+            (r#"{"views":{"v":{}}}"#, "names no view"),
+            (r#"{"views":{"a/b/c":{}}}"#, "names no view"),
+            (r#"{"members":{"names":["ed25519publickey:a"]}}"#, "names no key"),
+        ] {
+            assert!(error(bad).contains(reason), "{bad}: {}", error(bad));
+        }
+        let many = json!({"members": {"names": vec!["a"; POLICY_WORDS_MAX + 1]}});
+        assert!(error(&many.to_string()).contains("at most"));
+        assert!(Policy::from_security(r#"{"_id":"a"}"#, "a", None).is_ok());
+        assert!(Policy::from_security(r#"{"_deleted":true}"#, "a", None).is_err());
+    }
+
+    #[test]
+    fn granted_and_revoked() {
+        let (app, group) = (Who::App("a".into()), Who::Group("g".parse().unwrap()));
+        let view = Place::View { design: "d/e", view: "v%" };
+        let mut policy = Policy::parse(r#"{"other": 1}"#, None).unwrap();
+        policy.grant(&app, Right::Views, Place::Database).unwrap();
+        policy.grant(&app, Right::Views, Place::Database).unwrap();
+        policy.grant(&group, Right::Read, view).unwrap();
+        let expected = json!({
+            "designers": {"names": ["a"]}, "members": {"names": ["a"]}, "other": 1,
+            "views": {"d%2Fe/v%25": {"roles": ["g"]}},
+        });
+        assert_eq!(policy.security(), expected);
+        assert!(policy.revoke(&app, Place::Database).unwrap());
+        assert!(!policy.revoke(&app, Place::Database).unwrap());
+        assert!(!policy.revoke(&group, Place::View { design: "d", view: "v" }).unwrap());
+        assert!(policy.revoke(&group, Place::Database).unwrap());
+        assert_eq!(policy.views[0].who, []);
+    }
+}

@@ -26,6 +26,17 @@ pub enum Who {
     Group(GroupName),
 }
 
+impl Who {
+    /// Whom a word names that may stand among a group's members: a key, an httpkey URL, the name of an
+    /// app, or `group:NAME`. Nobody where it can be none of them.
+    ///
+    /// # Errors
+    /// [`WordError`].
+    pub fn parse(word: &str) -> Result<Option<Self>, WordError> {
+        member(word, None)
+    }
+}
+
 /// The word as policies and groups write it.
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,4 +144,61 @@ fn strip_prefix_ignore_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> 
 
 fn check_length(text: &str) -> Result<(), WordError> {
     if text.len() > WORD_BYTES_MAX { Err(WordError::TooLong) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "nnvaasbf2qpiyfmhwaln4jbi2tbjrvi5lmxcghdivbgh5igkcqga";
+
+    #[test]
+    fn names() {
+        let key = Some(Who::Key(KEY.parse().unwrap()));
+        for text in [
+            KEY.to_owned(),
+            format!("ed25519publickey:{KEY}"),
+            format!("httpkey://h.onion:9898/ed25519publickey:{KEY}/notes"),
+            format!("HttpKey://[::1]:9898/ED25519publickey:{KEY}"),
+            format!("httpkey://h/ed25519publickey:{KEY}?a#b"),
+        ] {
+            assert_eq!(name(&text), Ok(key.clone()), "{text}");
+        }
+        assert_eq!(name("notes"), Ok(Some(Who::App("notes".into()))));
+        for text in ["", "_admin", "org.couchdb.user:a", "group:a"] {
+            assert_eq!(name(text), Ok(None), "{text}");
+        }
+        for text in [
+            "a".repeat(52),
+            KEY.replace("qga", "qgb"),
+            "ed25519publickey:x".into(),
+            format!("httpkey://h/{KEY}/"),
+            format!("httpkey://h/rsapublickey:{KEY}/"),
+            format!("httpkey://h/a/ed25519publickey:{KEY}/"),
+            format!("httpkey://h/ed25519publickey:{KEY}%2Fa"),
+            format!("httpkey:///ed25519publickey:{KEY}/"),
+            format!("httpkey:h/ed25519publickey:{KEY}/"),
+            "a".repeat(WORD_BYTES_MAX + 1),
+        ] {
+            assert!(name(&text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn roles_and_members() {
+        let hub: Option<PublicKey> = KEY.parse().ok();
+        let friends = Some(Who::Group("friends".parse().unwrap()));
+        let url = format!("thaligroup:/ed25519publickey:{KEY}/friends");
+        assert_eq!(role("friends", hub), Ok(friends.clone()));
+        assert_eq!(role(&url, hub), Ok(friends.clone()));
+        assert_eq!(role(&format!("{url}/httpkeysimple/photos"), hub), Ok(friends.clone()));
+        assert_eq!(role(&url, None), Ok(None), "another hub's group");
+        assert_eq!(role("_admin", hub), Ok(None));
+        assert!(role(&format!("{url}/other"), hub).is_err());
+        assert!(role("thaligroup:/friends", hub).is_err());
+        assert_eq!(member("group:friends", hub), Ok(friends.clone()));
+        assert_eq!(member(&url, hub), Ok(friends));
+        assert_eq!(member("friends", hub), Ok(Some(Who::App("friends".into()))));
+        assert!(member("group:_admin", hub).is_err());
+    }
 }

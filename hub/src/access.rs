@@ -18,11 +18,14 @@ pub(crate) use app::{AppDocument, AppName, OWNER};
 pub(crate) use apps::{AppsError, DATABASE as APPS_DATABASE, add, remove};
 pub(crate) use door::{CrossOrigin, LocalDoor};
 pub(crate) use enrolments::{CODE_MINUTES_MAX, EnrolmentError};
-pub(crate) use gate::Target;
+pub(crate) use gate::{Target, is_done_here};
 #[cfg(any(test, fuzzing))]
 pub(crate) use login::Credentials;
 pub(crate) use login::{Access, LogIn, Proof};
-pub(crate) use policies::{DATABASE as ACL_DATABASE, PolicyError};
+pub(crate) use policies::{
+    AclError, DATABASE as ACL_DATABASE, change, forget, move_security_objects, policy_id,
+    set_security,
+};
 pub(crate) use principal::Principal;
 #[cfg(any(test, fuzzing))]
 pub(crate) use session::Sessions;

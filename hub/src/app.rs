@@ -157,9 +157,8 @@ impl App {
         access
             .reload(&store)
             .map_err(|source| AppError::Prepare { name: access::APPS_DATABASE, source })?;
-        access
-            .policies()
-            .reload(&store)
+        access::move_security_objects(&store, device.public(), now)
+            .and_then(|()| access.policies().reload(&store))
             .map_err(|source| AppError::Prepare { name: access::ACL_DATABASE, source })?;
         let updates = Updates::of(&store, random_epoch()?);
         let functions = Arc::new(FunctionRunner::new());

@@ -1,5 +1,6 @@
 //! The command line: what `larder` understands.
 
+mod acl;
 mod app;
 mod archive;
 mod db;
@@ -9,11 +10,12 @@ mod run;
 mod show;
 mod status;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::parser::ValueSource;
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use identity::PublicKey;
 
 use crate::access::{AppName, Grant};
@@ -57,6 +59,16 @@ enum Verb {
     App {
         #[command(subcommand)]
         verb: AppVerb,
+    },
+    /// Show and change who may use which database, and explain why
+    Acl {
+        #[command(subcommand)]
+        verb: AclVerb,
+    },
+    /// Name sets of devices, people and apps, to be given rights together
+    Group {
+        #[command(subcommand)]
+        verb: GroupVerb,
     },
     /// Bring the databases of a CouchDB, another hub or a pouchdb-server here
     Import(import::ImportArgs),
@@ -201,6 +213,102 @@ enum AppVerb {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum AclVerb {
+    /// Show who may do what with each database, or with one
+    Show {
+        /// A database [default: all that are shared]
+        #[arg(value_name = "DB")]
+        database: Option<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give somebody a right, on a database or to read one view
+    Grant {
+        /// The database, or the view
+        #[arg(value_name = "DB[/DDOC/VIEW]")]
+        place: String,
+        /// A key, an httpkey URL, a petname, an app, or group:NAME
+        who: String,
+        /// What they may do
+        right: RightName,
+    },
+    /// Take from somebody what they were given by name
+    Revoke {
+        /// The database, or the view
+        #[arg(value_name = "DB[/DDOC/VIEW]")]
+        place: String,
+        /// A key, an httpkey URL, a petname, an app, or group:NAME
+        who: String,
+    },
+    /// Say whether somebody may send a request, and why, or why not
+    Explain {
+        /// A key, an httpkey URL, a petname, an app, owner, or anonymous
+        who: String,
+        /// The request's method
+        method: String,
+        /// Its path
+        path: String,
+    },
+}
+
+/// What can be given.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum RightName {
+    /// Read
+    Read,
+    /// Read, and write documents
+    Write,
+    /// Read, write documents, and write views
+    Views,
+    /// All of that, and any design document
+    Admin,
+}
+
+impl fmt::Display for RightName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Views => "views",
+            Self::Admin => "admin",
+        })
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum GroupVerb {
+    /// List the groups and who is in them
+    List,
+    /// Make a group without members
+    Create {
+        /// Its name
+        name: String,
+    },
+    /// Add members
+    Add {
+        /// The group
+        name: String,
+        /// Keys, httpkey URLs, petnames, apps, or group:NAME
+        #[arg(required = true)]
+        who: Vec<String>,
+    },
+    /// Remove members
+    Remove {
+        /// The group
+        name: String,
+        /// Keys, httpkey URLs, petnames, apps, or group:NAME
+        #[arg(required = true)]
+        who: Vec<String>,
+    },
+    /// Make an end of a group, and of what was given to it
+    Delete {
+        /// Its name
+        name: String,
+    },
+}
+
 /// How a command ended, where nothing kept it from being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -256,6 +364,8 @@ impl Command {
             Verb::Url => hub::ask(&dir, status::url),
             Verb::Db { verb } => hub::ask(&dir, async |hub| db::execute(hub, verb).await),
             Verb::App { verb } => hub::ask(&dir, async |hub| app::execute(hub, verb).await),
+            Verb::Acl { verb } => hub::ask(&dir, async |hub| acl::execute(hub, verb).await),
+            Verb::Group { verb } => hub::ask(&dir, async |hub| acl::execute_group(hub, verb).await),
             Verb::Import(arguments) => {
                 hub::ask(&dir, async |hub| import::import(hub, arguments).await)
             }
@@ -308,6 +418,16 @@ mod tests {
             "app add a",
             "app list",
             "app remove a",
+            "acl show",
+            "acl show a --json",
+            "acl grant a/d/v b read",
+            "acl revoke a b",
+            "acl explain a GET /db",
+            "group list",
+            "group create a",
+            "group add a b c",
+            "group remove a b",
+            "group delete a",
             "import http://h:1 --db a --db b --exclude c --into-existing",
             "verify",
             "backup f",

@@ -1,7 +1,10 @@
 //! `/_hub/…`: the hub's own administration, for the command line and the pages.
 
+pub(crate) mod acl;
 mod apps;
 mod enrolments;
+pub(crate) mod group;
+mod who;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;

@@ -17,7 +17,7 @@ use serde_json::json;
 use store::{Database, DbName, LocalId};
 
 use self::remote::{Remote, Server};
-use crate::access::Principal;
+use crate::access::{self, Principal};
 use crate::app::App;
 use crate::clock;
 use crate::http::body::{self, BodySender, ReaderGone};
@@ -250,7 +250,9 @@ impl Import<'_> {
                 false => app.store.create(&name, now)?,
             };
             if let Some(security) = security {
-                database.set_security(security)?;
+                let policies = app.access.policies();
+                access::set_security(&app.store, &database, &security, policies.hub(), now)?;
+                policies.reload(&app.store)?;
             }
             if let Some(limit) = revs_limit {
                 database.set_revs_limit(limit)?;

@@ -87,7 +87,7 @@ fn keeps_settings() {
     }
     let default = r#"{"members":{"roles":["_admin"]},"admins":{"roles":["_admin"]}}"#;
     check(&hub, "GET /db/_security", "", &format!("200 {default}\n"));
-    let security = r#"{"admins":{"names":["a"]},"members":{},"other":{"n":1.50}}"#;
+    let security = r#"{"admins":{"names":["a"]},"members":{},"other":{"n":1.5}}"#;
     check(&hub, "PUT /db/_security", security, "200 {\"ok\":true}\n");
     check(&hub, "GET /db/_security", "", &format!("200 {security}\n"));
     for bad in ["[]", "{", "{\"admins\":[]}", "{\"members\":{\"names\":[1]}}"] {

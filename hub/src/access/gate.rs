@@ -25,6 +25,16 @@ pub(crate) enum Target<'a> {
     },
 }
 
+impl Target<'_> {
+    /// The name of the database, where there is one that could be.
+    pub(crate) fn name(self) -> Option<DbName> {
+        match self {
+            Self::Server => None,
+            Self::Database(db) | Self::View { db, .. } => db.parse().ok(),
+        }
+    }
+}
+
 /// System databases that say who may do what; devices elsewhere write to them by their own hub.
 const RIGHTS: [&str; 2] = [super::policies::DATABASE, super::apps::DATABASE];
 
@@ -71,24 +81,30 @@ impl App {
         target: Target<'_>,
     ) -> Decision {
         let policies = self.access.policies().now();
-        let (db, view) = match target {
-            Target::Server => return policies.decide(caller, action, Resource::Server),
-            Target::Database(db) => (db, None),
-            Target::View { db, design, view } => (db, Some((design, view))),
-        };
-        let Ok(name) = db.parse::<DbName>() else {
+        let name = target.name();
+        if name.is_none() && target != Target::Server {
             // What cannot be a name names no database.
             return match (policies.decide(caller, action, Resource::Server), caller) {
                 (Decision::Deny(Reason::Forbid), Caller::Key(_)) => Decision::Deny(Reason::Hidden),
                 (decision, _) => decision,
             };
-        };
-        let (name, uuid) = (&name, self.store.database(&name).map(|database| database.uuid()));
-        let resource = match view {
-            None => Resource::Database { name, uuid },
-            Some((design, view)) => Resource::View { name, uuid, design, view },
-        };
-        policies.decide(caller, action, resource)
+        }
+        policies.decide(caller, action, self.resource(target, name.as_ref()))
+    }
+
+    /// What a target is about, its database's name parsed.
+    pub(crate) fn resource<'a>(
+        &self,
+        target: Target<'a>,
+        name: Option<&'a DbName>,
+    ) -> Resource<'a> {
+        let Some(name) = name else { return Resource::Server };
+        let uuid = self.store.database(name).map(|database| database.uuid());
+        match target {
+            Target::Server => Resource::Server,
+            Target::Database(_) => Resource::Database { name, uuid },
+            Target::View { design, view, .. } => Resource::View { name, uuid, design, view },
+        }
     }
 
     /// Whether the principal may read the database.
@@ -99,7 +115,7 @@ impl App {
 
 /// Whether nobody does this from elsewhere, not even the owner's own devices: managing the hub, and
 /// saying who may do what.
-fn is_done_here(action: Action, target: Target<'_>) -> bool {
+pub(crate) fn is_done_here(action: Action, target: Target<'_>) -> bool {
     let changes = !matches!(
         action,
         Action::Greet | Action::UseServer | Action::Read | Action::ReadView | Action::WriteLocal

@@ -3,17 +3,43 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use acl::{Document, DocumentError, Policies, Policy};
+use acl::{Document, Policies, Policy};
 use arc_swap::ArcSwap;
 use identity::PublicKey;
 use store::{
-    Database, DbName, DbUuid, Direction, DocId, Edit, Error, IdRange, Lineage, Millis, RevId,
+    Database, DbName, Direction, DocId, Edit, EditError, Error, IdRange, Lineage, LocalId, Millis,
     Snapshot, Store,
 };
 use tokio::sync::watch;
 
 /// Where they are kept.
 pub(crate) const DATABASE: &str = "_acl";
+
+/// Says that the security objects of earlier releases have been moved.
+const MOVED: &str = "_local/security-objects-moved";
+
+/// How often a change is tried anew that somebody else's came before.
+const ATTEMPTS_MAX: usize = 8;
+
+/// A document of `_acl` could not be changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AclError {
+    /// What it was to become is none.
+    #[error(transparent)]
+    Document(#[from] acl::DocumentError),
+    /// What was asked for cannot be.
+    #[error("{0}")]
+    Refused(String),
+    /// There is nothing of that name.
+    #[error("{0}")]
+    Unknown(&'static str),
+    /// It was changed over and over by others at the same time.
+    #[error("the rights were changed by somebody else at the same time; try again")]
+    Conflict,
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
 
 /// Documents read at a time.
 const PAGE_DOCUMENTS: usize = 500;
@@ -86,11 +112,7 @@ impl LivePolicies {
 
 /// Ids and bodies of all documents that count.
 fn read(store: &Store) -> Result<Vec<(String, String)>, Error> {
-    let name: DbName = DATABASE.parse().map_err(|_| Error::NoDatabase)?;
-    match store.database(&name) {
-        Some(database) => database.read(documents),
-        None => Ok(Vec::new()),
-    }
+    database(store).map_or_else(|| Ok(Vec::new()), |database| database.read(documents))
 }
 
 fn documents(snapshot: &Snapshot<'_>) -> Result<Vec<(String, String)>, Error> {
@@ -116,92 +138,89 @@ fn documents(snapshot: &Snapshot<'_>) -> Result<Vec<(String, String)>, Error> {
     }
 }
 
-/// The id of the document that is a database's policy.
-fn policy_id(database: &Database) -> String {
-    format!("{}{}", acl::DATABASE_PREFIX, database.uuid())
-}
-
-/// The policy of a database could not be written.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum PolicyError {
-    /// It is none.
-    #[error(transparent)]
-    Document(#[from] DocumentError),
-    /// Somebody else wrote it at the same time, again and again.
-    #[error("the policy was changed by somebody else at the same time")]
-    Conflict,
-    /// The store refused.
-    #[error(transparent)]
-    Store(#[from] Error),
-}
-
-/// How often a policy is written again that somebody else wrote meanwhile.
-const TRIES: usize = 5;
-
-impl LivePolicies {
-    /// Makes another policy of a database's; nobody has it before this returns, and everybody after. May
-    /// block.
-    pub(crate) fn change(
-        &self,
-        store: &Store,
-        database: &Database,
-        now: Millis,
-        mut change: impl FnMut(&mut Policy) -> Result<(), DocumentError>,
-    ) -> Result<(), PolicyError> {
-        let id: DocId = policy_id(database).parse().map_err(|_| Error::NoDatabase)?;
-        let acl = self.database(store)?;
-        for _ in 0..TRIES {
-            let (base, mut policy) = acl.read(|snapshot| self.stored(snapshot, &id))?;
-            change(&mut policy)?;
-            let edit = Edit {
-                id: id.clone(),
-                lineage: Lineage::Child(base),
-                deleted: false,
-                body: policy.document().into(),
-                attachments: Vec::new(),
-            };
-            if let Some(Ok(_)) = acl.write(vec![edit], now)?.pop() {
-                self.reload(store)?;
-                return Ok(());
-            }
+/// Changes one document of `_acl`: `change` makes the new body of the one before, where there is one;
+/// none deletes it. May block.
+pub(crate) fn change(
+    store: &Store,
+    id: &str,
+    now: Millis,
+    mut change: impl FnMut(Option<&str>) -> Result<Option<String>, AclError>,
+) -> Result<(), AclError> {
+    let database = database(store).ok_or(Error::NoDatabase)?;
+    let id: DocId = id.parse().map_err(|_| AclError::Refused(format!("`{id}` names nothing")))?;
+    for _ in 0..ATTEMPTS_MAX {
+        let (head, body) = database.read(|snapshot| {
+            let head = snapshot.head(&id)?.filter(|head| !head.deleted);
+            let body = head.as_ref().map(|head| snapshot.body(head.body)).transpose()?;
+            Ok::<_, Error>((head, body.flatten()))
+        })?;
+        let changed = change(body.as_ref().map(|body| &*body.json))?;
+        if changed.is_none() && head.is_none() {
+            return Ok(());
         }
-        Err(PolicyError::Conflict)
-    }
-
-    /// Takes the policy of a database that is gone out of `_acl`. May block.
-    pub(crate) fn forget(&self, store: &Store, database: DbUuid, now: Millis) -> Result<(), Error> {
-        let id = format!("{}{database}", acl::DATABASE_PREFIX);
-        let id: DocId = id.parse().map_err(|_| Error::NoDatabase)?;
-        let acl = self.database(store)?;
-        let head = acl.read(|snapshot| snapshot.head(&id))?;
-        let Some(head) = head.filter(|head| !head.deleted) else { return Ok(()) };
         let edit = Edit {
-            id,
-            lineage: Lineage::Child(Some(head.rev)),
-            deleted: true,
-            body: "{}".to_owned().into(),
+            id: id.clone(),
+            lineage: Lineage::Child(head.map(|head| head.rev)),
+            deleted: changed.is_none(),
+            body: changed.unwrap_or_else(|| "{}".into()).into(),
             attachments: Vec::new(),
         };
-        // One that somebody writes at this moment grants nothing either: the database is gone.
-        let _outcome = acl.write(vec![edit], now)?;
-        self.reload(store)
+        match database.write(vec![edit], now)?.pop() {
+            Some(Ok(_)) => return Ok(()),
+            Some(Err(EditError::Conflict)) | None => {}
+            Some(Err(error)) => return Err(AclError::Refused(error.to_string())),
+        }
     }
+    Err(AclError::Conflict)
+}
 
-    fn database(&self, store: &Store) -> Result<Arc<Database>, Error> {
-        let name: DbName = DATABASE.parse().map_err(|_| Error::NoDatabase)?;
-        store.database(&name).ok_or(Error::NoDatabase)
-    }
+/// Makes a security object the policy of a database. May block.
+pub(crate) fn set_security(
+    store: &Store,
+    of: &Database,
+    security: &str,
+    hub: PublicKey,
+    now: Millis,
+) -> Result<(), AclError> {
+    let policy = Policy::from_security(security, of.name().as_str(), Some(hub))?;
+    change(store, &policy_id(of), now, |_| Ok(Some(policy.document())))
+}
 
-    fn stored(
-        &self,
-        snapshot: &Snapshot<'_>,
-        id: &DocId,
-    ) -> Result<(Option<RevId>, Policy), PolicyError> {
-        let Some(head) = snapshot.head(id)?.filter(|head| !head.deleted) else {
-            return Ok((None, Policy::default()));
-        };
-        let body = snapshot.body(head.body)?.map(|body| body.json).unwrap_or_default();
-        // What cannot be read grants nothing, and may be replaced.
-        Ok((Some(head.rev), Policy::parse(&body, Some(self.hub)).unwrap_or_default()))
+/// Forgets the policy of a database that was deleted. May block.
+pub(crate) fn forget(store: &Store, of: &Database, now: Millis) -> Result<(), AclError> {
+    change(store, &policy_id(of), now, |_| Ok(None))
+}
+
+/// The id of a database's policy.
+pub(crate) fn policy_id(of: &Database) -> String {
+    format!("{}{}", acl::DATABASE_PREFIX, of.uuid())
+}
+
+/// Moves the security objects that earlier releases kept in the databases themselves to `_acl`, once.
+/// May block.
+pub(crate) fn move_security_objects(
+    store: &Store,
+    hub: PublicKey,
+    now: Millis,
+) -> Result<(), Error> {
+    let (Some(acl), Ok(mark)) = (database(store), MOVED.parse::<LocalId>()) else { return Ok(()) };
+    if acl.read(|snapshot| snapshot.local(&mark))?.is_some() {
+        return Ok(());
     }
+    for of in store.databases() {
+        // A database that cannot be read keeps no hub from starting.
+        let moved = of.security().map_err(AclError::from).and_then(|security| {
+            let Some(security) = security else { return Ok(()) };
+            set_security(store, &of, &security, hub, now)
+        });
+        if let Err(error) = moved {
+            tracing::warn!(%error, "a database's security object could not be moved to _acl");
+        }
+    }
+    acl.write_local(mark, 0, Some("{}".into()))?;
+    Ok(())
+}
+
+fn database(store: &Store) -> Option<Arc<Database>> {
+    store.database(&DATABASE.parse::<DbName>().ok()?)
 }

@@ -100,7 +100,7 @@ impl Principal {
     }
 
     /// As policies see it.
-    pub(super) fn caller(&self) -> Caller<'_> {
+    pub(crate) fn caller(&self) -> Caller<'_> {
         match self {
             Self::Anonymous | Self::Unproven => Caller::Anonymous,
             Self::Owner => Caller::Owner,

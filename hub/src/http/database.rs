@@ -17,6 +17,7 @@ pub(crate) use self::shards::{shard_of, shards, sync_shards};
 use super::call::blocking;
 use super::location::location;
 use super::{Call, HttpError, Reply, json_body, reply, request};
+use crate::access;
 use crate::clock;
 
 /// What a database says of itself, in CouchDB's words.
@@ -168,8 +169,10 @@ pub(crate) async fn delete(call: Call) -> Result<Reply, HttpError> {
     let app = call.app;
     blocking(move || {
         app.store.delete(database.name())?;
-        // Nobody has a right to what is gone; one made anew under its name is another database.
-        app.access.policies().forget(&app.store, database.uuid(), clock::now())?;
+        // Its uuid comes never again, so what is left there gives nobody anything.
+        if let Err(error) = access::forget(&app.store, &database, clock::now()) {
+            tracing::warn!(%error, "the policy of a deleted database is left in _acl");
+        }
         Ok(())
     })
     .await?;

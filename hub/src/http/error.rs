@@ -14,7 +14,7 @@ use store::{
 };
 
 use super::reply::{self, Reply};
-use crate::access::{AppsError, EnrolmentError, PolicyError};
+use crate::access::{AclError, AppsError, EnrolmentError};
 use crate::causes::with_causes;
 use crate::couch_config::CouchConfigError;
 use crate::key_file::KeyFileError;
@@ -305,12 +305,13 @@ impl From<EnrolmentError> for HttpError {
     }
 }
 
-impl From<PolicyError> for HttpError {
-    fn from(error: PolicyError) -> Self {
+impl From<AclError> for HttpError {
+    fn from(error: AclError) -> Self {
         match error {
-            PolicyError::Document(error) => Self::BadRequest(error.to_string()),
-            PolicyError::Conflict => Self::Exists(error.to_string()),
-            PolicyError::Store(error) => Self::Store(error),
+            AclError::Document(_) | AclError::Refused(_) => Self::BadRequest(error.to_string()),
+            AclError::Unknown(reason) => Self::NotFound(reason),
+            AclError::Conflict => Self::Exists(error.to_string()),
+            AclError::Store(error) => Self::Store(error),
         }
     }
 }

@@ -1,9 +1,8 @@
 //! The security object: the database's policy in CouchDB's form.
 
-use acl::Policy;
 use http::StatusCode;
 
-use crate::access::PolicyError;
+use crate::access;
 use crate::clock;
 use crate::http::call::blocking;
 use crate::http::{Call, HttpError, Reply, reply, request};
@@ -23,7 +22,7 @@ pub(crate) async fn security(call: Call) -> Result<Reply, HttpError> {
     Ok(reply::json_text(StatusCode::OK, text.into_bytes()))
 }
 
-/// `PUT /{db}/_security`
+/// `PUT /{db}/_security`: what was given and taken has effect before this is answered.
 pub(crate) async fn set_security(call: Call) -> Result<Reply, HttpError> {
     let database = call.database()?;
     if database.name().as_str() == "_users" {
@@ -36,14 +35,8 @@ pub(crate) async fn set_security(call: Call) -> Result<Reply, HttpError> {
     let text = store::json::compact(&text)?;
     blocking(move || {
         let policies = app.access.policies();
-        let hub = Some(policies.hub());
-        let label = database.name().as_str();
-        let policy = Policy::from_security(&text, label, hub).map_err(PolicyError::from)?;
-        policies.change(&app.store, &database, clock::now(), |stored| {
-            stored.clone_from(&policy);
-            Ok(())
-        })?;
-        Ok(())
+        access::set_security(&app.store, &database, &text, policies.hub(), clock::now())?;
+        Ok(policies.reload(&app.store)?)
     })
     .await?;
     Ok(reply::ok(StatusCode::OK))
