@@ -296,7 +296,7 @@ async fn watch(app: Arc<App>, name: &'static str, read: fn(&App) -> Result<(), s
         };
         let reading = Arc::clone(&app);
         if let Ok(Err(error)) = tokio::task::spawn_blocking(move || read(&reading)).await {
-            tracing::error!(%error, "could not read who may do what; what is known goes on");
+            tracing::error!(error = error.unnamed(), "could not read who may do what; what is known goes on");
         }
         changed.await;
     }

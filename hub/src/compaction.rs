@@ -29,9 +29,12 @@ pub(crate) fn compact(
         pace()
     });
     match &outcome {
-        Ok(()) => tracing::info!(database = name, "compacted"),
+        Ok(()) => tracing::info!(database = %database.uuid(), "compacted"),
         Err(Error::CompactionRunning | Error::NoDatabase | Error::Closing) => {}
-        Err(error) => tracing::error!(database = name, %error, "compaction failed"),
+        Err(error) => {
+            let (uuid, error) = (database.uuid(), error.unnamed());
+            tracing::error!(database = %uuid, error, "compaction failed");
+        }
     }
     outcome
 }

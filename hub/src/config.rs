@@ -427,7 +427,8 @@ mod tests {
             "[http]\naddress = '127.0.0.1:0'\norigins = ['app://Obsidian.md']\nhosts = ['h:1']\n\
              [limits]\ndocument_bytes_max = 1_000\n[databases]\nopen_max = 3\nindex_idle_s = 5\n\
              [compaction]\nautomatic = false\n[backup]\nfolder = '/mnt/backups'\nkeep = 3\n\
-             [replication]\nca_file = '/ca.pem'\n",
+             [replication]\nca_file = '/ca.pem'\n\
+             [log]\nfile = 'larder.log'\nfile_bytes_max = 9\nfiles_max = 2\n",
         )
         .unwrap();
         assert_eq!(config.http.address, HttpAddress::Loopback("127.0.0.1:0".parse().unwrap()));
@@ -444,6 +445,8 @@ mod tests {
         assert_eq!(folder.as_path(), Path::new("/mnt/backups"));
         assert_eq!((config.backup.interval_h.get(), config.backup.keep.get()), (24, 3));
         assert_eq!(config.replication.ca_file, Some("/ca.pem".into()));
+        let log = (config.log.file_bytes_max.get(), config.log.files_max.get());
+        assert_eq!((config.log.file, log), (Some("larder.log".into()), (9, 2)));
     }
 
     #[test]
@@ -461,6 +464,8 @@ mod tests {
             ("[log]\nformat = 'xml'", "line 2, `format = 'xml'`"),
             ("[log]\nlevel = 'notice'", "unknown variant `notice`"),
             ("[backup]\nfolder = 'backups'", "`backups` does not begin with /"),
+            ("[log]\nfile_bytes_max = 0", "line 2, `file_bytes_max = 0`"),
+            ("[log]\nfiles_max = 0", "line 2, `files_max = 0`"),
             ("[backup]\nkeep = 0", "line 2, `keep = 0`"),
             ("[backup]\ninterval_h = 0", "line 2, `interval_h = 0`"),
             ("[compaction]\nbytes_per_hour = 0", "line 2, `bytes_per_hour = 0`"),

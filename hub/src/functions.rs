@@ -84,9 +84,9 @@ fn call<T: Send + 'static>(
     workers.run(&key, load, move |functions| Ok(work(functions)))
 }
 
-/// Notes what a function logs.
+/// Notes what a function logs, which is mostly about documents.
 pub(crate) fn log(line: &str) {
-    tracing::info!(target: "larder::functions", "{line}");
+    tracing::debug!(target: "larder::functions", "{line}");
 }
 
 impl fmt::Debug for FunctionRunner {

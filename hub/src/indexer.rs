@@ -138,7 +138,7 @@ impl Indexer {
                 // Whoever asks the view is told; here it is no more than a note.
                 Err(error) => {
                     let database = wanted.database.name();
-                    tracing::info!(%database, design = wanted.design, %error, "not indexed");
+                    tracing::debug!(%database, design = wanted.design, %error, "not indexed");
                 }
             }
         });
@@ -156,7 +156,8 @@ impl Indexer {
             database.indexes().and_then(|there| self.remove_unused(database, designs, &there));
         if let Err(error) = removed {
             // They take room, and no more.
-            tracing::warn!(database = %database.name(), %error, "unused indexes stay");
+            let (uuid, error) = (database.uuid(), error.unnamed());
+            tracing::warn!(database = %uuid, error, "unused indexes stay");
         }
         defined.for_each(|wanted| self.update_later(wanted));
     }

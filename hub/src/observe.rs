@@ -1,8 +1,13 @@
-//! The log: to standard error, as text or as JSON, as much of it as is asked for.
+//! The log: to standard error or to files, as text or as JSON, as much of it as is asked for.
 //!
-//! No secret gets in: routes are logged rather than addresses, and neither headers nor bodies.
+//! No secret gets in: routes are logged rather than addresses, and neither headers nor bodies. What
+//! names a database or a document is for the level `debug`.
+
+mod log_file;
 
 use std::io::{self, IsTerminal as _};
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,13 +15,16 @@ use anyhow::Context as _;
 use serde::Deserialize;
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
+use log_file::{Bounds, LogFile};
+
 /// What a person can set of the log.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct LogConfig {
     /// How lines look.
@@ -25,6 +33,25 @@ pub(crate) struct LogConfig {
     pub(crate) level: LogLevel,
     /// Whether each request gets a line at the level `info`; else it does at `debug`.
     pub(crate) requests: bool,
+    /// Where lines go, below the data directory unless it begins with `/`; else to standard error.
+    pub(crate) file: Option<PathBuf>,
+    /// Longest file, in bytes; a full one gets a number behind its name.
+    pub(crate) file_bytes_max: NonZeroU64,
+    /// How many files there are at most, the one that is written included.
+    pub(crate) files_max: NonZeroUsize,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self {
+            format: Format::default(),
+            level: LogLevel::default(),
+            requests: false,
+            file: None,
+            file_bytes_max: NonZeroU64::new(10 << 20).unwrap_or(NonZeroU64::MAX),
+            files_max: NonZeroUsize::new(5).unwrap_or(NonZeroUsize::MIN),
+        }
+    }
 }
 
 /// How lines look.
@@ -78,8 +105,8 @@ static LOGGED: [(&str, AtomicU64); 4] = [
 /// Starts the log. `LARDER_LOG`, where it is set, says what is logged whatever else is set.
 ///
 /// # Errors
-/// When `LARDER_LOG` is no filter, or a log was started before.
-pub(crate) fn start(config: &LogConfig) -> anyhow::Result<()> {
+/// When `LARDER_LOG` is no filter, there can be no log in the file named, or a log was started before.
+pub(crate) fn start(config: &LogConfig, data_dir: &Path) -> anyhow::Result<()> {
     let level = config.level.filter();
     let fixed = match std::env::var("LARDER_LOG") {
         Ok(text) => Some(EnvFilter::try_new(text).context("LARDER_LOG is not a log filter")?),
@@ -88,10 +115,18 @@ pub(crate) fn start(config: &LogConfig) -> anyhow::Result<()> {
     let adjustable = fixed.is_none();
     let (filter, handle) =
         reload::Layer::new(fixed.unwrap_or_else(|| EnvFilter::new(level.to_string())));
+    let (writer, ansi) = match &config.file {
+        None => (BoxMakeWriter::new(io::stderr), io::stderr().is_terminal()),
+        Some(file) => {
+            let LogConfig { file_bytes_max, files_max, .. } = *config;
+            let bounds = Bounds { file_bytes_max, files_max };
+            (BoxMakeWriter::new(LogFile::open(data_dir.join(file), bounds)?), false)
+        }
+    };
     // A terminal that is gone is no reason to stop.
-    let lines = fmt::layer().with_writer(io::stderr).log_internal_errors(false);
+    let lines = fmt::layer().with_writer(writer).log_internal_errors(false);
     let lines = match config.format {
-        Format::Text => lines.with_ansi(io::stderr().is_terminal()).boxed(),
+        Format::Text => lines.with_ansi(ansi).boxed(),
         Format::Json => lines.with_ansi(false).json().flatten_event(true).boxed(),
     };
     let log = tracing_subscriber::registry().with(filter).with(Counting).with(lines);

@@ -94,6 +94,26 @@ pub enum OpenError {
 }
 
 impl Error {
+    /// The error with its cause, without what may name a database or a document: for logs.
+    #[must_use]
+    pub fn unnamed(&self) -> String {
+        match self {
+            Self::Damaged(_) => "stored data is damaged".into(),
+            Self::DatabaseExists(_) => "the database exists already".into(),
+            Self::Sqlite { source, .. } => format!("{self}: {source}"),
+            Self::Io { source, .. } => format!("{self}: {source}"),
+            Self::NoDatabase
+            | Self::Busy
+            | Self::CompactionRunning
+            | Self::AttachmentTooLarge(_)
+            | Self::NotGzip
+            | Self::DiskFull
+            | Self::OutOfHandles
+            | Self::NewerFormat { .. }
+            | Self::Closing => self.to_string(),
+        }
+    }
+
     /// What the file system's refusal means for whoever wanted this done.
     #[must_use]
     pub fn of_io(action: &'static str, source: std::io::Error) -> Self {

@@ -83,7 +83,8 @@ impl Store {
             let database = Database::new(Arc::clone(&core), entry);
             if let Err(error) = database.recover() {
                 // The others are served; this one answers with what is wrong with it.
-                tracing::error!(database = %database.name(), %error, "database cannot be read");
+                let (uuid, error) = (database.uuid(), error.unnamed());
+                tracing::error!(database = %uuid, error, "database cannot be read");
             }
             databases.insert(database.name().clone(), database);
         }
@@ -206,7 +207,8 @@ impl Store {
         for database in self.databases() {
             if let Err(error) = database.close_if_idle() {
                 // The next start asks the file itself, as after a crash.
-                tracing::warn!(database = %database.name(), %error, "not closed cleanly");
+                let (uuid, error) = (database.uuid(), error.unnamed());
+                tracing::warn!(database = %uuid, error, "not closed cleanly");
             }
         }
     }

@@ -196,7 +196,10 @@ fn read(store: &Store) -> Result<BTreeMap<AppName, Arc<App>>, Error> {
                 apps.insert(app.name.clone(), Arc::new(App::new(app)));
             }
             Ok(_) => tracing::warn!("a document in _apps has another name than its id; ignored"),
-            Err(error) => tracing::warn!(%error, "a document in _apps describes no app; ignored"),
+            Err(error) => {
+                tracing::warn!("a document in _apps describes no app; ignored");
+                tracing::debug!(%error, "a document in _apps describes no app; ignored");
+            }
         }
     }
     Ok(apps)

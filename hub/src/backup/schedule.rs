@@ -60,6 +60,18 @@ pub(crate) enum ScheduleError {
     ReadBack(#[from] RestoreError),
 }
 
+impl ScheduleError {
+    /// The error for the log, which names no database; `larder status` says all.
+    fn unnamed(&self) -> String {
+        match self {
+            Self::Folder(error) => with_causes(error),
+            Self::Write(OutputError::Store(error)) => error.unnamed(),
+            Self::Write(OutputError::Sink(error)) => format!("{self}: {error}"),
+            Self::ReadBack(_) => self.to_string(),
+        }
+    }
+}
+
 /// What a backup is made of, and where.
 pub(super) struct Place<'a> {
     pub(super) store: &'a Store,
@@ -173,7 +185,7 @@ fn make_one(app: &App) {
         Err(_) if stopping() => {}
         Err(error) => {
             let reason = with_causes(&error);
-            tracing::error!(error = %reason, "no backup could be made");
+            tracing::error!(error = error.unnamed(), "no backup could be made");
             app.backups.last().failed = Some((now, reason));
         }
     }

@@ -44,7 +44,7 @@ pub(super) fn run(data_dir: &Path, arguments: &RunArgs) -> anyhow::Result<Outcom
     if let Some(format) = arguments.log_format {
         config.log.format = format;
     }
-    observe::start(&config.log)?;
+    observe::start(&config.log, data_dir.path())?;
     config.fit_into(handles);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     // One may always wait for connections while each processor reads rows (`http::call::quick`).

@@ -215,12 +215,31 @@ impl HttpError {
         }
     }
 
+    /// The error in words for the log, without what may name a database or a document.
+    pub(crate) fn unnamed(&self) -> String {
+        match self {
+            Self::Store(error) | Self::Index(ViewError::Store(error)) => error.unnamed(),
+            Self::Internal { .. } | Self::Index(ViewError::Index(_)) => self.chain(),
+            // Its reason is made of what a client sent.
+            other => other.parts().1.into(),
+        }
+    }
+
+    /// The error with all its causes.
+    fn chain(&self) -> String {
+        match self {
+            Self::Internal { cause, .. } => format!("{self}: {cause}"),
+            _ => with_causes(self),
+        }
+    }
+
     /// The answer; what is our own fault is logged with its cause.
     pub(crate) fn reply(&self) -> Reply {
         let (status, word, reason) = self.parts();
         let ours = !matches!(self, Self::Function { .. });
         if status == StatusCode::INTERNAL_SERVER_ERROR && ours {
-            tracing::error!(error = %chain(self), "request failed");
+            tracing::error!(error = self.unnamed(), "request failed");
+            tracing::debug!(error = self.chain(), "request failed");
         }
         let mut reply = reply::json(status, &json!({"error": word, "reason": reason}));
         let headers = reply.headers_mut();
@@ -272,14 +291,6 @@ fn store_parts(error: &Error, reason: String) -> (StatusCode, &'static str, Stri
             (S::INTERNAL_SERVER_ERROR, "database_unreadable", reason)
         }
         Error::Sqlite { .. } | Error::Io { .. } => internal(),
-    }
-}
-
-/// An error with all its causes, for the log.
-fn chain(error: &HttpError) -> String {
-    match error {
-        HttpError::Internal { cause, .. } => format!("{error}: {cause}"),
-        _ => with_causes(error),
     }
 }
 

@@ -256,8 +256,12 @@ impl Stream {
     pub(crate) async fn abort(&self, ended: &Ended) {
         match ended {
             Ended::ReaderGone => tracing::debug!("the reader of an answer is gone"),
-            Ended::Refused(reason) => tracing::info!(%reason, "an answer was broken off"),
-            Ended::Failed(error) => tracing::error!(%error, "an answer was broken off"),
+            Ended::Refused(reason) => {
+                tracing::info!(reason = reason.unnamed(), "an answer was broken off");
+            }
+            Ended::Failed(error) => {
+                tracing::error!(error = error.unnamed(), "an answer was broken off");
+            }
         }
         self.sender.abort("the answer could not be finished").await;
     }

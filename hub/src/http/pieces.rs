@@ -32,7 +32,7 @@ pub(crate) fn pieces<S: Send + 'static>(
                 }
                 Ok((_, None)) => None,
                 Err(error) => {
-                    tracing::error!(%error, "an answer was broken off");
+                    tracing::error!(error = error.unnamed(), "an answer was broken off");
                     Some((Err(io::Error::other("the answer could not be finished")), None))
                 }
             }

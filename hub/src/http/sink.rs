@@ -87,7 +87,7 @@ pub(crate) fn stream(
             Ok(()) => {}
             Err(OutputError::Sink(_)) => tracing::debug!("the reader of an answer is gone"),
             Err(OutputError::Store(error)) => {
-                tracing::error!(%error, "an answer was broken off");
+                tracing::error!(error = error.unnamed(), "an answer was broken off");
             }
         }
     });

@@ -77,7 +77,10 @@ fn catch_up(app: &Arc<App>, databases: &[Arc<Database>], mut read: Read) -> Read
                 }
                 Err(Error::NoDatabase) => break,
                 Err(error) => {
-                    tracing::error!(%error, "could not read replication documents");
+                    tracing::error!(
+                        error = error.unnamed(),
+                        "could not read replication documents"
+                    );
                     break;
                 }
             }

@@ -358,7 +358,8 @@ pub(super) fn keep(app: &Arc<App>, writing: Writing) {
         let Writing { place, rev, end } = writing;
         let Some(database) = app.store.database(&place.db) else { return };
         if let Err(error) = write_end(&database, &place.doc, &rev, &end, clock::now()) {
-            tracing::error!(%error, "could not write the end of a replication into its document");
+            let error = error.unnamed();
+            tracing::error!(error, "could not write the end of a replication into its document");
         }
     });
 }

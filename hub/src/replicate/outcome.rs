@@ -95,8 +95,8 @@ pub(crate) fn failure(error: &PeerError, name: &str) -> (StatusCode, &'static st
             (StatusCode::BAD_GATEWAY, "replication_failed", format!("{name}: {}", error.chain()))
         }
     };
-    if status == StatusCode::INTERNAL_SERVER_ERROR {
-        tracing::error!(error = %error.chain(), "replication failed at this hub");
+    if let (StatusCode::INTERNAL_SERVER_ERROR, PeerError::Store(error)) = (status, error) {
+        tracing::error!(error = error.unnamed(), "replication failed at this hub");
     }
     (status, word, reason)
 }

@@ -77,7 +77,7 @@ impl Database {
     fn trusted(&self, engine: &Arc<dyn Engine>) -> Result<Arc<dyn Engine>, Error> {
         if engine.is_damaged() {
             if !self.refused.swap(true, Ordering::Relaxed) {
-                tracing::error!(database = %self.name, "is damaged, and refused from now on");
+                tracing::error!(database = %self.uuid, "is damaged, and refused from now on");
             }
             return Err(Error::Damaged(format!("a page of {} cannot be right", self.name)));
         }

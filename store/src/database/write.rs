@@ -154,7 +154,8 @@ impl Database {
             && let Err(error) = self.purge_stale()
         {
             // They are skipped as before; the next commit tries again.
-            tracing::warn!(%error, database = %self.name, "superseded rows stay");
+            let error = error.unnamed();
+            tracing::warn!(error, database = %self.uuid, "superseded rows stay");
         }
         self.commit_next()
     }
@@ -165,7 +166,7 @@ impl Database {
             Next::Idle => false,
             Next::Alone(work) => {
                 if catch_unwind(AssertUnwindSafe(work)).is_err() {
-                    tracing::error!(database = %self.name, "work between writes panicked");
+                    tracing::error!(database = %self.uuid, "work between writes panicked");
                 }
                 true
             }
@@ -173,7 +174,7 @@ impl Database {
                 let committing = AssertUnwindSafe(|| self.commit(jobs));
                 if catch_unwind(committing).is_err() {
                     // Rolled back, and whoever waited sees the channel close; the next write goes on.
-                    tracing::error!(database = %self.name, "a write panicked");
+                    tracing::error!(database = %self.uuid, "a write panicked");
                 }
                 true
             }

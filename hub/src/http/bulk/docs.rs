@@ -121,7 +121,7 @@ fn stream(
                 let _gone = answer.send(text).await;
             }
             Err(error) => {
-                tracing::error!(%error, "a bulk request was broken off");
+                tracing::error!(error = error.unnamed(), "a bulk request was broken off");
                 answer.abort("the bulk request could not be finished").await;
             }
         }

@@ -52,7 +52,7 @@ impl Live {
                 Ok(()) => {}
                 // A feed of lines ends well wherever it ends; it is not a part taken for the whole.
                 Err(Ended::Refused(reason)) if feed != Feed::Longpoll => {
-                    tracing::info!(%reason, "a feed was ended");
+                    tracing::info!(reason = reason.unnamed(), "a feed was ended");
                 }
                 Err(ended) => following.stream.abort(&ended).await,
             }

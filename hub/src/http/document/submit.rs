@@ -79,10 +79,13 @@ pub(crate) async fn submit_unawaited(
     let edit = admitted(author, database, edit).await?;
     let id = edit.id.clone();
     database.submit(vec![edit], clock::now(), move |edited| match edited {
-        Err(error) => tracing::error!(%id, %error, "a batched write failed"),
+        Err(error) => {
+            tracing::error!(error = error.unnamed(), "a batched write failed");
+            tracing::debug!(%id, %error, "a batched write failed");
+        }
         Ok(edited) => {
             if let Some(Err(error)) = edited.into_iter().next() {
-                tracing::info!(%id, %error, "a batched write was refused");
+                tracing::debug!(%id, %error, "a batched write was refused");
             }
         }
     });
