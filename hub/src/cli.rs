@@ -7,6 +7,7 @@ mod db;
 mod hub;
 mod import;
 mod run;
+mod service;
 mod show;
 mod status;
 
@@ -72,6 +73,11 @@ enum Verb {
     },
     /// Bring the databases of a CouchDB, another hub or a pouchdb-server here
     Import(import::ImportArgs),
+    /// Let systemd or launchd run the hub
+    Service {
+        #[command(subcommand)]
+        verb: service::ServiceVerb,
+    },
     /// Read everything and report what is damaged
     Verify,
     /// Write all databases to a file, as they are at this moment
@@ -369,6 +375,7 @@ impl Command {
             Verb::Import(arguments) => {
                 hub::ask(&dir, async |hub| import::import(hub, arguments).await)
             }
+            Verb::Service { verb } => service::execute(&data_dir, &verb),
             Verb::Verify => archive::verify(&dir),
             Verb::Backup { file, verify: false } => archive::backup(&dir, &file),
             Verb::Backup { file, verify: true } => archive::check(&file),
@@ -429,6 +436,11 @@ mod tests {
             "group remove a b",
             "group delete a",
             "import http://h:1 --db a --db b --exclude c --into-existing",
+            "service install",
+            "service install --print",
+            "service install --no-start --force",
+            "service uninstall --force",
+            "service status",
             "verify",
             "backup f",
             "restore f",
