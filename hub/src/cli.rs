@@ -78,7 +78,7 @@ enum Verb {
         #[command(subcommand)]
         verb: service::ServiceVerb,
     },
-    /// Read everything and report what is damaged
+    /// Read everything, whether a hub runs or not, and report what is damaged
     Verify,
     /// Write all databases to a file, as they are at this moment
     Backup {

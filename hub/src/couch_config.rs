@@ -275,11 +275,23 @@ impl CouchConfig {
 }
 
 fn read(file: &Path) -> Result<Settings, CouchConfigError> {
+    read_present(file).map(Option::unwrap_or_default)
+}
+
+/// Whether the settings are there, and can be read.
+///
+/// # Errors
+/// When they cannot be read.
+pub(crate) fn find(file: &Path) -> Result<bool, CouchConfigError> {
+    read_present(file).map(|found| found.is_some())
+}
+
+fn read_present(file: &Path) -> Result<Option<Settings>, CouchConfigError> {
     match std::fs::read(file) {
         Ok(text) => {
             serde_json::from_slice(&text).map_err(|_| CouchConfigError::Damaged(file.into()))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Settings::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(FileError::at("read", file)(error).into()),
     }
 }

@@ -72,12 +72,12 @@ pub(crate) enum KeyFileError {
 /// Whenever the file is not exactly what this module wrote, its owner and permissions included.
 pub(crate) fn read(path: &Path) -> Result<Key, KeyFileError> {
     let missing = || FileError::at("read", path)(io::ErrorKind::NotFound.into());
-    Ok(open(path)?.ok_or_else(missing)?)
+    Ok(find(path)?.ok_or_else(missing)?)
 }
 
 /// Reads the key in a file, making one where there is no file; the second is whether it was made.
 pub(crate) fn read_or_make(path: &Path) -> Result<(Key, bool), KeyFileError> {
-    if let Some(key) = open(path)? {
+    if let Some(key) = find(path)? {
         return Ok((key, false));
     }
     let key = Key::random()?;
@@ -85,7 +85,11 @@ pub(crate) fn read_or_make(path: &Path) -> Result<(Key, bool), KeyFileError> {
     Ok((key, true))
 }
 
-fn open(path: &Path) -> Result<Option<Key>, KeyFileError> {
+/// Reads the key in a file, if there is one.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn find(path: &Path) -> Result<Option<Key>, KeyFileError> {
     let nofollow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
     let file = match OpenOptions::new().read(true).custom_flags(nofollow).open(path) {
         Ok(file) => file,

@@ -20,6 +20,7 @@ mod update;
 pub use self::analyzer::{Analyzer, Analyzers};
 pub use self::definition::{Dialect, SearchIndex};
 pub use self::error::{DefinitionError, QuestionError, SearchError};
+pub use self::files::check;
 pub use self::find::{Answer, find};
 pub use self::hits::{Hit, OrderValue};
 pub use self::question::{CountedRange, Question, SortField, SortType};

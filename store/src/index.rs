@@ -224,7 +224,7 @@ impl fmt::Debug for IndexFile {
 }
 
 /// Removes an index's file from the disk.
-pub(crate) use self::disk::remove as remove_file;
+pub(crate) use self::disk::{check as check_file, remove as remove_file};
 
 /// The indexes of all databases whose files are open.
 #[derive(Debug)]

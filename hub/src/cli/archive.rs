@@ -18,7 +18,7 @@ use crate::backup::{self, Partial};
 use crate::clock;
 use crate::config::DatabasesConfig;
 use crate::data_dir::DataDir;
-use crate::verify::{self, Verdict};
+use crate::verify::{self, Subject, Verdict};
 
 /// Reads everything and reports what is damaged.
 pub(super) fn verify(data_dir: &DataDir) -> anyhow::Result<Outcome> {
@@ -35,7 +35,7 @@ pub(super) fn verify(data_dir: &DataDir) -> anyhow::Result<Outcome> {
     })?;
     if !asked {
         let store = open(data_dir)?;
-        verify::verify(&store, |verdict| tally.count(&verdict))?;
+        verify::verify(&store, data_dir, |verdict| tally.count(&verdict))?;
         store.close();
     }
     tally.conclude()
@@ -139,26 +139,38 @@ impl Lines {
 #[derive(Default)]
 struct Tally {
     databases: u64,
+    files: u64,
     damaged: u64,
 }
 
 impl Tally {
     fn count(&mut self, verdict: &Verdict) -> io::Result<()> {
-        self.databases += 1;
+        let name = match &verdict.subject {
+            Subject::Database(name) => {
+                self.databases += 1;
+                name
+            }
+            Subject::File(name) => {
+                self.files += 1;
+                name
+            }
+        };
         self.damaged += u64::from(!verdict.findings.is_empty());
         for finding in &verdict.findings {
-            show::line(format_args!("{}: {finding}", verdict.database))?;
+            show::line(format_args!("{name}: {finding}"))?;
         }
         Ok(())
     }
 
     fn conclude(&self) -> anyhow::Result<Outcome> {
         let databases = plural(self.databases, "database");
+        let files = plural(self.files, "file");
         if self.damaged == 0 {
-            show::line(format_args!("{databases} read, all sound"))?;
+            show::line(format_args!("{databases} and {files} of the hub read, all sound"))?;
             return Ok(Outcome::Done);
         }
-        show::line(format_args!("{databases} read, {} damaged", self.damaged))?;
+        let damaged = self.damaged;
+        show::line(format_args!("{databases} and {files} of the hub read, {damaged} damaged"))?;
         Ok(Outcome::Found)
     }
 }

@@ -1,7 +1,7 @@
 //! The files of an index, and what is in its documents.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use store::IndexFolder;
@@ -20,6 +20,9 @@ pub(super) const ID: &str = "id";
 
 /// The column under which those of all fields are.
 pub(super) const SORT: &str = "sort";
+
+/// Tantivy's file that names those of the last commit.
+const META: &str = "meta.json";
 
 /// An open index.
 pub(super) struct Files {
@@ -75,6 +78,30 @@ impl Files {
             .doc_store_cache_num_blocks(4)
             .try_into()?;
         Ok(reader.searcher())
+    }
+}
+
+/// Looks for damage in an index's folder, which is left as it is: files of the last commit whose bytes
+/// are not what was written. What is wrong, in plain words; empty is sound.
+#[must_use]
+pub fn check(folder: &Path) -> Vec<String> {
+    // Nothing was written into it yet.
+    if !folder.join(META).exists() {
+        return Vec::new();
+    }
+    let look = || {
+        let index = Index::open_in_dir(folder)?;
+        let mut damaged: Vec<_> = index.validate_checksum()?.into_iter().collect();
+        damaged.sort_unstable();
+        Ok::<_, tantivy::TantivyError>(damaged)
+    };
+    match catch_unwind(AssertUnwindSafe(look)) {
+        Ok(Ok(damaged)) => {
+            let told = |file: &PathBuf| format!("{} is not what was written", file.display());
+            damaged.iter().map(told).collect()
+        }
+        Ok(Err(error)) => vec![error.to_string()],
+        Err(_) => vec!["reading it broke off".into()],
     }
 }
 

@@ -1,12 +1,12 @@
 //! The indexes of a database.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Database;
 use crate::core::lock;
-use crate::index::{folder, remove_file};
+use crate::index::{check_file, folder, remove_file};
 use crate::{Error, IndexFile, IndexFolder, IndexName};
 
 /// The folder for indexes within a database's folder.
@@ -80,6 +80,36 @@ impl Database {
         }
         names.sort_unstable();
         Ok(names)
+    }
+
+    /// Looks for damage in its indexes, changing none; those that keep files of their own are looked at
+    /// by `check_folder`, while nobody writes them. Returns what is wrong, in plain words; empty is sound.
+    ///
+    /// # Errors
+    /// Any of [`Error`] that keeps it from looking.
+    pub fn verify_indexes(
+        &self,
+        check_folder: impl Fn(&Path) -> Vec<String>,
+    ) -> Result<Vec<String>, Error> {
+        let Some(indexes) = self.index_folder() else { return Ok(Vec::new()) };
+        let mut findings = Vec::new();
+        for name in self.indexes()? {
+            let mut found = Vec::new();
+            let file = indexes.join(name.file_name());
+            if file.is_file() {
+                found.extend(check_file(&file)?);
+            }
+            if indexes.join(name.folder_name()).is_dir() {
+                let check = |path: &Path| Ok(check_folder(path));
+                match self.search_index(&name)?.write(check) {
+                    // Removed since it was listed.
+                    Err(Error::Busy) => {}
+                    checked => found.extend(checked?),
+                }
+            }
+            findings.extend(found.iter().map(|finding| format!("index {name}: {finding}")));
+        }
+        Ok(findings)
     }
 
     /// Removes an index, if it is there; whoever is reading it finishes.

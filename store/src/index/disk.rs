@@ -48,6 +48,9 @@ const CHECKPOINT_PAGES: u32 = 4000;
 /// Bytes the write-ahead log is cut back to after a checkpoint.
 const LOG_BYTES_KEPT: u64 = 8 << 20;
 
+/// Findings told of one index, which is made again anyway.
+const FINDINGS_MAX: u32 = 3;
+
 /// How long a statement waits for another connection's short locks.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -154,6 +157,26 @@ pub(crate) fn remove(path: &Path) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Looks for damage in an index's file as it lies there; opened for use, it might be made again.
+/// What is wrong, in SQLite's words.
+pub(crate) fn check(path: &Path) -> Result<Vec<String>, Error> {
+    let sqlite = opening("check an index", path);
+    let look = || {
+        let connection = connect(path, false)?;
+        let pragma = format!("PRAGMA integrity_check({FINDINGS_MAX})");
+        let mut statement = connection.prepare(&pragma).map_err(&sqlite)?;
+        let lines = statement.query_map([], |row| row.get::<_, String>(0)).map_err(&sqlite)?;
+        lines.collect::<Result<Vec<_>, _>>().map_err(&sqlite)
+    };
+    match look() {
+        Ok(lines) => Ok(lines.into_iter().filter(|line| line != "ok").collect()),
+        Err(Error::Damaged(finding)) => Ok(vec![finding]),
+        // Removed since it was listed.
+        Err(_) if !path.exists() => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Bytes that an index takes on the disk.

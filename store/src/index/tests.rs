@@ -205,3 +205,30 @@ fn sizes_count_indexes() {
     assert!(index.bytes_on_disk() >= 100_000);
     assert!(index.scratch().unwrap().is_some());
 }
+
+#[test]
+fn damage_is_found_and_left_alone() {
+    let place = Place::new(4);
+    let sound = |_: &Path| Vec::new();
+    assert_eq!(place.database.verify_indexes(sound).unwrap(), Vec::<String>::new());
+    let index = place.database.index(&name("ab")).unwrap();
+    put(&index, &[7; 100_000]);
+    place.database.search_index(&name("cd")).unwrap().write(|_| Ok::<_, Error>(())).unwrap();
+    assert_eq!(place.database.verify_indexes(sound).unwrap(), Vec::<String>::new());
+    let torn = |path: &Path| {
+        assert!(path.is_dir());
+        vec!["torn".to_owned()]
+    };
+    assert_eq!(place.database.verify_indexes(torn).unwrap(), ["index cd: torn"]);
+    place.store.close();
+
+    let file = place.file("ab");
+    let length = file.metadata().unwrap().len();
+    for damage in [vec![0xa5; length as usize], b"short".to_vec(), vec![0; 5000]] {
+        std::fs::write(&file, &damage).unwrap();
+        let findings = place.database.verify_indexes(sound).unwrap();
+        assert!(findings.iter().all(|finding| finding.starts_with("index ab: ")), "{findings:?}");
+        assert!(!findings.is_empty());
+        assert_eq!(std::fs::read(&file).unwrap(), damage);
+    }
+}
