@@ -98,10 +98,11 @@ impl Files {
         if bytes > file_bytes_max {
             return Err(io::Error::other("a line is longer than file_bytes_max"));
         }
+        if self.open.is_none() {
+            self.open()?;
+        }
         if self.open.as_ref().is_some_and(|(_, written)| written + bytes > file_bytes_max) {
             self.rotate()?;
-        }
-        if self.open.is_none() {
             self.open()?;
         }
         let Some((file, written)) = &mut self.open else { return Ok(()) };

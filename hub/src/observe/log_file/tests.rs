@@ -47,7 +47,7 @@ fn a_full_file_is_moved_away_and_the_oldest_goes() {
         write(&log, line);
     }
     let expected =
-        [("a.log", "ten\neleven\n"), ("a.log.1", "nine\n"), ("a.log.2", "seven\neight\n")];
+        [("a.log", "eleven\n"), ("a.log.1", "nine\nten\n"), ("a.log.2", "seven\neight\n")];
     check(folder.path(), &expected);
 }
 
@@ -147,7 +147,7 @@ fn a_log_that_cannot_be_written_is_passed_over_and_goes_on_later() {
     let folder = tempfile::tempdir().unwrap();
     let logs = folder.path().join("logs");
     fs::create_dir(&logs).unwrap();
-    let log = log(&logs.join("a.log"), bounds(8, 3));
+    let log = log(&logs.join("a.log"), bounds(8, 2));
     write(&log, "one\n");
     // A folder in its way cannot be replaced by a file.
     fs::create_dir(logs.join("a.log.1")).unwrap();
