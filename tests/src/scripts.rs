@@ -1,6 +1,7 @@
-//! Node scripts in `tests/node` and Python scripts in `tests/python`, run against hubs.
+//! Node scripts in `tests/node` and Python scripts in `tests/python`, run against hubs; the library for
+//! apps in `clients/js`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -14,7 +15,20 @@ const SUITE_LIMIT: Duration = Duration::from_secs(5 * 60);
 /// When the scripts' modules are not installed.
 #[track_caller]
 pub fn node() -> Command {
-    let folder = folder();
+    node_in(&here().join("node"))
+}
+
+/// A `node` command in `clients/js`.
+///
+/// # Panics
+/// When the modules of its example are not installed.
+#[track_caller]
+pub fn node_client() -> Command {
+    node_in(&here().join("../clients/js"))
+}
+
+#[track_caller]
+fn node_in(folder: &Path) -> Command {
     assert!(
         folder.join("node_modules").is_dir(),
         "{} has no node_modules: `cargo xtask test` installs them",
@@ -36,13 +50,23 @@ pub fn run_suite(script: &str, urls: &[&str]) {
     run(script, &mut command);
 }
 
+/// Runs the suites that `clients/js` has of its own, without a hub.
+///
+/// # Panics
+/// With everything they printed, when a test in them fails.
+#[track_caller]
+pub fn run_client_suites() {
+    let mut command = node_client();
+    run("clients/js/test", command.args(["--test", "--test-reporter=spec", "test/"]));
+}
+
 /// Runs one of the Python scripts in the environment that has their packages, on one hub.
 ///
 /// # Panics
 /// When the packages are not installed, and with everything it printed, when a test in it fails.
 #[track_caller]
 pub fn run_python_suite(script: &str, url: &str) {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let tests = here();
     let python = tests.join("../target/python/bin/python");
     assert!(python.is_file(), "{} is not there: `cargo xtask test` installs it", python.display());
     let mut command = Command::new(python);
@@ -57,6 +81,6 @@ fn run(script: &str, command: &mut Command) {
     assert!(status.success(), "{script} ended with {status}\n{}", lines.join("\n"));
 }
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("node")
+fn here() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }

@@ -32,7 +32,10 @@ impl Need {
     }
 }
 
-/// Node, with the packages of `tests/node`.
+/// Folders whose packages of npm the suites use.
+const NODE_FOLDERS: [&str; 2] = ["tests/node", "clients/js"];
+
+/// Node, with the packages of [`NODE_FOLDERS`].
 pub(crate) const NODE: Need = Need {
     name: "node",
     purpose: "the suites of JavaScript clients and the demo's follower",
@@ -105,14 +108,16 @@ pub(crate) fn missing(needs: &[Need]) -> Vec<&Need> {
     missing
 }
 
-/// Brings `tests/node/node_modules` up to its lock file.
+/// Brings every folder's `node_modules` up to its lock file.
 fn install_node_modules() -> Outcome {
-    let folder = workspace().join("tests/node");
-    let installed = folder.join("node_modules/.installed-lock.json");
-    unless_installed(&folder.join("package-lock.json"), &installed, || {
-        let mut npm = Command::new("npm");
-        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
-        command::run(npm.current_dir(&folder))
+    NODE_FOLDERS.iter().try_for_each(|folder| {
+        let folder = workspace().join(folder);
+        let installed = folder.join("node_modules/.installed-lock.json");
+        unless_installed(&folder.join("package-lock.json"), &installed, || {
+            let mut npm = Command::new("npm");
+            npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
+            command::run(npm.current_dir(&folder))
+        })
     })
 }
 
