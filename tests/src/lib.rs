@@ -31,6 +31,6 @@ pub use eventually::eventually;
 mod hub;
 pub use hub::{Hub, larder};
 mod scripts;
-pub use scripts::{node, node_client, run_client_suites, run_python_suite, run_suite};
+pub use scripts::{node, node_client, run_python_suite, run_suite};
 pub mod demo;
 pub mod exchange;

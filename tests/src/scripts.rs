@@ -50,16 +50,6 @@ pub fn run_suite(script: &str, urls: &[&str]) {
     run(script, &mut command);
 }
 
-/// Runs the suites that `clients/js` has of its own, without a hub.
-///
-/// # Panics
-/// With everything they printed, when a test in them fails.
-#[track_caller]
-pub fn run_client_suites() {
-    let mut command = node_client();
-    run("clients/js/test", command.args(["--test", "--test-reporter=spec", "test/"]));
-}
-
 /// Runs one of the Python scripts in the environment that has their packages, on one hub.
 ///
 /// # Panics

@@ -101,18 +101,24 @@ fn list(cell: &str) -> BTreeSet<String> {
 fn actual_arrows() -> Arrows {
     let workspace = manifest("Cargo.toml");
     let members = workspace["workspace"]["members"].as_array().into_iter().flatten();
-    let members: Vec<_> = members.filter_map(Value::as_str).map(str::to_owned).collect();
-    let needs = |member: &String| {
-        let manifest = manifest(Path::new(member).join("Cargo.toml"));
+    let members = members.filter_map(Value::as_str);
+    let manifests: Vec<_> =
+        members.map(|path| manifest(Path::new(path).join("Cargo.toml"))).collect();
+    let names: Vec<_> = manifests.iter().map(package_name).collect();
+    let needs = |manifest: &Table| {
         ["dependencies", "dev-dependencies", "build-dependencies"]
             .iter()
             .filter_map(|kind| manifest.get(*kind)?.as_table())
             .flat_map(Table::keys)
-            .filter(|name| members.contains(name))
+            .filter(|name| names.contains(name))
             .cloned()
             .collect()
     };
-    members.iter().map(|member| (member.clone(), needs(member))).collect()
+    manifests.iter().map(|manifest| (package_name(manifest), needs(manifest))).collect()
+}
+
+fn package_name(manifest: &Table) -> String {
+    manifest["package"]["name"].as_str().unwrap_or_default().to_owned()
 }
 
 #[track_caller]

@@ -1,8 +1,9 @@
 //! `cargo xtask check`: formatting and lints, in the profile that the tests use too.
 
-use crate::command::{self, Outcome, cargo};
+use crate::command::{self, EVERYTHING, Outcome, cargo};
 
 pub(crate) fn run() -> Outcome {
     command::run(&mut cargo(["fmt", "--all", "--check"]))?;
-    command::run(&mut cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    let mut clippy = cargo(["clippy", "--all-targets"]);
+    command::run(clippy.args(EVERYTHING).args(["--", "-D", "warnings"]))
 }

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use crate::command::{Outcome, Profile, build_hub, cargo, show};
+use crate::command::{EVERYTHING, Outcome, Profile, build_hub, cargo, show};
 use crate::needs::{self, Need};
 use crate::total::Total;
 
@@ -17,7 +17,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
 
     let mut tests = cargo(["test", "--no-fail-fast"]);
     if chosen.is_empty() {
-        tests.arg("--workspace");
+        tests.args(EVERYTHING);
     }
     tests.args(chosen).args(skip_words(&missing)).env("LARDER_BIN", hub);
 
