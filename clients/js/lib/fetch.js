@@ -5,6 +5,9 @@ import { Readable } from 'node:stream';
 import { HubAgent } from './agent.js';
 import { HubError } from './error.js';
 
+/** Bytes of an answer that wait for their reader; the hub waits past that. */
+const WAITING_BYTES_MAX = 64 * 1024;
+
 /** Statuses whose answers have no body. */
 const BODILESS = new Set([204, 205, 304]);
 
@@ -107,7 +110,9 @@ function answer(request, incoming) {
   for (let i = 0; i < rawHeaders.length; i += 2) headers.append(rawHeaders[i], rawHeaders[i + 1]);
   const bodiless = request.method === 'HEAD' || BODILESS.has(status);
   if (bodiless) incoming.resume();
-  const response = new Response(bodiless ? null : Readable.toWeb(incoming), { status, statusText, headers });
+  const strategy = new ByteLengthQueuingStrategy({ highWaterMark: WAITING_BYTES_MAX });
+  const body = bodiless ? null : Readable.toWeb(incoming, { strategy });
+  const response = new Response(body, { status, statusText, headers });
   Object.defineProperty(response, 'url', { value: request.url });
   // By this PouchDB in Node tells who gives it attachments as it wants them.
   const buffer = async () => Buffer.from(await response.arrayBuffer());

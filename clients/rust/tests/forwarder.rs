@@ -8,6 +8,7 @@ use std::io;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::FutureExt as _;
 use http::{Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -162,6 +163,25 @@ async fn strangers_and_pages_do_not_get_through() {
     let bad_request = refused(StatusCode::BAD_REQUEST, "bad_request", false);
     assert_eq!(attempt(|_| {}, Request::get("http://example.com/whoami")).await, bad_request);
     assert_eq!(stand.requests(), 0);
+}
+
+#[tokio::test]
+async fn connections_past_the_bound_wait_for_a_place() {
+    let (_stand, forwarder) = forwarder().await;
+    let mut served = Vec::new();
+    for _ in 0..128 {
+        let mut program = Program::connect(&forwarder).await;
+        program.get("/whoami").await.into_body().collect().await.unwrap();
+        served.push(program);
+    }
+    let mut late = Program::connect(&forwarder).await;
+    let mut answer = Box::pin(late.get("/whoami"));
+    for program in &mut served[..8] {
+        assert!(answer.as_mut().now_or_never().is_none());
+        program.get("/whoami").await.into_body().collect().await.unwrap();
+    }
+    served.pop();
+    assert_eq!(answer.await.status(), StatusCode::OK);
 }
 
 #[tokio::test]
