@@ -25,14 +25,21 @@ use crate::key_file::{self, KeyFileError};
 use crate::listener::{Connections, Listeners};
 use crate::metrics::Metrics;
 use crate::observe;
+use crate::reads::{self, Reads};
 use crate::replicate::{self, Replications};
 use crate::tasks::Tasks;
 use crate::updates::{self, Updates};
 use crate::uuids::Uuids;
 
 /// Databases that a hub always has.
-const SYSTEM_DATABASES: [&str; 5] =
-    ["_users", "_global_changes", "_replicator", access::ACL_DATABASE, access::APPS_DATABASE];
+const SYSTEM_DATABASES: [&str; 6] = [
+    "_users",
+    "_global_changes",
+    "_replicator",
+    access::ACL_DATABASE,
+    access::APPS_DATABASE,
+    reads::DATABASE,
+];
 
 /// How long requests may take to end once the hub is told to stop.
 const DRAIN_GRACE: Duration = Duration::from_secs(5);
@@ -80,6 +87,8 @@ pub(crate) struct App {
     pub(crate) uuids: Uuids,
     /// What happened to databases.
     pub(crate) updates: Updates,
+    /// What keys have read.
+    pub(crate) reads: Reads,
     /// Replications that were asked for.
     pub(crate) replications: Replications,
     /// What tells this hub from others in CouchDB's greeting: 32 hexadecimal digits.
@@ -183,6 +192,7 @@ impl App {
             tasks,
             uuids: Uuids::default(),
             updates,
+            reads: Reads::default(),
             replications: Replications::new(config.replication.ca_file.clone()),
             server_uuid: server_uuid(seed.bytes()),
             started: now,
@@ -231,6 +241,7 @@ impl App {
         let asking = tokio::spawn(replicate::follow(Arc::clone(&self)));
         let scheduling = tokio::spawn(replicate::schedule(Arc::clone(&self)));
         let compacting = tokio::spawn(compaction::supervise(Arc::clone(&self)));
+        let noting = tokio::spawn(reads::keep(Arc::clone(&self)));
         let remembering = tokio::spawn(remember_uses(Arc::clone(&self)));
         let closing = tokio::spawn(indexer::close_unused(Arc::clone(&self)));
         let backing_up = tokio::spawn(backup::keep(Arc::clone(&self)));
@@ -245,6 +256,7 @@ impl App {
         watching.abort();
         heeding.abort();
         remembering.abort();
+        noting.abort();
         following.abort();
         asking.abort();
         scheduling.abort();
@@ -255,6 +267,7 @@ impl App {
         let closing = tokio::task::spawn_blocking(move || {
             // What was not written down is shown as not used, which does no harm.
             let _not_written = self.access.apps().write_uses(&self.store, &mut BTreeMap::new());
+            reads::write(&self, clock::now());
             store.close();
         });
         if closing.await.is_err() {
@@ -296,7 +309,10 @@ async fn watch(app: Arc<App>, name: &'static str, read: fn(&App) -> Result<(), s
         };
         let reading = Arc::clone(&app);
         if let Ok(Err(error)) = tokio::task::spawn_blocking(move || read(&reading)).await {
-            tracing::error!(error = error.unnamed(), "could not read who may do what; what is known goes on");
+            tracing::error!(
+                error = error.unnamed(),
+                "could not read who may do what; what is known goes on"
+            );
         }
         changed.await;
     }

@@ -27,6 +27,7 @@ mod key_file;
 mod listener;
 mod metrics;
 mod observe;
+mod reads;
 mod replicate;
 mod tasks;
 mod updates;

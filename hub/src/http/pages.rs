@@ -16,6 +16,7 @@ use super::reply::{self, Reply};
 use super::{Call, HttpError};
 use crate::access::{Action, Principal, Scope, Target};
 use crate::app::App;
+use crate::clock;
 
 /// Rows read from one snapshot: what a thread reads within a millisecond or two, so that no snapshot
 /// is kept for long.
@@ -73,6 +74,7 @@ pub(crate) async fn answer<P: Pages>(
         true => first(&database, pages).await?,
         false => turn(&database, pages, P::read).await?,
     };
+    gate.note_read(out.rows());
     if progress == Progress::Done {
         out = match out.into_text() {
             Ok(text) => return Ok(reply::json_stream(StatusCode::OK, body::whole(text))),
@@ -93,6 +95,7 @@ pub(crate) async fn answer<P: Pages>(
                 Ok(next) => (pages, out, progress) = next,
                 Err(error) => break Err(error.into()),
             }
+            stream.gate.note_read(out.rows());
         };
         if let Err(ended) = outcome {
             stream.abort(&ended).await;
@@ -163,6 +166,18 @@ impl Gate {
             view,
             scope: call.scope,
         }
+    }
+
+    /// The same, where it is a key that asks: those have their reads noted.
+    pub(crate) fn of_key(call: &Call, action: Action) -> Option<Self> {
+        call.principal.key().map(|_| Self::of(call, action))
+    }
+
+    /// Notes that so many rows or documents were read, where it is a key that asks.
+    pub(crate) fn note_read(&self, rows: u64) {
+        let Some(key) = self.principal.key() else { return };
+        let view = self.view.as_ref().map(|(design, view)| (design.as_str(), view.as_str()));
+        self.app.reads.note(key, &self.db, view, rows, clock::now());
     }
 
     /// Told whenever it may decide otherwise.

@@ -33,6 +33,8 @@ pub struct Output {
     following: Vec<Attachment>,
     /// The attachment that is being read.
     reading: Option<Box<Reading>>,
+    /// Rows and documents in it, as those who write them count.
+    rows: u64,
 }
 
 /// How the bytes of an attachment are written.
@@ -71,6 +73,17 @@ impl Output {
     /// The end of the text, for callers to append their own to; they append only.
     pub fn text(&mut self) -> &mut Vec<u8> {
         &mut self.text
+    }
+
+    /// Counts a row or a document that is written.
+    pub fn count_row(&mut self) {
+        self.rows += 1;
+    }
+
+    /// Rows and documents that were written.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.rows
     }
 
     /// Bytes held in memory now.

@@ -304,6 +304,7 @@ fn separate(rows: &mut u64, out: &mut Output) {
         out.text().extend_from_slice(b",\r\n");
     }
     *rows += 1;
+    out.count_row();
 }
 
 fn write_count(out: &mut Vec<u8>, count: Option<u64>) {

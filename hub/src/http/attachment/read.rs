@@ -10,11 +10,13 @@ use store::{Attachment, AttachmentReader, DocId, Encoding, Error, RevId};
 
 use super::range::{Part, Wanted};
 use super::{HttpError, Revision};
+use crate::access::Action;
 use crate::http::body::{self, Body};
 use crate::http::call::quick;
 use crate::http::document::ReadOptions;
 use crate::http::etag::ETag;
 use crate::http::multipart::Boundary;
+use crate::http::pages::Gate;
 use crate::http::pieces::pieces;
 use crate::http::{Call, Reply, accept};
 
@@ -30,8 +32,9 @@ pub(crate) async fn get(call: Call) -> Result<Reply, HttpError> {
     let id = call.captures.doc.parse::<DocId>()?;
     let ReadOptions { rev, .. } = ReadOptions::parse(&call.query)?;
     let rev = rev.or_else(|| matched(&call.headers));
+    let reading = Gate::of_key(&call, Action::Read);
     let Call { captures, headers, method, .. } = call;
-    quick(move || {
+    let reply = quick(move || {
         let (attachment, reader) = database.read(|snapshot| {
             let revision = Revision::wanted(snapshot, &id, rev.as_ref())?;
             let attachment = revision.attachment(&captures.att)?;
@@ -39,7 +42,11 @@ pub(crate) async fn get(call: Call) -> Result<Reply, HttpError> {
         })?;
         answer(&attachment, reader, &method, &headers)
     })
-    .await
+    .await?;
+    if let Some(gate) = reading {
+        gate.note_read(1);
+    }
+    Ok(reply)
 }
 
 /// The revision of the document that `If-Match` names; there may be an attachment's tag in it, too,

@@ -61,6 +61,7 @@ impl Pages for Documents {
                 && let Some(element) = self.wanted.next()
             {
                 self.render(snapshot, &Wanted::parse(element), out)?;
+                out.count_row();
                 out.text().extend_from_slice(if self.wanted.peek().is_some() { b"," } else { b"" });
             }
             Ok(())

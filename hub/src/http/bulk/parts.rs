@@ -109,6 +109,7 @@ impl Pages for Parts {
             {
                 self.begun = true;
                 self.write(snapshot, &Wanted::parse(element), out)?;
+                out.count_row();
             }
             Ok(())
         })?;

@@ -42,6 +42,7 @@ impl Live {
     pub(super) async fn answer(self, reader: Reader) -> Result<Reply, HttpError> {
         let feed = self.feed;
         let (reader, out, reached) = turn(&self.database, reader, Reader::page).await?;
+        self.gate.note_read(out.rows());
         let (sender, body) = body::channel();
         let stream = Stream { sender, gate: self.gate, database: self.database };
         let (patience, shutdown) = (self.patience, self.shutdown);
@@ -116,6 +117,7 @@ impl Following {
             }
             let next = turn(&self.stream.database, reader, Reader::page).await;
             (reader, out, reached) = next?;
+            self.stream.gate.note_read(out.rows());
         }
     }
 

@@ -177,6 +177,7 @@ impl Reader {
                 let told = self.seq_interval.is_none_or(|rows| self.remaining.is_multiple_of(rows));
                 self.format.row(snapshot, change, &leaves, (first, told), out)?;
                 self.rows += 1;
+                out.count_row();
                 self.remaining -= 1;
                 if self.remaining == 0 {
                     return Ok(Reached::Limit);

@@ -38,8 +38,13 @@ pub(crate) async fn get(call: Call) -> Result<Reply, HttpError> {
     }
     options.show.follow = options.show.attachments != ShowAttachments::Stubs
         && accept::prefers(&call.headers, "multipart/related");
+    let reading = Gate::of_key(&call, Action::Read);
     let Call { headers, .. } = call;
-    quick(move || one(&database, &id, &options, &headers)).await
+    let reply = quick(move || one(&database, &id, &options, &headers)).await?;
+    if let Some(gate) = reading {
+        gate.note_read(1);
+    }
+    Ok(reply)
 }
 
 /// The winner, or the one revision asked for; with `latest` the leaf that this one led to, the
@@ -174,6 +179,7 @@ impl Pages for Revisions {
             while out.len() < PAGE_BYTES
                 && let Some(rev) = self.revs.next()
             {
+                out.count_row();
                 match &self.framing {
                     Framing::Mixed(boundary) => {
                         self.write_part(snapshot, &rev, out)?;

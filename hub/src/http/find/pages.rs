@@ -104,6 +104,7 @@ impl Pages for FindPages {
             out.text().extend_from_slice(separator);
             out.text().extend_from_slice(document.as_bytes());
             self.documents += 1;
+            out.count_row();
         }
         if found == Found::More {
             return Ok(Progress::More);

@@ -128,6 +128,7 @@ impl Pages for SearchPages {
             }
             self.write_hit(database, hit, out)?;
             self.written += 1;
+            out.count_row();
         }
         self.end(&answer, out.text());
         Ok(Progress::Done)

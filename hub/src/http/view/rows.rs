@@ -246,6 +246,7 @@ impl ViewRows {
                         out.text().extend_from_slice(b",\r\n");
                     }
                     rows += 1;
+                    out.count_row();
                     read += 1;
                     let same = last.take().filter(|(key, id, _)| {
                         key.as_bytes() == row.collation_key && *id == row.id
@@ -394,6 +395,7 @@ impl ViewRows {
             return;
         }
         self.limit -= 1;
+        out.count_row();
         let text = out.text();
         if self.rows > 0 {
             text.extend_from_slice(b",\r\n");
