@@ -24,12 +24,12 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 /// The code that the stand-in takes.
-pub const CODE: &str = "123456";
+pub(crate) const CODE: &str = "123456";
 
 /// A server that ends with its test.
-pub struct StandIn {
-    pub url: String,
-    pub key: PublicKey,
+pub(crate) struct StandIn {
+    pub(crate) url: String,
+    pub(crate) key: PublicKey,
     seen: Arc<Seen>,
     task: JoinHandle<()>,
 }
@@ -47,18 +47,18 @@ impl Drop for StandIn {
 }
 
 /// A key for somebody.
-pub fn device(seed: u8) -> DeviceKey {
+pub(crate) fn device(seed: u8) -> DeviceKey {
     DeviceKey::from_seed(&[seed; 32])
 }
 
 impl StandIn {
     /// A hub with the key of this seed.
-    pub async fn start(seed: u8) -> Self {
+    pub(crate) async fn start(seed: u8) -> Self {
         Self::with(device(seed).public(), tls::server_config(&device(seed)).unwrap()).await
     }
 
     /// A hub that claims one key and speaks TLS as it likes.
-    pub async fn with(key: PublicKey, config: Arc<ServerConfig>) -> Self {
+    pub(crate) async fn with(key: PublicKey, config: Arc<ServerConfig>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}/", listener.local_addr().unwrap());
         let seen = Arc::<Seen>::default();
@@ -67,22 +67,22 @@ impl StandIn {
     }
 
     /// How many requests have reached it.
-    pub fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         self.seen.requests.load(Ordering::SeqCst)
     }
 
     /// Resolves when somebody has stopped listening to its feed.
-    pub async fn feed_ended(&self) {
+    pub(crate) async fn feed_ended(&self) {
         self.seen.feed_ended.notified().await;
     }
 
     /// As an app is told of it.
-    pub fn hub(&self) -> Hub {
+    pub(crate) fn hub(&self) -> Hub {
         Hub::at(&self.url, self.key).unwrap()
     }
 
     /// A client under a new key.
-    pub async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         self.hub().connect(&AppKey::make().unwrap()).await.unwrap()
     }
 }
@@ -169,7 +169,7 @@ fn feed(end: FeedEnd) -> Body {
 }
 
 /// A body whose parts the test sends one by one.
-pub fn parts() -> (mpsc::Sender<&'static str>, Body) {
+pub(crate) fn parts() -> (mpsc::Sender<&'static str>, Body) {
     let (sender, mut receiver) = mpsc::channel::<&'static str>(1);
     let lines = stream::poll_fn(move |context| receiver.poll_recv(context));
     let frames = lines.map(|part| Ok(Frame::data(Bytes::from(part))));
@@ -177,7 +177,7 @@ pub fn parts() -> (mpsc::Sender<&'static str>, Body) {
 }
 
 /// An answer's whole body as text.
-pub async fn text(response: Response<Incoming>) -> String {
+pub(crate) async fn text(response: Response<Incoming>) -> String {
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
     String::from_utf8(bytes.into()).unwrap()
 }
