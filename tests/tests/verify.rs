@@ -1,4 +1,5 @@
 //! `larder verify`: what it looks at, by the running hub and without one.
+#![allow(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};

@@ -32,7 +32,7 @@ async fn main() -> anyhow::Result<()> {
     }
     let all = notes.get_all_params_raw(Some(QueryParams::default().include_docs(true))).await?;
     for note in all.get_data() {
-        let text = note["text"].as_str().or(note["_id"].as_str());
+        let text = note["text"].as_str().or_else(|| note["_id"].as_str());
         println!("{}", text.context("a document without an id")?);
     }
     Ok(())

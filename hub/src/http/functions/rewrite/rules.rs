@@ -362,7 +362,7 @@ mod tests {
     fn a_variable_named_often_is_no_address() {
         let long = "x".repeat(1024);
         let to = |times: usize| json!([{"from": "/:a", "to": vec![":a"; times].join("/")}]);
-        let path = vec![long.as_str(); 10].join("/");
+        let path = [long.as_str(); 10].join("/");
         let expected = format!("/db/_design/d/{path}?a={long}");
         check(to(10), &format!("GET /{long}"), &expected);
         let refused = "400 bad_request: Invalid path";
