@@ -3,11 +3,13 @@
 
 mod cast;
 mod cells;
+mod connections;
 mod feeds;
 mod lan;
 mod leaks;
 mod programs;
 mod reads;
 mod replication;
+mod rows;
 mod tricks;
 mod view_only;
