@@ -1,10 +1,11 @@
 // The library for apps, clients/js, with PouchDB: under a key over TLS, and with a token as a page has it.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { after } from 'node:test';
 import { tokenFetch } from '../../clients/js/browser.js';
-import { findHub, hubFetch, makeKey } from '../../clients/js/index.js';
+import { enrol, enrolWithCode, findHub, hubFetch, makeKey } from '../../clients/js/index.js';
 import { PouchDB, address, cancelled, event, eventually, failure, freshName, hubs, memory, test, winners } from './support.mjs';
 
 const owner = address();
@@ -25,6 +26,11 @@ async function asOwner(path, method, body) {
   const response = await fetch(`${owner.origin}${path}`, { method, headers, body: body && JSON.stringify(body) });
   assert.ok(response.ok, `${method} ${path}: ${response.status} ${await response.clone().text()}`);
   return response.json();
+}
+
+/** What `larder …` prints. */
+function larder(...words) {
+  return execFileSync(process.env.LARDER_BIN, words, { encoding: 'utf8' }).trim();
 }
 
 /** A database that an app may use: its name, and how the app has it. */
@@ -79,6 +85,39 @@ test('a key gets what it was granted, and no more', async () => {
   assert.ok((await fetch(`/${name}/doc`, { method: 'PUT', body: '{}' })).status >= 400);
   const { doc_count: count } = await asOwner(`/${name}`, 'GET');
   assert.equal(count, 0);
+});
+
+test('an app that its owner lets in may use what it asked for', async () => {
+  const [app, name] = [makeKey(), freshName('asks')];
+  const asked = { hub, app, name, databases: [{ name, write: true }] };
+  await enrol({ ...asked, onWaiting: () => larder('app', 'approve', name) });
+  await enrol({ ...asked, onWaiting: assert.fail });
+  const remote = new PouchDB(`${hub.url}${name}`, { fetch: fetchOf(app) });
+  await remote.put({ _id: 'a' });
+  const other = await failure(() => enrol({ ...asked, app: makeKey() }));
+  assert.equal(other.code, 'refused');
+  larder('app', 'remove', name);
+  assert.ok(await failure(() => remote.get('a')));
+});
+
+test('an app that its owner refuses stays out', async () => {
+  const [app, name] = [makeKey(), freshName('asks')];
+  const onWaiting = () => larder('app', 'refuse', name);
+  const error = await failure(() => enrol({ hub, app, name, databases: [{ name, write: true }], onWaiting }));
+  assert.equal(error.code, 'refused');
+});
+
+test('a code lets one app in, once', async () => {
+  const [app, name] = [makeKey(), freshName('code')];
+  const code = larder('app', 'code', name, '--db', `${name}:rw`);
+  const { url, key } = hub;
+  const wrong = await failure(() => enrolWithCode({ hub: { url, key }, app, name, code: `${code}x` }));
+  assert.equal(wrong.code, 'refused');
+  assert.deepEqual(await enrolWithCode({ hub: { url, key }, app, name, code }), [{ name, write: true }]);
+  const remote = new PouchDB(`${hub.url}${name}`, { fetch: fetchOf(app) });
+  await remote.put({ _id: 'a' });
+  const again = await failure(() => enrolWithCode({ hub: { url, key }, app: makeKey(), name, code }));
+  assert.equal(again.code, 'refused');
 });
 
 test('a hub with another key is not the hub', async () => {

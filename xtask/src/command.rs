@@ -7,9 +7,6 @@ use std::process::{Command, Stdio};
 /// What a step leaves: nothing, or the reason for a person to read.
 pub(crate) type Outcome = Result<(), String>;
 
-/// Every crate, with what is off by default.
-pub(crate) const EVERYTHING: [&str; 3] = ["--workspace", "--features", "larder-client/reqwest"];
-
 /// A cargo command in the workspace; the same cargo that started us.
 pub(crate) fn cargo<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

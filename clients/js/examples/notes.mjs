@@ -26,7 +26,7 @@ sync.on('error', (error) => {
 const text = process.argv[2];
 if (text) await local.put({ _id: new Date().toJSON(), text });
 console.log('in sync until Ctrl-C');
-process.once('SIGINT', () => sync.cancel());
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => sync.cancel());
 sync.once('complete', async () => {
   await local.close();
   fetch.close();

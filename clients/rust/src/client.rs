@@ -66,6 +66,10 @@ impl From<legacy::Error> for RequestError {
 
 impl Client {
     pub(crate) fn new(connector: Connector) -> Self {
+        // With this feature cargo makes one `reqwest` for the whole program, which panics where nobody has
+        // chosen a provider of cryptography; libraries that use it without TLS never did.
+        #[cfg(feature = "reqwest")]
+        let _chosen_before = rustls::crypto::ring::default_provider().install_default();
         let mut builder = legacy::Client::builder(TokioExecutor::new());
         builder.pool_timer(TokioTimer::new()).pool_max_idle_per_host(IDLE_CONNECTIONS_MAX);
         Self { http: builder.build(connector.clone()), connector }
@@ -96,6 +100,9 @@ impl Client {
 
     /// A client of the crate `reqwest` under the same key: it takes no other server, follows no
     /// redirect and uses no proxy.
+    ///
+    /// The feature of this name makes ring the program's default provider of cryptography for rustls, where
+    /// none is chosen when an app connects.
     ///
     /// # Errors
     /// As `reqwest` has them when it is set up.
