@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use identity::DeviceKey;
+use identity::key_file::{self, Key, KeyFileError};
 use store::{DbName, Epoch, Millis, OpenError, Options, Store};
 use tokio::sync::watch;
 
@@ -21,7 +22,6 @@ use crate::designs::{DesignDocs, Designs};
 use crate::functions::FunctionRunner;
 use crate::http::memory::Memory;
 use crate::indexer::{self, Indexer};
-use crate::key_file::{self, KeyFileError};
 use crate::listener::{Connections, Listeners};
 use crate::metrics::Metrics;
 use crate::observe;
@@ -97,7 +97,7 @@ pub(crate) struct App {
     pub(crate) started: Millis,
     /// Becomes true when the hub stops: feeds end then.
     pub(crate) shutdown: watch::Receiver<bool>,
-    /// What this hub proves over TLS.
+    /// What this device proves itself with.
     pub(crate) device: DeviceKey,
     /// Where everything is kept.
     pub(crate) data_dir: DataDir,
@@ -138,18 +138,19 @@ pub(crate) enum AppError {
 }
 
 impl App {
-    /// Opens a data directory, making what is missing. May block.
+    /// Opens the data directory of the device with this key, making what is missing. May block.
     pub(crate) fn open(
         data_dir: DataDir,
+        seed: &Key,
         config: &Config,
         shutdown: watch::Receiver<bool>,
         now: Millis,
     ) -> Result<Opened, AppError> {
-        let (seed, _) = key_file::read_or_make(&data_dir.device())?;
+        let device = seed.device_key();
         let options = Options {
             writer_threads: config.databases.writer_threads,
             open_databases_max: config.databases.open_max,
-            device: *seed.bytes(),
+            device: *device.public().bytes(),
         };
         let store = Store::open(data_dir.path(), &options)?;
         // The lock is ours: what lies here is from a hub that was killed. What cannot be removed
@@ -161,7 +162,6 @@ impl App {
         for name in SYSTEM_DATABASES {
             ensure(&store, name, now).map_err(|source| AppError::Prepare { name, source })?;
         }
-        let device = DeviceKey::from_seed(seed.bytes());
         let access = Access::new(&owner, device.public(), Arc::clone(&couch_config))?;
         access
             .reload(&store)

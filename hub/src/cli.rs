@@ -6,6 +6,8 @@ mod archive;
 mod db;
 mod hub;
 mod import;
+mod key;
+mod passphrase;
 mod run;
 mod service;
 mod show;
@@ -77,6 +79,11 @@ enum Verb {
     Service {
         #[command(subcommand)]
         verb: service::ServiceVerb,
+    },
+    /// Show the device's key, keep a copy of it, protect it by a passphrase
+    Key {
+        #[command(subcommand)]
+        verb: key::KeyVerb,
     },
     /// Read everything, whether a hub runs or not, and report what is damaged
     Verify,
@@ -376,6 +383,7 @@ impl Command {
                 hub::ask(&dir, async |hub| import::import(hub, arguments).await)
             }
             Verb::Service { verb } => service::execute(&data_dir, &verb),
+            Verb::Key { verb } => key::execute(&data_dir, verb),
             Verb::Verify => archive::verify(&dir),
             Verb::Backup { file, verify: false } => archive::backup(&dir, &file),
             Verb::Backup { file, verify: true } => archive::check(&file),
@@ -441,6 +449,13 @@ mod tests {
             "service install --no-start --force",
             "service uninstall --force",
             "service status",
+            "key show",
+            "key show --json",
+            "key backup f",
+            "key backup f --plain",
+            "key restore f",
+            "key passphrase",
+            "key passphrase --remove",
             "verify",
             "backup f",
             "restore f",

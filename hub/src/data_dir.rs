@@ -61,7 +61,7 @@ impl DataDir {
         self.0.join("owner-token")
     }
 
-    /// The file with what tells this device from others.
+    /// The file with the device key.
     pub(crate) fn device(&self) -> PathBuf {
         self.0.join("device")
     }

@@ -132,6 +132,12 @@ pub(crate) fn control_socket(data_dir: &DataDir) -> Option<PathBuf> {
     Some(link(data_dir).canonicalize().ok()?.join(SOCKET))
 }
 
+/// What the hub on this data directory says of itself, where one is running.
+pub(crate) fn announced(data_dir: &DataDir) -> Option<HubJson> {
+    // Whoever runs no hub, or one of another release, finds none.
+    serde_json::from_slice(&fs::read(link(data_dir).join(HUB_JSON)).ok()?).ok()
+}
+
 const SOCKET: &str = "control.sock";
 const HUB_JSON: &str = "hub.json";
 
@@ -190,6 +196,8 @@ fn own(dir: &Path) -> Result<(), DiscoveryError> {
 
 #[cfg(test)]
 mod tests {
+    use identity::DeviceKey;
+
     use super::*;
 
     fn check(data_dir: &str, runtime: Option<&str>, expected: &[&str]) {
@@ -225,7 +233,7 @@ mod tests {
     fn a_hub_is_found_until_it_ends() {
         let folder = tempfile::tempdir().unwrap();
         let data_dir = DataDir::prepare(folder.path()).unwrap();
-        let key = identity::DeviceKey::from_seed(&[7; 32]).public();
+        let key = DeviceKey::from_seed(&[7; 32]).public();
         let urls = vec!["http://127.0.0.1:1/".into()];
         let hub = HubJson { urls, key, pid: 7, version: "1".into() };
         // The second time, what the first left is there: it was killed.
@@ -236,12 +244,12 @@ mod tests {
             let socket = control_socket(&data_dir).unwrap();
             assert!(std::os::unix::net::UnixStream::connect(&socket).is_ok());
             assert_eq!(socket.metadata().unwrap().mode() & 0o777, 0o600);
-            let json = fs::read(socket.with_file_name(HUB_JSON)).unwrap();
-            assert_eq!(serde_json::from_slice::<HubJson>(&json).unwrap(), hub);
+            assert_eq!(announced(&data_dir).as_ref(), Some(&hub));
             drop(listener);
         }
         RuntimeDir::claim(&data_dir).unwrap().release();
         assert_eq!(control_socket(&data_dir), None);
+        assert_eq!(announced(&data_dir), None);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 

@@ -23,7 +23,6 @@ pub mod fuzzing;
 mod http;
 mod import;
 mod indexer;
-mod key_file;
 mod listener;
 mod metrics;
 mod observe;

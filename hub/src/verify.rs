@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 
 use http::StatusCode;
+use identity::key_file;
 use serde::{Deserialize, Serialize};
 use store::{Database, OutputError, Store};
 
@@ -10,7 +11,6 @@ use crate::causes::with_causes;
 use crate::couch_config;
 use crate::data_dir::DataDir;
 use crate::http::{Call, HttpError, Reply, sink};
-use crate::key_file;
 
 /// What was found in one database or file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +71,7 @@ fn findings(database: &Database) -> Option<Vec<String>> {
 fn files(data_dir: &DataDir) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     for key in [data_dir.device(), data_dir.owner_token()] {
-        let found = key_file::find(&key).map(|found| found.is_some());
+        let found = key_file::load(&key).map(|found| found.is_some());
         verdicts.extend(verdict(&key, found));
     }
     let settings = data_dir.couch_config();

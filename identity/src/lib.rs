@@ -15,6 +15,7 @@ mod device_key;
 pub mod fuzzing;
 mod http_key_url;
 mod key;
+pub mod key_file;
 pub mod tls;
 
 pub use certificate::{Certificate, CertificateError};

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, header};
 use identity::{ProvenKey, PublicKey};
+use identity::key_file::{Key, KeyFileError};
 use store::{Error, Millis, Store};
 
 use super::app::{App, OWNER};
@@ -23,7 +24,6 @@ use super::way::Way;
 use crate::clock;
 use crate::couch_config::CouchConfig;
 use crate::http::HttpError;
-use crate::key_file::{Key, KeyFileError};
 
 /// `Authorization` headers remembered as right; past that all are forgotten and checked again.
 const VERIFIED_MAX: usize = 1024;

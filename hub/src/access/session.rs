@@ -4,12 +4,12 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use identity::key_file::Key;
 use store::Millis;
 use subtle::ConstantTimeEq as _;
 
 use super::token::TokenHash;
 use crate::couch_config::SessionSettings;
-use crate::key_file::Key;
 
 /// The cookie's name.
 pub(crate) const COOKIE: &str = "AuthSession";

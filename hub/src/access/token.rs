@@ -1,9 +1,8 @@
 //! Tokens: what a client proves itself with, and what the hub keeps to check it.
 
+use identity::key_file::{Key, KeyFileError};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
-
-use crate::key_file::{Key, KeyFileError};
 
 /// A secret that stands for a principal; never printed but where a person asks for it.
 pub(crate) struct Token(String);

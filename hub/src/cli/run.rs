@@ -4,12 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use identity::key_file::Key;
 use rustix::fs::Mode;
 use rustix::process::{Resource, getrlimit, setrlimit, umask};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use super::{Outcome, RunArgs, show};
+use super::{Outcome, RunArgs, passphrase, show};
 use crate::app::{App, Opened};
 use crate::clock;
 use crate::config::Config;
@@ -46,20 +47,22 @@ pub(super) fn run(data_dir: &Path, arguments: &RunArgs) -> anyhow::Result<Outcom
     }
     observe::start(&config.log, data_dir.path())?;
     config.fit_into(handles);
+    let device = passphrase::device_key(&data_dir)?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     // One may always wait for connections while each processor reads rows (`http::call::quick`).
     let workers = std::thread::available_parallelism().map_or(2, |processors| processors.get() + 1);
     runtime.worker_threads(workers).max_blocking_threads(BLOCKING_THREADS_MAX);
     let runtime = runtime.enable_all().build()?;
-    let outcome = runtime.block_on(serve(data_dir, &config));
+    let outcome = runtime.block_on(serve(data_dir, &device, &config));
     runtime.shutdown_timeout(THREADS_GRACE);
     outcome
 }
 
-async fn serve(data_dir: DataDir, config: &Config) -> anyhow::Result<Outcome> {
+async fn serve(data_dir: DataDir, device: &Key, config: &Config) -> anyhow::Result<Outcome> {
     let (stop, shutdown) = watch::channel(false);
     let signals = Signals::new()?;
-    let Opened { app, first_start } = App::open(data_dir.clone(), config, shutdown, clock::now())?;
+    let Opened { app, first_start } =
+        App::open(data_dir.clone(), device, config, shutdown, clock::now())?;
     let runtime_dir = RuntimeDir::claim(&data_dir)?;
     let outcome = async {
         let listeners = Listeners::bind(config, &app, runtime_dir.listen()?).await?;

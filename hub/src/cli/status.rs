@@ -1,6 +1,7 @@
 //! `larder status` and `larder url`.
 
 use anyhow::Context as _;
+use identity::key_file;
 use serde_json::Value;
 use store::Millis;
 
@@ -9,7 +10,6 @@ use super::hub::Hub;
 use super::show::{self, duration, size, table};
 use crate::access::OWNER;
 use crate::clock;
-use crate::key_file;
 
 /// How the hub is.
 pub(super) async fn status(mut hub: Hub, json: bool) -> anyhow::Result<Outcome> {

@@ -1,6 +1,7 @@
 //! The one place where errors become CouchDB's status, error word and reason.
 
 use http::{HeaderValue, StatusCode, header};
+use identity::key_file::KeyFileError;
 use query::design::DesignError;
 #[cfg(feature = "search")]
 use query::search::{DefinitionError, SearchError};
@@ -17,7 +18,6 @@ use super::reply::{self, Reply};
 use crate::access::{AclError, AppsError, EnrolmentError};
 use crate::causes::with_causes;
 use crate::couch_config::CouchConfigError;
-use crate::key_file::KeyFileError;
 
 /// When a client may come again whose request needs more memory than there is.
 const RETRY_AFTER_S: u64 = 5;
