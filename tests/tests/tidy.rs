@@ -18,6 +18,34 @@ fn the_table_of_arrows_agrees_with_the_manifests() {
     assert_eq!(documented, actual_arrows(), "left: docs/architecture.md, right: the manifests");
 }
 
+/// Every `file.rs` that the page names is there, and every test that follows it is in it.
+#[test]
+fn the_page_of_threats_names_tests_that_are_there() {
+    let page = read("docs/threats.md");
+    let mut file: Option<String> = None;
+    let (mut tests, mut missing) = (0, Vec::new());
+    for word in page.split('`').skip(1).step_by(2) {
+        if word.ends_with(".rs") {
+            let places = [format!("tests/tests/{word}"), word.to_owned()];
+            let place = places.iter().find(|place| workspace().join(place).is_file());
+            file = place.map(|place| read(Path::new(place)));
+            if file.is_none() {
+                missing.push(word.to_owned());
+            }
+        } else if word.contains('_')
+            && word.bytes().all(|b| b.is_ascii_lowercase() || b"_0123456789".contains(&b))
+        {
+            tests += 1;
+            let there = file.as_ref().is_some_and(|text| text.contains(&format!("fn {word}()")));
+            if !there {
+                missing.push(word.to_owned());
+            }
+        }
+    }
+    assert!(tests > 30, "docs/threats.md names {tests} tests");
+    assert!(missing.is_empty(), "docs/threats.md names what is not there: {missing:?}");
+}
+
 #[test]
 fn the_readme_names_the_two_commands() {
     let readme = read("README.md");

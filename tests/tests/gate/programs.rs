@@ -16,7 +16,7 @@ fn curl_pins_the_key_and_shows_its_own() {
     let (certificate, key) = cast.key(Kind::Reader).write_to(folder.path());
     let shown = cast.hub.larder(&["key", "show", "--json"]).expect_success();
     let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
-    let pin = shown["spki_sha256"].as_str().unwrap().to_owned();
+    let pin = shown["pin"].as_str().unwrap().to_owned();
     let ask = |pin: &str| {
         let mut command = Command::new("curl");
         command.args(["--silent", "--insecure", "--fail-with-body", "--pinnedpubkey"]).arg(pin);
@@ -24,7 +24,7 @@ fn curl_pins_the_key_and_shows_its_own() {
         command.arg(format!("{}notes/a", cast.hub.tls_url()));
         Finished::of(&mut command)
     };
-    assert!(ask(&format!("sha256//{pin}")).expect_success().contains("\"shown\""));
+    assert!(ask(&pin).expect_success().contains("\"shown\""));
     let other = STANDARD.encode([7; 32]);
     ask(&format!("sha256//{other}")).expect_failure();
 }

@@ -131,3 +131,16 @@ fn apps_do_not_use_the_hubs_key() {
     app.post("/_replicate", body).expect(403);
     assert_eq!(ours.get("/notes").json()["doc_count"], 0);
 }
+
+#[test]
+fn onion_addresses_are_not_looked_up() {
+    let ours = Hub::start();
+    ours.put("/notes", "").expect(201);
+    let onion = "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion";
+    let source = format!("httpkey://{onion}:9898/ed25519publickey:{}/notes", key(&ours));
+    // Refused before anything is asked for: there is no way to it in this release but a name server.
+    let reply = replicate(&ours, &source, "notes").expect(501);
+    assert_eq!(reply.text("error"), "not_implemented");
+    let broken = source.replace("pg6m", "pg6n");
+    assert_eq!(replicate(&ours, &broken, "notes").expect(400).text("error"), "bad_request");
+}
