@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use serde_json::json;
-use tests::{Body, Hub};
+use tests::{Body, Client, Hub, Key};
 
 use crate::constant::Constant;
 use crate::engine::rate;
@@ -48,8 +48,9 @@ pub(crate) fn measure(documents: u64, seconds: u64, report: &mut Report) {
         hub.delete("/put").expect(200);
     }
     hub.put("/main", "").expect(201);
-    report.note("bulk", bulk(&hub, documents));
+    report.note("bulk", bulk(&hub, "/main", documents));
     report.note("get 16", wrk(&hub, 16, seconds, &gets(documents)));
+    over_tls(&hub, documents, seconds, report);
     let document = hub.get("/main/doc-00000001").expect(200);
     let constant = Constant::start(String::from_utf8(document.body).unwrap());
     let origin = constant.origin();
@@ -71,7 +72,20 @@ pub(crate) fn measure(documents: u64, seconds: u64, report: &mut Report) {
     report.note("after the queries, MiB", resident_mib(&hub));
 }
 
-fn bulk(hub: &Hub, documents: u64) -> f64 {
+/// The same reads and writes over TLS: by the owner's token, as `wrk` has no key, and by a device's key.
+fn over_tls(hub: &Hub, documents: u64, seconds: u64, report: &mut Report) {
+    let origin = hub.tls_url();
+    let gets = gets(documents);
+    let rate = wrk_at(origin.trim_end_matches('/'), &authorization(hub), 16, seconds, &gets);
+    report.note("get 16 over TLS", rate);
+    let key = Key::new();
+    hub.put(&format!("/_acl/principal%2F{}", key.text()), json!({"own": true})).expect(201);
+    hub.put("/tls", "").expect(201);
+    report.note("bulk over TLS", bulk(&hub.as_key(Some(&key)), "/tls", documents));
+    hub.delete("/tls").expect(200);
+}
+
+fn bulk(hub: &Client, database: &str, documents: u64) -> f64 {
     let requests: Vec<String> = (0..documents / BATCH)
         .map(|batch| {
             let mut text = String::from("{\"docs\":[");
@@ -86,7 +100,7 @@ fn bulk(hub: &Hub, documents: u64) -> f64 {
         .collect();
     let begun = Instant::now();
     for text in requests {
-        hub.post("/main/_bulk_docs", Body::json_text(text)).expect(201);
+        hub.post(&format!("{database}/_bulk_docs"), Body::json_text(text)).expect(201);
     }
     rate(documents, begun.elapsed())
 }
