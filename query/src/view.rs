@@ -2,6 +2,7 @@
 
 mod error;
 mod maps;
+pub(crate) mod purged;
 mod reducers;
 pub(crate) mod source;
 mod update;

@@ -1,6 +1,6 @@
 //! Questions to a full-text index, answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use store::IndexFolder;
 use tantivy::TantivyDocument;
@@ -8,17 +8,15 @@ use tantivy::query::{BooleanQuery, ConstScoreQuery, Occur, Query};
 use tantivy::schema::Value as _;
 
 use super::compile::{Compiler, any_of};
-use super::counts::Counts;
+use super::counts::{COUNTED_MAX, Counts};
 use super::definition::SearchIndex;
 use super::error::{QuestionError, SearchError};
 use super::files::{Files, guarded};
 use super::hits::{First, Hit, Place};
-use super::question::{CountedRange, Question, SortField, SortType};
+use super::question::{Question, SortField, SortType};
+use super::ranges::{NumberRange, Ranges};
 use super::syntax::{self, Node};
 use super::term;
-
-/// Texts of a field that are counted.
-const COUNTED_MAX: usize = 10_000;
 
 /// What a question may have of each thing.
 const PARTS_MAX: usize = 100;
@@ -33,7 +31,7 @@ pub struct Answer {
     /// Where the next ones begin.
     pub bookmark: String,
     /// For each field that was asked for, how many documents have each text in it.
-    pub counts: Vec<BTreeMap<String, u64>>,
+    pub counts: BTreeMap<String, BTreeMap<String, u64>>,
     /// For each range, how many documents are in it.
     pub ranges: Vec<u64>,
 }
@@ -63,7 +61,9 @@ struct Asked<'a> {
     query: Node,
     sort: Vec<SortField>,
     after: Option<Place>,
-    ranges: Vec<Node>,
+    /// Fields of which each value is counted, each once.
+    counts: BTreeSet<&'a str>,
+    ranges: Vec<NumberRange>,
 }
 
 impl<'a> Asked<'a> {
@@ -79,8 +79,9 @@ impl<'a> Asked<'a> {
         };
         let bookmark = bookmark.as_deref().filter(|bookmark| !bookmark.is_empty());
         let after = bookmark.map(|text| Place::of_bookmark(text, &sort)).transpose()?;
-        let ranges = ranges.iter().map(range).collect::<Result<_, _>>()?;
-        Ok(Self { question, query: syntax::parse(&question.query)?, sort, after, ranges })
+        let ranges = ranges.iter().map(NumberRange::parse).collect::<Result<_, _>>()?;
+        let counts = counts.iter().map(String::as_str).collect();
+        Ok(Self { question, query: syntax::parse(&question.query)?, sort, after, counts, ranges })
     }
 
     fn answer(self, files: &Files, index: &SearchIndex) -> Result<Answer, SearchError> {
@@ -89,17 +90,14 @@ impl<'a> Asked<'a> {
         let searcher = files.searcher()?;
         let bookmark = self.question.bookmark.clone().unwrap_or_default();
         let first = First { sort: &self.sort, after: self.after, limit: self.question.limit };
-        let (found, counts) = searcher.search(&query, &(first, Counts(&self.question.counts)))?;
-        if counts.iter().any(|counts| counts.len() > COUNTED_MAX) {
-            let reason = format!("A field has more than {COUNTED_MAX} values; it is not counted.");
-            return Err(QuestionError::Facets(reason).into());
-        }
-        let mut ranges = Vec::with_capacity(self.ranges.len());
-        for range in &self.ranges {
-            let range = compiler.query(range)?;
-            let both = BooleanQuery::intersection(vec![query.box_clone(), range]);
-            ranges.push(both.count(&searcher)? as u64);
-        }
+        let counted: Vec<&str> = self.counts.into_iter().collect();
+        let collected = (first, Counts(&counted), Ranges(&self.ranges));
+        let (found, counts, ranges) = searcher.search(&query, &collected)?;
+        let counts = counts.ok_or_else(|| {
+            let what = format!("There are more than {COUNTED_MAX} values; they are not counted.");
+            QuestionError::Facets(what)
+        })?;
+        let counts = counted.into_iter().map(str::to_owned).zip(counts).collect();
         let last = found.first.last();
         let bookmark = last.map_or(bookmark, |(place, _)| place.bookmark());
         let hits = found.first.into_iter().map(|(Place { order, id }, address)| {
@@ -130,14 +128,5 @@ impl<'a> Asked<'a> {
             1 => Ok(parts.remove(0).1),
             _ => Ok(Box::new(BooleanQuery::new(parts))),
         }
-    }
-}
-
-fn range(counted: &CountedRange) -> Result<Node, QuestionError> {
-    match syntax::parse(&format!("x:{}", counted.range))? {
-        Node::Range { low, high, .. } => {
-            Ok(Node::Range { field: counted.field.clone(), low, high })
-        }
-        _ => Err(QuestionError::Facets(format!("`{}` is no range.", counted.label))),
     }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tantivy::collector::{Collector, SegmentCollector};
 use tantivy::{DocAddress, SegmentReader};
 
-pub(super) use self::rank::texts;
+pub(super) use self::rank::{numbers, texts};
 use self::segment::SegmentHits;
 use super::error::QuestionError;
 use super::question::{SortField, SortType};

@@ -19,6 +19,12 @@ const CLAUSES_MAX: usize = 1024;
 /// Parentheses within parentheses.
 const DEPTH_MAX: usize = 32;
 
+/// Letters of a word or a pattern.
+const WORD_LETTERS_MAX: usize = 255;
+
+/// Words that count between those of a phrase.
+const SLOP_MAX: u32 = 255;
+
 /// The field that is meant where none is named.
 const DEFAULT_FIELD: &str = "default";
 
@@ -174,7 +180,7 @@ impl Parser {
             Some('"') => {
                 let text = self.cursor.quoted()?;
                 let slop = match self.cursor.take("~") {
-                    true => self.cursor.number()?.map_or(0, |slop| slop.clamp(0.0, 1e6) as u32),
+                    true => self.cursor.number()?.map_or(0, |slop| (slop as u32).min(SLOP_MAX)),
                     false => 0,
                 };
                 Node::Phrase { field: field.into(), text, slop }
@@ -200,6 +206,9 @@ impl Parser {
             return Err(self.cursor.error("an operator stands where a clause is expected"));
         }
         let pattern = self.cursor.pattern()?;
+        if pattern.pieces().len() > WORD_LETTERS_MAX {
+            return Err(QuestionError::TooMany("letters in a word"));
+        }
         let field = field.to_owned();
         if pattern.is_any() {
             return Ok(if field == "*" { Node::All } else { Node::Exists(field) });

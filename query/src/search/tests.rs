@@ -60,6 +60,10 @@ impl Indexed {
     }
 
     fn update(&self) {
+        self.try_update().unwrap();
+    }
+
+    fn try_update(&self) -> Result<(), SearchError> {
         SearchUpdate {
             database: &self.database,
             folder: &self.folder,
@@ -70,7 +74,11 @@ impl Indexed {
             progress: &|_, _| {},
         }
         .run()
-        .unwrap();
+    }
+
+    fn purge(&self, id: &str) {
+        let purge = Purge { id: id.parse().unwrap(), revs: vec![self.rev(id).unwrap()] };
+        self.database.purge(vec![purge]).unwrap();
     }
 
     fn find(&self, question: &Question) -> Answer {
@@ -190,16 +198,34 @@ fn values_are_counted() {
     };
     let question = Question {
         query: "meles OR llama".into(),
-        counts: vec!["class".into(), "nothing".into()],
+        counts: vec!["class".into(), "nothing".into(), "class".into()],
         ranges: vec![range("short", "[0 TO 0.5]"), range("long", "{0.5 TO Infinity]")],
         ..Question::default()
     };
     let answer = animals.find(&question);
     let counts = json!(answer.counts);
-    assert_eq!(counts, json!([{"bird": 1, "mammal": 2}, {}]));
+    assert_eq!(counts, json!({"class": {"bird": 1, "mammal": 2}, "nothing": {}}));
     assert_eq!((answer.total, answer.hits.len(), answer.ranges), (3, 0, vec![1, 2]));
     let drilldown = vec![("class".to_owned(), vec!["bird".to_owned()])];
     assert_eq!(animals.find(&Question { drilldown, ..question }).total, 1);
+}
+
+#[test]
+fn a_document_is_counted_once_and_not_too_many_texts() {
+    let function = "doc => { for (let i = 0; i < doc.times; i++) {
+        index('same', 'a', {facet: true}); index('own', `${doc._id} ${i}`, {facet: true}); } }";
+    let indexed = Indexed::new(Dialect::Search, &json!({"index": function}));
+    indexed.put("a", &json!({"times": 2}));
+    indexed.put("b", &json!({"times": counts::COUNTED_MAX - 1}));
+    indexed.update();
+    let of = |field: &str| Question {
+        query: "*:*".into(),
+        counts: vec![field.into()],
+        ..Question::default()
+    };
+    assert_eq!(json!(indexed.find(&of("same")).counts), json!({"same": {"a": 2}}));
+    let many = find(&indexed.folder, &indexed.index, &of("own"));
+    assert!(matches!(many, Err(SearchError::Question(QuestionError::Facets(_)))), "{many:?}");
 }
 
 #[test]
@@ -234,12 +260,57 @@ fn what_is_gone_is_not_found() {
     animals.update();
     animals.check("meles", &["kookaburra", "lemur", "none"]);
     animals.check("lemurs", &[]);
-    let purge = Purge { id: "lemur".parse().unwrap(), revs: vec![animals.rev("lemur").unwrap()] };
-    animals.database.purge(vec![purge]).unwrap();
+    animals.purge("lemur");
     animals.update();
     animals.check("meles", &["kookaburra", "none"]);
     let counts = SearchUpdate::counts(&animals.folder).unwrap();
     assert_eq!((counts.documents, counts.reached.purge_seq), (3, 1));
+}
+
+#[test]
+fn purges_that_are_forgotten_leave_nothing_to_find() {
+    let animals = animals();
+    animals.database.set_purged_infos_limit(1).unwrap();
+    animals.purge("badger");
+    animals.purge("llama");
+    animals.database.compact(&mut |_, _| {}).unwrap();
+    animals.update();
+    animals.check("*:*", &["kookaburra", "lemur"]);
+    let counts = SearchUpdate::counts(&animals.folder).unwrap();
+    assert_eq!((counts.documents, counts.reached.purge_seq), (2, 2));
+}
+
+#[test]
+fn what_was_indexed_before_a_failure_stays() {
+    let function = "doc => {
+        if (doc.fails) { const held = []; for (;;) held.push(new Array(10000).fill(0)); }
+        index('default', doc.text);
+    }";
+    let indexed = Indexed::new(Dialect::Search, &json!({"index": function}));
+    indexed.put("a", &json!({"text": "first"}));
+    indexed.put("b", &json!({"fails": true}));
+    indexed.put("c", &json!({"text": "last"}));
+    let failed = indexed.try_update();
+    assert!(matches!(failed, Err(SearchError::Function(_))), "{failed:?}");
+    indexed.check("*:*", &["a"]);
+    indexed.put("b", &json!({"text": "mended"}));
+    indexed.update();
+    indexed.check("*:*", &["a", "b", "c"]);
+}
+
+#[test]
+fn text_of_a_document_counts_up_to_a_bound() {
+    let function = "doc => { index('default', 'word '.repeat(doc.words) + 'last');
+        index('other', 'word', {store: true}); index('n', 5); }";
+    let indexed = Indexed::new(Dialect::Search, &json!({"index": function}));
+    let words = document::TEXT_BYTES_MAX / "word ".len();
+    indexed.put("long", &json!({"words": words}));
+    indexed.put("shorter", &json!({"words": words - 1}));
+    indexed.update();
+    indexed.check("word", &["long", "shorter"]);
+    indexed.check("last", &["shorter"]);
+    indexed.check("other:word", &[]);
+    indexed.check("n:5", &["long", "shorter"]);
 }
 
 #[test]
@@ -279,6 +350,10 @@ fn questions_that_make_no_sense_are_refused() {
     }
     let range = CountedRange { field: "a".into(), label: "b".into(), range: "c".into() };
     refused(&Question { ranges: vec![range.clone()], ..all() });
+    refused(&Question {
+        ranges: vec![CountedRange { range: "[a TO b]".into(), ..range }],
+        ..all()
+    });
     refused(&Question { counts: vec![String::new(); 101], ..all() });
 }
 

@@ -6,6 +6,7 @@ use std::thread;
 use store::{Database, IndexFile, Seq};
 
 use super::maps::Maps;
+use super::purged::Purged;
 use super::source::{self, Changed};
 use super::{Reducers, ViewError};
 use crate::design::Views;
@@ -19,9 +20,6 @@ const CHANGES_FOR_THREAD: u64 = 200;
 
 /// Batches of rows that wait to be written.
 const BATCHES_AHEAD: usize = 2;
-
-/// Purges looked at from one snapshot.
-const PURGES_MAX: usize = 1000;
 
 /// Stack of the thread that maps: the engine's own, and room for what calls it.
 const STACK_BYTES: usize = 4 << 20;
@@ -159,33 +157,21 @@ impl Update<'_> {
         mut reached: Progress,
     ) -> Result<Progress, ViewError> {
         loop {
-            let after = reached.purge_seq;
-            let (purges, gone) = self.database.read::<_, store::Error>(|snapshot| {
-                let purges = snapshot.purges(after, PURGES_MAX)?;
-                let mut gone = Vec::new();
-                for (_, purge) in &purges {
-                    if snapshot.head(&purge.id)?.is_none() {
-                        gone.push(DocRows { id: purge.id.as_str().to_owned(), rows: Vec::new() });
+            match Purged::read(self.database, reached)? {
+                Purged::Nothing => return Ok(reached),
+                Purged::Forgotten => {
+                    self.file.distrust();
+                    reached = Progress::default();
+                }
+                Purged::Some { gone, last } => {
+                    reached.purge_seq = last;
+                    if reached.update_seq > 0 {
+                        let without_rows = |id| DocRows { id, rows: Vec::new() };
+                        let gone: Vec<DocRows> = gone.into_iter().map(without_rows).collect();
+                        self.file.write(|pages| apply_batch(pages, views, &gone, reached))?;
                     }
                 }
-                Ok((purges, gone))
-            })?;
-            let (Some((first, _)), Some((last, _))) = (purges.first(), purges.last()) else {
-                return Ok(reached);
-            };
-            if reached.update_seq == 0 {
-                // Nothing was mapped yet that could have been purged since.
-                reached.purge_seq = *last;
-                continue;
             }
-            if *first > after + 1 {
-                // What was purged between is remembered no more.
-                self.file.distrust();
-                reached = Progress::default();
-                continue;
-            }
-            reached.purge_seq = *last;
-            self.file.write(|pages| apply_batch(pages, views, &gone, reached))?;
         }
     }
 }

@@ -44,13 +44,7 @@ impl SearchPages {
             text.extend_from_slice(format!(",\"{name}\":{value}").as_bytes());
         };
         if !question.counts.is_empty() {
-            let counts: Map<String, Value> = question
-                .counts
-                .iter()
-                .cloned()
-                .zip(answer.counts.iter().map(|c| json!(c)))
-                .collect();
-            member("counts", Value::Object(counts));
+            member("counts", json!(answer.counts));
         }
         if !question.ranges.is_empty() {
             let mut fields: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();

@@ -140,6 +140,12 @@ fn queries_are_bounded() {
         parse(&"a".repeat(QUERY_BYTES_MAX + 1)),
         Err(QuestionError::TooLong(QUERY_BYTES_MAX))
     );
+    let word = |letters| "a".repeat(letters);
+    assert!(parse(&word(WORD_LETTERS_MAX)).is_ok());
+    let too_long = Err(QuestionError::TooMany("letters in a word"));
+    assert_eq!(parse(&word(WORD_LETTERS_MAX + 1)), too_long);
+    assert_eq!(parse(&"a?".repeat(WORD_LETTERS_MAX)), too_long);
+    check("\"a b\"~100000", "default='a b'255");
     let nested = |depth| format!("{}a{}", "(".repeat(depth), ")".repeat(depth));
     assert!(parse(&nested(DEPTH_MAX)).is_ok());
     assert!(parse(&nested(DEPTH_MAX + 1)).is_err());
