@@ -218,6 +218,19 @@ impl App {
         self.designs.of(database, |designs| self.indexer.follow(database, designs))
     }
 
+    /// Begins to index what design documents define that were written, before anybody asks.
+    pub(crate) fn follow_designs(self: &Arc<Self>) {
+        for database in self.designs.outdated(self.store.databases()) {
+            let app = Arc::clone(self);
+            tokio::task::spawn_blocking(move || {
+                if let Err(error) = app.designs_of(&database) {
+                    // Whoever asks is told.
+                    tracing::info!(database = %database.name(), %error, "not indexed");
+                }
+            });
+        }
+    }
+
     /// Which attachments are stored compressed.
     pub(crate) fn compression(&self) -> store::Compression {
         self.couch_config.obeyed().compression.clone()

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use query::design::{DesignError, Views};
 use query::mango::IndexDefinition;
 #[cfg(feature = "search")]
-use query::search::SearchIndex;
+use query::search::{SearchIndex, SearchIndexes};
 use serde_json::{Map, Value};
 use store::{Database, DbUuid, Direction, DocId, Error, IdRange, IndexName, Output, RevId, Show};
 
@@ -55,6 +55,9 @@ pub(crate) struct DesignDoc {
     pub(crate) views: Result<Arc<Views>, DesignError>,
     /// The indexes it defines, where its language is `query`.
     pub(crate) indexes: Vec<Arc<IndexDefinition>>,
+    /// The full-text indexes it defines.
+    #[cfg(feature = "search")]
+    pub(crate) search_indexes: SearchIndexes,
 }
 
 impl Designs {
@@ -99,6 +102,16 @@ impl Designs {
             reading.insert(database, Arc::downgrade(&lock));
             lock
         })
+    }
+
+    /// Those of these databases whose design documents have changed since they were read.
+    pub(crate) fn outdated(&self, databases: Vec<Arc<Database>>) -> Vec<Arc<Database>> {
+        let kept = self.lock();
+        let is_outdated = |database: &Arc<Database>| {
+            let known = kept.databases.get(&database.uuid());
+            known.is_some_and(|(_, known)| known.version != database.designs_version())
+        };
+        databases.into_iter().filter(is_outdated).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -174,12 +187,9 @@ impl DesignDocs {
     /// Where the full-text indexes are that any of them defines.
     pub(crate) fn search_indexes(&self) -> Vec<IndexName> {
         #[cfg(feature = "search")]
-        let indexes = self
-            .all
-            .iter()
-            .flat_map(|design| SearchIndex::all_of_design(&design.members, self.partitioned));
+        let indexes = self.all.iter().flat_map(|design| design.search_indexes.iter());
         #[cfg(feature = "search")]
-        return indexes.map(|index| index.signature).collect();
+        return indexes.map(|index| index.signature.clone()).collect();
         #[cfg(not(feature = "search"))]
         Vec::new()
     }
@@ -198,7 +208,18 @@ impl DesignDoc {
         let members: Map<String, Value> = serde_json::from_str(&text).unwrap_or_default();
         let views = Views::parse(&text, partitioned).map(Arc::new);
         let indexes = IndexDefinition::read_design(&text).into_iter().map(Arc::new).collect();
-        Ok(Self { id, rev, text, members, views, indexes })
+        #[cfg(feature = "search")]
+        let search_indexes = SearchIndex::all_of_design(&members, partitioned);
+        Ok(Self {
+            id,
+            rev,
+            text,
+            members,
+            views,
+            indexes,
+            #[cfg(feature = "search")]
+            search_indexes,
+        })
     }
 
     /// Whether documents are shown to it before they are written.

@@ -160,6 +160,8 @@ impl Indexer {
             tracing::warn!(database = %uuid, error, "unused indexes stay");
         }
         defined.for_each(|wanted| self.update_later(wanted));
+        #[cfg(feature = "search")]
+        self.follow_search(database, designs);
     }
 
     /// Removes those of the indexes `there` that no design document defines and nobody updates. May

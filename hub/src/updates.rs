@@ -216,6 +216,7 @@ pub(crate) async fn follow(app: Arc<App>) {
         // Listening begins before looking, so that nothing falls between.
         let (changed, written) = (app.store.changed(), app.store.written());
         app.updates.look(&app.store);
+        app.follow_designs();
         sleep(PAUSE).await;
         tokio::select! {
             () = changed => {}

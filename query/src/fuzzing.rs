@@ -11,6 +11,15 @@ pub(crate) use key::compare_raw;
 pub use key::key;
 pub use selector::selector;
 
+/// A query of full-text search in the first line, a text whose words it marks in those after it.
+///
+/// # Panics
+/// When what must hold of them does not.
+#[cfg(feature = "search")]
+pub fn search(bytes: &[u8]) {
+    crate::search::fuzzing::query(bytes);
+}
+
 #[cfg(test)]
 #[path = "../../fuzz/check_seeds.rs"]
 mod check_seeds;
@@ -27,5 +36,11 @@ mod tests {
     #[test]
     fn seeds_of_selectors() {
         check("selector", super::selector);
+    }
+
+    #[cfg(feature = "search")]
+    #[test]
+    fn seeds_of_search() {
+        check("search", super::search);
     }
 }

@@ -4,6 +4,7 @@
 //! Nothing is kept open: an index is opened for each question, and its writer for each update.
 
 mod analyzer;
+mod boosted;
 mod compile;
 mod counts;
 mod definition;
@@ -12,20 +13,25 @@ mod error;
 mod expand;
 mod files;
 mod find;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
+mod highlight;
 mod hits;
 mod question;
 mod ranges;
+mod shown;
 mod syntax;
 mod term;
 mod update;
 
 pub use self::analyzer::{Analyzer, Analyzers};
-pub use self::definition::{Dialect, SearchIndex};
+pub use self::definition::{Dialect, SearchIndex, SearchIndexes};
 pub use self::error::{DefinitionError, QuestionError, SearchError};
 pub use self::files::check;
-pub use self::find::{Answer, find};
+pub use self::find::{Answer, Group, find};
 pub use self::hits::{Hit, OrderValue};
-pub use self::question::{CountedRange, Question, SortField, SortType};
+pub use self::question::{CountedRange, Grouping, Highlighting, Question, SortField, SortType};
+pub use self::shown::Shown;
 pub use self::update::{SearchCounts, SearchUpdate};
 
 #[cfg(test)]

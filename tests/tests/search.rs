@@ -81,6 +81,30 @@ fn queries_find_documents() {
 }
 
 #[test]
+fn hits_come_in_groups_and_highlighted() {
+    let hub = filled();
+    let path = "/db/_design/d/_search/all";
+    let question = json!({"q": "quick OR foxes", "sort": "n", "group_field": "kind",
+        "group_sort": "-n<number>", "limit": 1, "include_fields": [], "highlight_fields": ["default"]});
+    let answer = hub.post(path, question).expect(200).json();
+    let row = |id: &str, n: u64, text: &str| json!({"id": id, "order": [n as f64, 0], "fields": {}, "highlights": {"default": [text]}});
+    let foxes = json!({"by": "fox", "total_rows": 2,
+        "rows": [row("a", 1, "The <em>quick</em> brown fox")]});
+    let dogs = json!({"by": "dog", "total_rows": 1,
+        "rows": [row("b", 2, "A lazy dog and a <em>quick</em> cat")]});
+    assert_eq!(answer, json!({"total_rows": 3, "groups": [foxes, dogs]}));
+    let old = hub.get(&format!("{path}?q=n:[1%20TO%203]&group_by=kind&group_limit=1&limit=0"));
+    let groups = json!([{"by": "fox", "total_hits": 2, "hits": []}]);
+    let expected = json!({"total_hits": 3, "total_grouped_hits": 2, "groups": groups});
+    assert_eq!(old.expect(200).json(), expected);
+    let tags = "highlight_pre_tag=%22%5B%22&highlight_post_tag=%22%5D%22&highlight_size=5";
+    let path = format!("{path}?q=dog%20cat&highlight_fields=%5B%22default%22%5D&{tags}");
+    let answer = hub.get(&path).expect(200).json();
+    let highlights = json!({"default": [" [dog]"]});
+    assert_eq!(answer["rows"][0]["highlights"], highlights, "{answer}");
+}
+
+#[test]
 fn nouveau_finds_documents() {
     let hub = filled();
     let path = "/db/_design/d/_nouveau/all";
@@ -114,6 +138,16 @@ fn indexes_follow_documents_and_outlive_the_hub() {
     let hub = Hub::start_in(hub.stop());
     let stale = hub.get("/db/_design/d/_search/all?q=dog&stale=ok").expect(200).json();
     assert_eq!(ids(&stale, "rows"), ["e"]);
+}
+
+#[test]
+fn indexes_are_built_before_anybody_asks() {
+    let hub = filled();
+    let path = "/db/_design/d/_search/all?q=dog&stale=ok";
+    tests::eventually("the index is built", || {
+        let found = ids(&hub.get(path).expect(200).json(), "rows");
+        if found == ["b"] { Ok(()) } else { Err(format!("{found:?}")) }
+    });
 }
 
 #[test]

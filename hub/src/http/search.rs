@@ -7,7 +7,7 @@ mod pages;
 
 use std::sync::Arc;
 
-use ::query::search::{Dialect, SearchIndex};
+use ::query::search::Dialect;
 use serde_json::Map;
 use store::Partition;
 
@@ -17,7 +17,7 @@ use self::options::Options;
 use self::pages::SearchPages;
 use super::given::bad;
 use super::view::Scope;
-use super::{Call, HttpError, Reply, blocking, json_body, pages as answers};
+use super::{Call, HttpError, Reply, json_body, pages as answers};
 use crate::indexer::WantedSearch;
 
 /// `GET /{db}/_design/{design}/_search/{index}`, of a partition too.
@@ -64,20 +64,17 @@ impl Target {
 
     async fn find(&self) -> Result<WantedSearch, HttpError> {
         let design = self.scope.design().await?;
-        let database = Arc::clone(&self.scope.database);
-        let partitioned = {
-            let database = Arc::clone(&database);
-            blocking(move || Ok(database.is_partitioned()?)).await?
-        };
-        let named = (self.dialect, self.scope.view.as_str());
-        let index = SearchIndex::of_design(&design.members, named, partitioned);
+        let index = design.search_indexes.find(self.dialect, &self.scope.view);
         let index = index.ok_or_else(|| HttpError::Function {
             status: http::StatusCode::NOT_FOUND,
             word: "not_found".into(),
             reason: format!("{} not found.", self.scope.view),
-        })??;
-        let design = design.id.as_str().to_owned();
-        Ok(WantedSearch { database, design, index: Arc::new(index) })
+        })?;
+        Ok(WantedSearch {
+            database: Arc::clone(&self.scope.database),
+            design: design.id.as_str().to_owned(),
+            index: Arc::clone(index.as_ref().map_err(Clone::clone)?),
+        })
     }
 
     async fn ask(self, mut options: Options) -> Result<Reply, HttpError> {

@@ -1,12 +1,14 @@
-//! Full-text indexes brought up to date when they are asked.
+//! Full-text indexes brought up to date, when they are asked and when design documents changed.
 
 use std::sync::Arc;
 
 use query::index::Progress;
 use query::search::{SearchError, SearchIndex, SearchUpdate};
 use store::{Database, IndexFolder};
+use tokio::runtime::Handle;
 
 use super::Indexer;
+use crate::designs::DesignDocs;
 use crate::functions::log;
 
 /// What a question needs of a full-text index.
@@ -47,6 +49,32 @@ impl Indexer {
         };
         self.bring_up(&wanted.database, &wanted.index.signature, look, work).await?;
         Ok(())
+    }
+
+    /// Design documents have changed: the full-text indexes that they define are brought up to date in
+    /// the background, as many at a time as views are.
+    pub(super) fn follow_search(self: &Arc<Self>, database: &Arc<Database>, designs: &DesignDocs) {
+        let Ok(handle) = Handle::try_current() else { return };
+        for design in designs.iter() {
+            for index in design.search_indexes.iter() {
+                let (database, index) = (Arc::clone(database), Arc::clone(index));
+                let design = design.id.as_str().to_owned();
+                let wanted = WantedSearch { database, design, index };
+                let indexer = Arc::clone(self);
+                handle.spawn(async move { indexer.update_search_now(&wanted).await });
+            }
+        }
+    }
+
+    async fn update_search_now(self: &Arc<Self>, wanted: &WantedSearch) {
+        match self.update_search(wanted).await {
+            Ok(()) | Err(SearchError::Stopped) => {}
+            // Whoever asks the index is told; here it is no more than a note.
+            Err(error) => {
+                let database = wanted.database.name();
+                tracing::info!(%database, design = wanted.design, %error, "not indexed");
+            }
+        }
     }
 
     fn run_search(&self, wanted: &WantedSearch) -> Result<(), SearchError> {

@@ -26,6 +26,8 @@ pub struct IndexedField {
     pub facet: bool,
     /// Whether it can be searched.
     pub index: bool,
+    /// How much its words count, by which scores are multiplied.
+    pub boost: f64,
 }
 
 /// How a field is found.
@@ -61,6 +63,13 @@ struct About {
     store: bool,
     facet: bool,
     index: bool,
+    #[serde(default = "once")]
+    boost: f64,
+}
+
+/// What counts as much as anything else.
+fn once() -> f64 {
+    1.0
 }
 
 /// An index function, compiled.
@@ -122,8 +131,8 @@ impl Indexer {
 }
 
 fn field(about: &str, value: &str) -> Result<IndexedField, serde_json::Error> {
-    let About { kind, name, store, facet, index } = serde_json::from_str(about)?;
-    Ok(IndexedField { kind, name, value: serde_json::from_str(value)?, store, facet, index })
+    let About { kind, name, store, facet, index, boost } = serde_json::from_str(about)?;
+    Ok(IndexedField { kind, name, value: serde_json::from_str(value)?, store, facet, index, boost })
 }
 
 fn compile(script: &Script, source: &str, typed: bool) -> Result<Rc<Compiled>, Error> {

@@ -1,9 +1,11 @@
 //! Analyzers: text into words.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
+use frostem::{Algorithm, Stemmer};
 use serde_json::{Map, Value};
-use tantivy::tokenizer::{Language, RawTokenizer, Stemmer, StopWordFilter, TextAnalyzer};
+use tantivy::tokenizer::{Language, RawTokenizer, StopWordFilter, TextAnalyzer};
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::Dialect;
@@ -18,12 +20,19 @@ const KEYWORD_BYTES_MAX: usize = 32_766;
 /// Stop words of an analyzer, and fields with an analyzer of their own.
 const NAMES_MAX: usize = 10_000;
 
-/// A word and its place among the words of its text, stop words counted.
+/// A word of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Word {
+    /// Its place among the words, stop words counted.
     pub(super) position: usize,
+    /// Where it stands in the text, in bytes.
+    pub(super) bytes: Range<usize>,
+    /// What of it is looked up.
     pub(super) text: String,
 }
+
+/// Where something stands in a text, and what of it is looked up.
+type Part = (Range<usize>, String);
 
 /// What makes words of an index's text, field by field.
 #[derive(Clone, Debug)]
@@ -48,7 +57,7 @@ enum Kind {
     Simple,
     Folding,
     Whitespace,
-    Stemmed(Language),
+    Stemmed(Algorithm),
 }
 
 impl Analyzers {
@@ -129,17 +138,20 @@ impl Analyzer {
     }
 
     pub(super) fn analyze(&self, text: &str) -> Vec<Word> {
-        let mut pipeline = self.pipeline();
+        let stemmer = match self.kind {
+            Kind::Stemmed(algorithm) => Some(Stemmer::new(algorithm)),
+            _ => None,
+        };
+        let mut without_stop_words = self.without_stop_words();
         let mut words = Vec::new();
-        for (position, text) in self.split(text).into_iter().enumerate() {
-            if self.stop_words.contains(&text) {
-                continue;
-            }
-            match &mut pipeline {
-                None => words.push(Word { position, text }),
-                Some(pipeline) => pipeline.token_stream(&text).process(&mut |token| {
-                    words.push(Word { position, text: token.text.clone() });
-                }),
+        for (position, (bytes, text)) in self.split(text).into_iter().enumerate() {
+            let is_stop_word = match &mut without_stop_words {
+                Some(words) => !words.token_stream(&text).advance(),
+                None => self.stop_words.contains(&text),
+            };
+            if !is_stop_word {
+                let text = stemmer.map_or(text.as_str().into(), |stemmer| stemmer.stem(&text));
+                words.push(Word { position, bytes, text: text.into_owned() });
             }
         }
         words
@@ -154,47 +166,42 @@ impl Analyzer {
         }
     }
 
-    fn split(&self, text: &str) -> Vec<String> {
+    fn split(&self, text: &str) -> Vec<Part> {
+        let lower = |word: &str| word.to_lowercase();
         match self.kind {
             Kind::Keyword if text.len() > KEYWORD_BYTES_MAX || text.is_empty() => Vec::new(),
-            Kind::Keyword => vec![text.to_owned()],
-            Kind::Whitespace => text.split_whitespace().flat_map(pieces).collect(),
-            Kind::Simple => letters(&text.to_lowercase()),
-            Kind::Folding => letters(&fold(&text.to_lowercase())),
+            Kind::Keyword => vec![(0..text.len(), text.to_owned())],
+            Kind::Whitespace => parts(runs(text, |c| !c.is_whitespace()), str::to_owned),
+            Kind::Simple => parts(runs(text, char::is_alphabetic), lower),
+            Kind::Folding => parts(runs(text, char::is_alphabetic), |word| fold(&lower(word))),
             Kind::Email => {
-                let chunks = text.split_whitespace();
-                chunks
-                    .flat_map(|chunk| {
-                        email(chunk).map_or_else(
-                            || unicode_words(chunk),
-                            |email| pieces(&email.to_lowercase()),
-                        )
-                    })
-                    .collect()
+                let chunks = runs(text, |c| !c.is_whitespace()).into_iter();
+                let words = chunks.flat_map(|(at, chunk)| match email(chunk) {
+                    Some((before, address)) => vec![(at + before, address)],
+                    None => chunk.unicode_word_indices().map(|(i, word)| (at + i, word)).collect(),
+                });
+                parts(words, lower)
             }
             Kind::Classic => {
-                let mut words = unicode_words(text);
-                for word in &mut words {
-                    if let Some(short) = word.strip_suffix("'s").or_else(|| word.strip_suffix("’s"))
-                    {
-                        *word = short.to_owned();
-                    }
-                }
-                words
+                let short = |word: &str| {
+                    let word = word.to_lowercase();
+                    let short = word.strip_suffix("'s").or_else(|| word.strip_suffix("’s"));
+                    short.map_or(word.clone(), str::to_owned)
+                };
+                parts(text.unicode_word_indices(), short)
             }
-            Kind::Standard | Kind::Stemmed(_) => unicode_words(text),
+            Kind::Standard | Kind::Stemmed(_) => parts(text.unicode_word_indices(), lower),
         }
     }
 
-    /// What takes stop words of a language out and suffixes off.
-    fn pipeline(&self) -> Option<TextAnalyzer> {
-        let Kind::Stemmed(language) = self.kind else { return None };
-        let words = TextAnalyzer::builder(RawTokenizer::default()).dynamic();
-        let words = match StopWordFilter::new(language) {
-            Some(filter) if self.stop_words.is_empty() => words.filter_dynamic(filter),
-            _ => words,
-        };
-        Some(words.filter_dynamic(Stemmer::new(language)).build())
+    /// What takes the stop words of a language out, unless others were given.
+    fn without_stop_words(&self) -> Option<TextAnalyzer> {
+        let Kind::Stemmed(algorithm) = self.kind else { return None };
+        if !self.stop_words.is_empty() {
+            return None;
+        }
+        let filter = StopWordFilter::new(language(algorithm)?)?;
+        Some(TextAnalyzer::builder(RawTokenizer::default()).filter(filter).build())
     }
 }
 
@@ -208,57 +215,105 @@ fn kind(name: &str) -> Option<Kind> {
         "simple" => Kind::Simple,
         "simple_asciifolding" => Kind::Folding,
         "whitespace" => Kind::Whitespace,
-        "arabic" => Kind::Stemmed(Language::Arabic),
-        "danish" => Kind::Stemmed(Language::Danish),
-        "dutch" => Kind::Stemmed(Language::Dutch),
-        "english" => Kind::Stemmed(Language::English),
-        "finnish" => Kind::Stemmed(Language::Finnish),
-        "french" => Kind::Stemmed(Language::French),
-        "german" => Kind::Stemmed(Language::German),
-        "greek" => Kind::Stemmed(Language::Greek),
-        "hungarian" => Kind::Stemmed(Language::Hungarian),
-        "italian" => Kind::Stemmed(Language::Italian),
-        "norwegian" => Kind::Stemmed(Language::Norwegian),
-        "portuguese" | "portugese" | "brazilian" => Kind::Stemmed(Language::Portuguese),
-        "romanian" => Kind::Stemmed(Language::Romanian),
-        "russian" => Kind::Stemmed(Language::Russian),
-        "spanish" => Kind::Stemmed(Language::Spanish),
-        "swedish" => Kind::Stemmed(Language::Swedish),
-        "turkish" => Kind::Stemmed(Language::Turkish),
-        "armenian" | "basque" | "bulgarian" | "catalan" | "chinese" | "cjk" | "czech"
-        | "galician" | "hindi" | "indonesian" | "irish" | "japanese" | "latvian" | "persian"
-        | "polish" | "thai" => Kind::Standard,
+        "arabic" => Kind::Stemmed(Algorithm::Arabic),
+        "danish" => Kind::Stemmed(Algorithm::Danish),
+        "dutch" => Kind::Stemmed(Algorithm::Dutch),
+        "english" => Kind::Stemmed(Algorithm::English),
+        "finnish" => Kind::Stemmed(Algorithm::Finnish),
+        "french" => Kind::Stemmed(Algorithm::French),
+        "german" => Kind::Stemmed(Algorithm::German),
+        "greek" => Kind::Stemmed(Algorithm::Greek),
+        "hungarian" => Kind::Stemmed(Algorithm::Hungarian),
+        "italian" => Kind::Stemmed(Algorithm::Italian),
+        "norwegian" => Kind::Stemmed(Algorithm::Norwegian),
+        "portuguese" | "portugese" | "brazilian" => Kind::Stemmed(Algorithm::Portuguese),
+        "romanian" => Kind::Stemmed(Algorithm::Romanian),
+        "russian" => Kind::Stemmed(Algorithm::Russian),
+        "spanish" => Kind::Stemmed(Algorithm::Spanish),
+        "swedish" => Kind::Stemmed(Algorithm::Swedish),
+        "turkish" => Kind::Stemmed(Algorithm::Turkish),
+        "armenian" => Kind::Stemmed(Algorithm::Armenian),
+        "basque" => Kind::Stemmed(Algorithm::Basque),
+        "catalan" => Kind::Stemmed(Algorithm::Catalan),
+        "czech" => Kind::Stemmed(Algorithm::Czech),
+        "hindi" => Kind::Stemmed(Algorithm::Hindi),
+        "indonesian" => Kind::Stemmed(Algorithm::Indonesian),
+        "irish" => Kind::Stemmed(Algorithm::Irish),
+        "persian" => Kind::Stemmed(Algorithm::Persian),
+        "polish" => Kind::Stemmed(Algorithm::Polish),
+        "bulgarian" | "chinese" | "cjk" | "galician" | "japanese" | "latvian" | "thai" => {
+            Kind::Standard
+        }
         _ => return None,
     })
 }
 
-/// Words by the rules of Unicode, in small letters.
-fn unicode_words(text: &str) -> Vec<String> {
-    text.unicode_words().flat_map(|word| pieces(&word.to_lowercase())).collect()
+/// The language whose stop words are known.
+fn language(stemmed: Algorithm) -> Option<Language> {
+    Some(match stemmed {
+        Algorithm::Danish => Language::Danish,
+        Algorithm::Dutch => Language::Dutch,
+        Algorithm::English => Language::English,
+        Algorithm::Finnish => Language::Finnish,
+        Algorithm::French => Language::French,
+        Algorithm::German => Language::German,
+        Algorithm::Hungarian => Language::Hungarian,
+        Algorithm::Italian => Language::Italian,
+        Algorithm::Norwegian => Language::Norwegian,
+        Algorithm::Portuguese => Language::Portuguese,
+        Algorithm::Russian => Language::Russian,
+        Algorithm::Spanish => Language::Spanish,
+        Algorithm::Swedish => Language::Swedish,
+        _ => return None,
+    })
 }
 
-fn letters(text: &str) -> Vec<String> {
-    let words = text.split(|letter: char| !letter.is_alphabetic());
-    words.filter(|word| !word.is_empty()).flat_map(pieces).collect()
-}
-
-/// A word in pieces that are not too long.
-fn pieces(word: &str) -> Vec<String> {
-    if word.len() <= WORD_CHARS_MAX {
-        return vec![word.to_owned()];
+/// Words that stand somewhere, changed; one that is too long is several, in the same place.
+fn parts<'t>(
+    words: impl IntoIterator<Item = (usize, &'t str)>,
+    change: impl Fn(&str) -> String,
+) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for (at, word) in words {
+        let bytes = at..at + word.len();
+        let word = change(word);
+        if word.len() <= WORD_CHARS_MAX {
+            parts.push((bytes, word));
+            continue;
+        }
+        let letters: Vec<char> = word.chars().collect();
+        let pieces = letters.chunks(WORD_CHARS_MAX);
+        parts.extend(pieces.map(|piece| (bytes.clone(), piece.iter().collect())));
     }
-    let letters: Vec<char> = word.chars().collect();
-    letters.chunks(WORD_CHARS_MAX).map(|piece| piece.iter().collect()).collect()
+    parts
 }
 
-/// The address that text without spaces is, but for what stands around it.
-fn email(chunk: &str) -> Option<&str> {
-    let chunk = chunk.trim_matches(|letter: char| !letter.is_alphanumeric());
-    let (name, host) = chunk.split_once('@')?;
+/// Letters of a kind that stand together, each time with where they begin.
+fn runs(text: &str, is_of_kind: impl Fn(char) -> bool) -> Vec<(usize, &str)> {
+    let ends = |letter: char| !is_of_kind(letter);
+    let mut runs = Vec::new();
+    let mut at = 0;
+    for part in text.split_inclusive(ends) {
+        let run = part.trim_end_matches(ends);
+        if !run.is_empty() {
+            runs.push((at, run));
+        }
+        at += part.len();
+    }
+    runs
+}
+
+/// The address that text without spaces is but for what stands around it, and how much that is before.
+fn email(chunk: &str) -> Option<(usize, &str)> {
+    let around = |letter: char| !letter.is_alphanumeric();
+    let behind = chunk.trim_start_matches(around);
+    let address = behind.trim_end_matches(around);
+    let (name, host) = address.split_once('@')?;
     let plain = |part: &str, others: &str| {
         !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || others.contains(c))
     };
-    (plain(name, "._%+-") && plain(host, ".-") && host.contains('.')).then_some(chunk)
+    let is_address = plain(name, "._%+-") && plain(host, ".-") && host.contains('.');
+    is_address.then_some((chunk.len() - behind.len(), address))
 }
 
 /// Letters without their accents, where ASCII has them.
@@ -298,17 +353,53 @@ mod tests {
         check(&json!("classic"), "Anna's cats", "anna|cats");
         check(&json!("english"), "The running foxes", "run|fox");
         check(&json!("german"), "Die laufenden Füchse", "laufend|fuchs");
-        check(&json!("czech"), "Žluťoučký kůň", "žluťoučký|kůň");
+        check(&json!("bulgarian"), "Котките тичат", "котките|тичат");
         check(&json!({"name": "standard", "stopwords": ["Foo"]}), "foo the bar", "the|bar");
         check(&json!("standard"), "", "");
         check(&json!("standard"), "東京 is", "東|京");
     }
 
     #[test]
+    fn words_are_stemmed() {
+        for (language, several, stems) in [
+            ("armenian", "տղաներ տղաների", "տղ|տղ"),
+            ("basque", "etxeak etxeko", "etxe|etxe"),
+            ("catalan", "gats gat", "gat|gat"),
+            ("czech", "kočky kočkách", "kočk|kočk"),
+            ("hindi", "लड़कियाँ लड़की", "लड़क|लड़क"),
+            ("indonesian", "makanan dimakan", "makan|makan"),
+            ("irish", "leabhair leabhar", "leabhair|leabhar"),
+            ("persian", "کتاب‌ها کتاب", "کتاب|کتاب"),
+            ("polish", "koty kotami", "kot|kot"),
+        ] {
+            check(&json!(language), several, stems);
+        }
+    }
+
+    #[test]
+    fn words_tell_where_they_stand() {
+        let text = "Ärger: (an) Å.B@example.org, Élan's";
+        for (kind, expected) in [
+            ("standard", "Ärger|Å.B|example.org|Élan's"),
+            ("classic", "Ärger|Å.B|example.org|Élan's"),
+            ("email", "Ärger|Å.B@example.org|Élan's"),
+            ("simple_asciifolding", "Ärger|an|Å|B|example|org|Élan|s"),
+            ("whitespace", "Ärger:|(an)|Å.B@example.org,|Élan's"),
+            ("keyword", text),
+            ("english", "Ärger|Å.B|example.org|Élan's"),
+        ] {
+            let analyzer = Analyzer::parse(Some(&json!(kind)), Dialect::Search).unwrap();
+            let words = analyzer.analyze(text);
+            let shown: Vec<&str> = words.iter().map(|word| &text[word.bytes.clone()]).collect();
+            assert_eq!(shown.join("|"), expected, "{kind}");
+        }
+    }
+
+    #[test]
     fn stop_words_keep_their_places() {
         let standard = Analyzer::parse(None, Dialect::Search).unwrap();
         let words = standard.analyze("cats and dogs");
-        assert_eq!(words[1], Word { position: 2, text: "dogs".into() });
+        assert_eq!(words[1], Word { position: 2, bytes: 9..13, text: "dogs".into() });
         let nouveau = Analyzer::parse(None, Dialect::Nouveau).unwrap();
         assert_eq!(nouveau.words("cats and dogs").len(), 3);
     }

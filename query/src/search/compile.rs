@@ -8,10 +8,11 @@ use tantivy::query::{
 use tantivy::schema::{Field, IndexRecordOption};
 
 use super::analyzer::{Analyzer, Word};
+use super::boosted::Boosted;
 use super::definition::{Dialect, SearchIndex};
 use super::error::QuestionError;
 use super::expand::{Expansion, Test};
-use super::syntax::{Bound, Edits, Node, Occur, Pattern};
+use super::syntax::{Bound, Edits, Expression, Node, Occur, Pattern};
 use super::term::{self, TermKind};
 
 /// Terms of a query, all of its words together.
@@ -47,6 +48,7 @@ impl<'a> Compiler<'a> {
             Node::Term { field, text } => self.term(field, text),
             Node::Phrase { field, text, slop } => self.phrase(field, text, *slop),
             Node::Wildcard { field, pattern } => self.wildcard(field, pattern),
+            Node::Expression { field, expression } => self.expression(field, expression),
             Node::Fuzzy { field, text, edits } => self.fuzzy(field, text, *edits),
             Node::Range { field, low, high } => self.range(field, low.as_ref(), high.as_ref()),
             Node::Boost(node, boost) => {
@@ -78,10 +80,7 @@ impl<'a> Compiler<'a> {
         if let Some(number) = term::parse_number(text) {
             parts.push(self.lookup(&term::number(name, number))?);
         }
-        if self.is_typed() {
-            parts.push(self.lookup(&term::exact(name, text))?);
-        }
-        Ok(any_of(parts))
+        self.add_whole(name, text, parts)
     }
 
     fn phrase(&mut self, name: &str, text: &str, slop: u32) -> Part {
@@ -98,54 +97,65 @@ impl<'a> Compiler<'a> {
                 parts.push(Box::new(PhraseQuery::new_with_offset_and_slop(terms.collect(), slop)));
             }
         }
+        self.add_whole(name, text, parts)
+    }
+
+    /// Any of these, or the text as a whole where it can be kept so; otherwise weighted as the documents
+    /// want it.
+    fn add_whole(&mut self, name: &str, text: &str, mut parts: Vec<Box<dyn Query>>) -> Part {
         if self.is_typed() {
             parts.push(self.lookup(&term::exact(name, text))?);
+            return Ok(any_of(parts));
         }
-        Ok(any_of(parts))
+        let boosted = |query| Box::new(Boosted::new(query, name)) as Box<dyn Query>;
+        Ok(any_of(parts).map(boosted))
     }
 
     fn wildcard(&mut self, name: &str, pattern: &Pattern) -> Part {
         let analyzer = self.analyzer(name);
         let words = pattern.map_letters(|letters| analyzer.normalize(letters));
-        let mut parts = vec![self.like(name, TermKind::Word, &words)?];
+        let start = words.beginning();
+        let mut parts = vec![self.like(name, TermKind::Word, &start, Test::Pattern(words))?];
         if self.is_typed() {
-            parts.push(self.like(name, TermKind::Exact, pattern)?);
+            let (start, test) = (pattern.beginning(), Test::Pattern(pattern.clone()));
+            parts.push(self.like(name, TermKind::Exact, &start, test)?);
         }
         Ok(any_of(parts))
     }
 
+    fn expression(&mut self, name: &str, expression: &Expression) -> Part {
+        let analyzer = self.analyzer(name);
+        let normalize = |letters: &str| analyzer.normalize(letters);
+        let test = Test::expression(expression, normalize)?;
+        let start = expression.beginning(normalize);
+        let mut parts = vec![self.like(name, TermKind::Word, &start, test)?];
+        if self.is_typed() {
+            let test = Test::expression(expression, str::to_owned)?;
+            let start = expression.beginning(str::to_owned);
+            parts.push(self.like(name, TermKind::Exact, &start, test)?);
+        }
+        Ok(any_of(parts))
+    }
+
+    /// Terms that begin so and pass a test.
     fn like(
         &mut self,
         name: &str,
         kind: TermKind,
-        pattern: &Pattern,
+        start: &str,
+        test: Test,
     ) -> Result<Box<dyn Query>, QuestionError> {
         let beginning = term::beginning(name, kind);
-        let low = beginning.clone() + &pattern.beginning();
+        let low = beginning.clone() + start;
         let high = term::end_of(&low);
-        let test = Test::Pattern(pattern.clone());
         self.expansion(low.into_bytes(), high, beginning.len(), test)
     }
 
     fn fuzzy(&mut self, name: &str, text: &str, edits: Edits) -> Part {
-        let analyzer = self.analyzer(name);
-        let typed = self.is_typed();
-        let mut near = |kind, text: &str| {
-            let letters: Vec<char> = text.chars().collect();
-            let edits = match edits {
-                Edits::Count(edits) => edits,
-                Edits::Similarity(share) => {
-                    (((1.0 - share) * letters.len() as f32) as usize).min(2)
-                }
-            };
-            let beginning = term::beginning(name, kind);
-            let (untested, high) = (beginning.len(), term::end_of(&beginning));
-            self.expansion(beginning.into_bytes(), high, untested, Test::Near(letters, edits))
-        };
-        let word = analyzer.normalize(text);
-        let mut parts = vec![near(TermKind::Word, &word)?];
-        if typed {
-            parts.push(near(TermKind::Exact, text)?);
+        let word = self.analyzer(name).normalize(text);
+        let mut parts = vec![self.like(name, TermKind::Word, "", Test::near(&word, edits))?];
+        if self.is_typed() {
+            parts.push(self.like(name, TermKind::Exact, "", Test::near(text, edits))?);
         }
         Ok(any_of(parts))
     }

@@ -1,5 +1,8 @@
 //! Full-text indexes as design documents define them.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 use store::IndexName;
 
@@ -8,7 +11,7 @@ use super::error::DefinitionError;
 use crate::design::canonical;
 
 /// Changes whenever what the same function makes would be kept otherwise than before.
-const GENERATION: &str = "larder-search-1";
+const GENERATION: &str = "larder-search-2";
 
 /// Which of CouchDB's two ways an index is defined and asked in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,29 +36,18 @@ pub struct SearchIndex {
 }
 
 impl SearchIndex {
-    /// Finds an index in a design document, in a database that is partitioned or not; `None` where it
-    /// has none of that name.
+    /// All indexes of a design document, in a database that is partitioned or not.
     #[must_use]
-    pub fn of_design(
-        design: &Map<String, Value>,
-        (dialect, name): (Dialect, &str),
-        partitioned_database: bool,
-    ) -> Option<Result<Self, DefinitionError>> {
-        let index = design.get(dialect.member())?.as_object()?.get(name)?;
-        Some(Self::parse(design, dialect, index, partitioned_database))
-    }
-
-    /// All indexes of a design document that can be made.
-    #[must_use]
-    pub fn all_of_design(design: &Map<String, Value>, partitioned_database: bool) -> Vec<Self> {
+    pub fn all_of_design(design: &Map<String, Value>, partitioned_database: bool) -> SearchIndexes {
         let both = [Dialect::Search, Dialect::Nouveau].into_iter();
         let each = both.flat_map(|dialect| {
             let indexes = design.get(dialect.member()).and_then(Value::as_object);
-            indexes.into_iter().flatten().filter_map(move |(_, index)| {
-                Self::parse(design, dialect, index, partitioned_database).ok()
+            indexes.into_iter().flatten().map(move |(name, index)| {
+                let parsed = Self::parse(design, dialect, index, partitioned_database);
+                ((dialect, name.clone()), parsed.map(Arc::new))
             })
         });
-        each.collect()
+        SearchIndexes(each.collect())
     }
 
     fn parse(
@@ -79,6 +71,27 @@ impl SearchIndex {
         let partitioned = partitioned_database && option.and_then(Value::as_bool).unwrap_or(true);
         let signature = signature(dialect, index);
         Ok(Self { signature, dialect, partitioned, function, analyzers })
+    }
+}
+
+/// The full-text indexes of a design document.
+#[derive(Clone, Debug, Default)]
+pub struct SearchIndexes(BTreeMap<(Dialect, String), Result<Arc<SearchIndex>, DefinitionError>>);
+
+impl SearchIndexes {
+    /// The index of this name; `None` where there is none.
+    #[must_use]
+    pub fn find(
+        &self,
+        dialect: Dialect,
+        name: &str,
+    ) -> Option<&Result<Arc<SearchIndex>, DefinitionError>> {
+        self.0.get(&(dialect, name.to_owned()))
+    }
+
+    /// Those that can be made.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<SearchIndex>> {
+        self.0.values().flatten()
     }
 }
 
@@ -106,8 +119,12 @@ mod tests {
 
     use super::*;
 
-    fn index(design: &Value, dialect: Dialect) -> Option<Result<SearchIndex, DefinitionError>> {
-        SearchIndex::of_design(design.as_object().unwrap(), (dialect, "a"), false)
+    fn index(
+        design: &Value,
+        dialect: Dialect,
+    ) -> Option<Result<Arc<SearchIndex>, DefinitionError>> {
+        let indexes = SearchIndex::all_of_design(design.as_object().unwrap(), false);
+        indexes.find(dialect, "a").cloned()
     }
 
     #[test]
@@ -119,7 +136,8 @@ mod tests {
         assert!(index(&design, Dialect::Search).unwrap().is_ok());
         let klingon = index(&design, Dialect::Nouveau).unwrap().err();
         assert_eq!(klingon, Some(DefinitionError::Analyzer("klingon".into())));
-        assert_eq!(SearchIndex::all_of_design(design.as_object().unwrap(), false).len(), 1);
+        let indexes = SearchIndex::all_of_design(design.as_object().unwrap(), false);
+        assert_eq!(indexes.iter().count(), 1);
         assert!(index(&json!({}), Dialect::Search).is_none());
         assert!(index(&json!({"indexes": 5}), Dialect::Search).is_none());
         let none = index(&json!({"indexes": {"a": {}}}), Dialect::Search).unwrap().err();
@@ -130,7 +148,7 @@ mod tests {
     fn what_is_defined_alike_is_kept_once() {
         let of = |index: Value| {
             let design = json!({"indexes": {"a": index}});
-            self::index(&design, Dialect::Search).unwrap().unwrap().signature
+            self::index(&design, Dialect::Search).unwrap().unwrap().signature.clone()
         };
         let plain = of(json!({"index": "doc => 1", "analyzer": "english"}));
         assert_eq!(plain, of(json!({"analyzer": "english", "index": "doc => 1"})));

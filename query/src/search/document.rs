@@ -28,6 +28,7 @@ pub(super) struct DocumentBuilder<'a> {
     fields: Fields,
     document: TantivyDocument,
     columns: BTreeMap<String, Vec<OwnedValue>>,
+    boosts: BTreeMap<String, f64>,
     stored: BTreeMap<String, Vec<String>>,
     text_bytes_left: usize,
     term_bytes_left: usize,
@@ -40,6 +41,7 @@ impl<'a> DocumentBuilder<'a> {
             fields,
             document: TantivyDocument::default(),
             columns: BTreeMap::new(),
+            boosts: BTreeMap::new(),
             stored: BTreeMap::new(),
             text_bytes_left: TEXT_BYTES_MAX,
             term_bytes_left: TERM_BYTES_MAX,
@@ -53,7 +55,7 @@ impl<'a> DocumentBuilder<'a> {
 
     /// Adds a field. Text beyond what counts of a document is cut.
     pub(super) fn add(&mut self, field: IndexedField) {
-        let IndexedField { kind, name, value, store, facet, index } = field;
+        let IndexedField { kind, name, value, store, facet, index, boost } = field;
         let value = match value {
             FieldValue::Number(number) => FieldValue::Number(number),
             FieldValue::Text(text) => FieldValue::Text(self.counted(text)),
@@ -71,6 +73,9 @@ impl<'a> DocumentBuilder<'a> {
             }
             (FieldType::Text, FieldValue::Text(text)) => {
                 if index {
+                    if boost != 1.0 {
+                        *self.boosts.entry(name.clone()).or_insert(1.0) *= boost;
+                    }
                     self.add_words(&name, text);
                 }
                 if facet {
@@ -91,6 +96,8 @@ impl<'a> DocumentBuilder<'a> {
         let columns = self.columns.into_iter();
         let columns = columns.map(|(name, values)| (name, OwnedValue::Array(values)));
         self.document.add_object(self.fields.sort, columns.collect());
+        let boosts = self.boosts.into_iter().map(|(name, boost)| (name, OwnedValue::F64(boost)));
+        self.document.add_object(self.fields.boost, boosts.collect());
         self.document.add_text(self.fields.stored, object(&self.stored));
         self.document
     }

@@ -64,6 +64,9 @@ pub enum QuestionError {
     /// An order that is none.
     #[error("Unrecognized sort parameter: {0}")]
     Sort(String),
+    /// Hits cannot be grouped as asked.
+    #[error("{0}")]
+    Group(String),
     /// A field's values cannot be counted as asked.
     #[error("{0}")]
     Facets(String),

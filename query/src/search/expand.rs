@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use regex::Regex;
 use tantivy::query::{
     BitSetDocSet, ConstScorer, EnableScoring, Explanation, Query, Scorer, Weight,
 };
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{BitSet, DocId, DocSet as _, Score, SegmentReader, TantivyError};
 
-use super::syntax::Pattern;
+use super::error::QuestionError;
+use super::syntax::{Edits, Expression, Pattern};
 
 /// Documents with any of the terms that lie in a range and pass a test. All count alike.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub(super) enum Test {
     Any,
     /// A pattern.
     Pattern(Pattern),
+    /// A regular expression.
+    Expression(Regex),
     /// A word, but for so many letters.
     Near(Vec<char>, usize),
 }
@@ -70,10 +74,31 @@ impl Weight for Expansion {
 }
 
 impl Test {
-    fn passes(&self, term: &[u8]) -> bool {
+    /// A word, but for as many letters as a query says.
+    pub(super) fn near(word: &str, edits: Edits) -> Self {
+        let letters: Vec<char> = word.chars().collect();
+        let edits = match edits {
+            Edits::Count(edits) => edits,
+            Edits::Similarity(share) => (((1.0 - share) * letters.len() as f32) as usize).min(2),
+        };
+        Self::Near(letters, edits)
+    }
+
+    /// An expression, its letters changed as those of words are.
+    pub(super) fn expression(
+        expression: &Expression,
+        change: impl Fn(&str) -> String,
+    ) -> Result<Self, QuestionError> {
+        // It was tried when it was parsed; other letters may make it larger.
+        let too_large = |_| QuestionError::TooMany("parts of a regular expression");
+        expression.matcher(change).map(Self::Expression).map_err(too_large)
+    }
+
+    pub(super) fn passes(&self, term: &[u8]) -> bool {
         match (self, std::str::from_utf8(term)) {
             (Self::Any, _) => true,
             (Self::Pattern(pattern), Ok(text)) => pattern.matches(text),
+            (Self::Expression(matcher), Ok(text)) => matcher.is_match(text),
             (Self::Near(word, edits), Ok(text)) => is_near(word, text, *edits),
             (_, Err(_)) => false,
         }

@@ -23,6 +23,8 @@ pub(super) const SORT: &str = "sort";
 
 /// Tantivy's file that names those of the last commit.
 const META: &str = "meta.json";
+/// The column under which the weights of all fields are.
+pub(super) const BOOST: &str = "boost";
 
 /// An open index.
 pub(super) struct Files {
@@ -39,6 +41,8 @@ pub(super) struct Fields {
     pub(super) terms: Field,
     /// Columns: what it is sorted and counted by.
     pub(super) sort: Field,
+    /// Columns: how much its words count, where that is not as much as those of others.
+    pub(super) boost: Field,
     /// What hits show of it: a JSON object.
     pub(super) stored: Field,
 }
@@ -134,6 +138,7 @@ fn schema() -> (Schema, Fields) {
         .set_index_option(IndexRecordOption::WithFreqsAndPositions);
     let terms = schema.add_text_field("terms", TextOptions::default().set_indexing_options(terms));
     let sort = schema.add_json_field(SORT, JsonObjectOptions::default().set_fast("raw"));
+    let boost = schema.add_json_field(BOOST, JsonObjectOptions::default().set_fast("raw"));
     let stored = schema.add_text_field("stored", STORED);
-    (schema.build(), Fields { id, terms, sort, stored })
+    (schema.build(), Fields { id, terms, sort, boost, stored })
 }

@@ -1,6 +1,8 @@
 //! The first of the documents that match, in an order that every document has its place in: what they
 //! are sorted by, then their ids.
 
+mod groups;
+mod order;
 mod rank;
 mod segment;
 
@@ -12,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use tantivy::collector::{Collector, SegmentCollector};
 use tantivy::{DocAddress, SegmentReader};
 
-pub(super) use self::rank::{numbers, texts};
+pub(super) use self::groups::{FirstGroups, Members};
+pub(super) use self::rank::{boosts, numbers, texts};
 use self::segment::SegmentHits;
 use super::error::QuestionError;
 use super::question::{SortField, SortType};
@@ -27,8 +30,14 @@ pub struct Hit {
     pub id: String,
     /// What it is sorted by.
     pub order: Vec<OrderValue>,
-    /// What its index function stored of it: a JSON object.
-    pub fields: String,
+    /// Where the rest of it is.
+    pub(super) address: DocAddress,
+}
+
+impl Hit {
+    pub(super) fn new((Place { order, id }, address): (Place, DocAddress)) -> Self {
+        Self { id, order, address }
+    }
 }
 
 /// What a document is sorted by.
@@ -131,7 +140,7 @@ impl Collector for First<'_> {
     }
 
     fn requires_scoring(&self) -> bool {
-        self.sort.iter().any(|field| field.by == SortType::Score)
+        needs_scores(self.sort)
     }
 
     fn merge_fruits(
@@ -144,8 +153,16 @@ impl Collector for First<'_> {
             all.total += found.total;
             all.first.extend(found.first);
         }
-        all.first.sort_by(|(a, _), (b, _)| a.compare(b, self.sort));
-        all.first.truncate(self.limit);
+        keep_first(&mut all.first, self.sort, self.limit);
         Ok(all)
     }
+}
+
+fn needs_scores(sort: &[SortField]) -> bool {
+    sort.iter().any(|field| field.by == SortType::Score)
+}
+
+fn keep_first(found: &mut Vec<(Place, DocAddress)>, sort: &[SortField], limit: usize) {
+    found.sort_by(|(a, _), (b, _)| a.compare(b, sort));
+    found.truncate(limit);
 }

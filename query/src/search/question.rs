@@ -23,6 +23,67 @@ pub struct Question {
     pub counts: Vec<String>,
     /// Ranges in which numbers are counted.
     pub ranges: Vec<CountedRange>,
+    /// Whether hits are given in groups, each of at most `limit`; then bookmarks, counts and ranges
+    /// mean nothing.
+    pub grouping: Option<Grouping>,
+    /// Whether hits show where the query's words stand.
+    pub highlighting: Option<Highlighting>,
+}
+
+/// How hits are grouped.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grouping {
+    /// The field whose texts make the groups: `field` or `field<string>`.
+    pub field: String,
+    /// Most groups given.
+    pub limit: usize,
+    /// What groups are sorted by, each being where its first hit is; where there is nothing, by how well
+    /// that matches.
+    pub sort: Vec<SortField>,
+}
+
+/// How words of the query are shown in stored text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Highlighting {
+    /// Of which fields.
+    pub fields: Vec<String>,
+    /// What stands before each word.
+    pub pre_tag: String,
+    /// What stands behind each word.
+    pub post_tag: String,
+    /// Most fragments of each text.
+    pub number: usize,
+    /// Letters of a fragment, about.
+    pub size: usize,
+}
+
+impl Grouping {
+    /// The name of the field.
+    ///
+    /// Source: Clouseau's `validateGroupField`.
+    pub(super) fn field_name(&self) -> Result<&str, QuestionError> {
+        let given = self.field.as_str();
+        let rest = given.strip_prefix(['-', '+']).unwrap_or(given);
+        let (name, kind) = match rest.strip_suffix('>').and_then(|rest| rest.rsplit_once('<')) {
+            Some((name, kind)) => (name, kind),
+            None => (rest, "string"),
+        };
+        let unrecognized = |what: &str| {
+            let given: String = given.chars().take(100).collect();
+            QuestionError::Group(format!("Unrecognized group_field {what}: {given}"))
+        };
+        if name.is_empty() || name.chars().any(char::is_control) {
+            return Err(unrecognized("parameter"));
+        }
+        match kind {
+            "string" => Ok(name),
+            "number" => {
+                let what = "Group by number not supported. Group by string terms only.";
+                Err(QuestionError::Group(what.into()))
+            }
+            _ => Err(unrecognized("value")),
+        }
+    }
 }
 
 /// A range in which documents are counted.

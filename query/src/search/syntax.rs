@@ -4,9 +4,11 @@
 //! sides required, and a clause that nothing is said of may match.
 
 mod cursor;
+mod expression;
 mod pattern;
 
 use self::cursor::Cursor;
+pub(super) use self::expression::Expression;
 pub(super) use self::pattern::{Pattern, Piece};
 use super::error::QuestionError;
 
@@ -41,6 +43,8 @@ pub(super) enum Node {
     Phrase { field: String, text: String, slop: u32 },
     /// `field:wor*`
     Wildcard { field: String, pattern: Pattern },
+    /// `field:/wor[dk]s?/`
+    Expression { field: String, expression: Expression },
     /// `field:word~`
     Fuzzy { field: String, text: String, edits: Edits },
     /// `field:[low TO high]`; `None` is `*`.
@@ -186,6 +190,9 @@ impl Parser {
                 Node::Phrase { field: field.into(), text, slop }
             }
             Some('[' | '{') => self.range(field)?,
+            Some('/') => {
+                Node::Expression { field: field.into(), expression: self.cursor.expression()? }
+            }
             _ => self.term(field, named.is_some())?,
         };
         self.boosted(node)

@@ -15,7 +15,7 @@ const NOW: Millis = Millis(1_700_000_000_000);
 struct Indexed {
     database: Arc<Database>,
     folder: Arc<IndexFolder>,
-    index: SearchIndex,
+    index: Arc<SearchIndex>,
     _store: Arc<Store>,
     _directory: tempfile::TempDir,
 }
@@ -28,8 +28,8 @@ impl Indexed {
         let database = store.create(&"db".parse().unwrap(), NOW).unwrap();
         let member = if dialect == Dialect::Search { "indexes" } else { "nouveau" };
         let design = json!({member: {"i": definition}});
-        let index = SearchIndex::of_design(design.as_object().unwrap(), (dialect, "i"), false);
-        let index = index.unwrap().unwrap();
+        let indexes = SearchIndex::all_of_design(design.as_object().unwrap(), false);
+        let index = indexes.find(dialect, "i").cloned().unwrap().unwrap();
         let folder = database.search_index(&index.signature).unwrap();
         Self { database, folder, index, _store: store, _directory: directory }
     }
@@ -138,6 +138,9 @@ fn documents_are_found() {
     animals.check("LEM*S", &["lemur"]);
     animals.check("bodger~", &["badger"]);
     animals.check("bxxxer~1", &[]);
+    animals.check("/lem(ur|on)s/", &["lemur"]);
+    animals.check("/M[ea]mmal/ AND /.*g/", &["badger"]);
+    animals.check("class:/b.{3}/", &["kookaburra"]);
     animals.check("length:[0.5 TO 1]", &["badger", "lemur"]);
     animals.check("length:{0.6 TO 1.7}", &["lemur"]);
     animals.check("length:[0.6 TO 1.7}", &["badger", "lemur"]);
@@ -184,7 +187,7 @@ fn hits_are_sorted_and_paged() {
     let best =
         animals.find(&Question { query: "lemur badger".into(), limit: 9, ..Question::default() });
     assert!(matches!(best.hits[0].order[..], [OrderValue::Number(score)] if score > 0.0));
-    let fields: Value = serde_json::from_str(&best.hits[0].fields).unwrap();
+    let fields: Value = serde_json::from_str(&best.show(&best.hits[0]).unwrap().fields).unwrap();
     assert!(fields["length"].is_number() && fields["default"].is_string());
 }
 
@@ -229,6 +232,95 @@ fn a_document_is_counted_once_and_not_too_many_texts() {
 }
 
 #[test]
+fn hits_are_grouped() {
+    let animals = animals();
+    let ask = |field: &str, sort: &str, limit| {
+        let sort: Vec<SortField> = vec![sort.parse().unwrap()];
+        let grouping = Grouping { field: field.into(), limit, sort: sort.clone() };
+        let question = Question {
+            query: "*:*".into(),
+            limit: 2,
+            sort,
+            grouping: Some(grouping),
+            ..Question::default()
+        };
+        let answer = find(&animals.folder, &animals.index, &question)?;
+        let groups = answer.groups.iter().map(|group| {
+            let ids: Vec<&str> = group.hits.iter().map(|hit| hit.id.as_str()).collect();
+            format!("{:?} {} {}", group.by.as_deref(), group.total, ids.join(" "))
+        });
+        Ok::<_, SearchError>((answer.total, groups.collect::<Vec<_>>().join(", ")))
+    };
+    let check = |field: &str, sort: &str, limit, expected: &str| {
+        assert_eq!(ask(field, sort, limit).unwrap(), (4, expected.into()), "{field} {sort}");
+    };
+    let (birds, mammals) = (r#"Some("bird") 1 kookaburra"#, r#"Some("mammal") 3"#);
+    check("class", "length", 9, &format!("{birds}, {mammals} badger lemur"));
+    check("class<string>", "-length", 9, &format!("{mammals} llama lemur, {birds}"));
+    check("class", "-length", 1, &format!("{mammals} llama lemur"));
+    check("nothing", "length", 9, "None 4 kookaburra badger");
+    for (field, what) in [
+        ("class<number>", "Group by number not supported. Group by string terms only."),
+        ("class<date>", "Unrecognized group_field value: class<date>"),
+        ("-<string>", "Unrecognized group_field parameter: -<string>"),
+    ] {
+        assert_eq!(ask(field, "length", 1).unwrap_err().to_string(), what);
+    }
+    assert!(ask("class", "length", 10_000).is_err());
+}
+
+#[test]
+fn words_are_highlighted() {
+    let animals = animals();
+    let highlighting = Highlighting {
+        fields: vec!["default".into(), "length".into(), "class".into()],
+        pre_tag: "<".into(),
+        post_tag: ">".into(),
+        number: 1,
+        size: 0,
+    };
+    let ask = |query: &str| {
+        let question = Question {
+            query: query.into(),
+            limit: 1,
+            highlighting: Some(highlighting.clone()),
+            ..Question::default()
+        };
+        let answer = animals.find(&question);
+        let shown = answer.show(&answer.hits[0]).unwrap().highlights.unwrap();
+        assert_eq!((&shown["length"], &shown["class"]), (&Vec::new(), &Vec::new()));
+        shown["default"].join("|")
+    };
+    assert_eq!(ask("badger"), "The <badger> is Meles meles, a digging mammal");
+    assert_eq!(ask("\"meles meles\""), "The badger is <Meles> <meles>, a digging mammal");
+    assert_eq!(ask("\"badger mammal\"~5"), "The <badger> is Meles meles, a digging <mammal>");
+    assert_eq!(ask("lemur NOT digging"), "Lemurs leap; <lemur> catta");
+    assert_eq!(ask("class:mammal AND lem*s"), "<Lemurs> leap; lemur catta");
+    assert_eq!(ask("/LEMURS?/ AND leep~1"), "<Lemurs> <leap>; <lemur> catta");
+    assert_eq!(ask("class:mammal AND badger"), "The <badger> is Meles meles, a digging <mammal>");
+    assert_eq!(ask("length:[1 TO 2]"), "");
+}
+
+#[test]
+fn what_counts_more_comes_first() {
+    let function = "doc => index('default', 'fox', {boost: doc.boost})";
+    let indexed = Indexed::new(Dialect::Search, &json!({"index": function}));
+    for (id, boost) in [("c", 8.0), ("b", 1.0), ("d", 0.5), ("a", -1.0)] {
+        indexed.put(id, &json!({"boost": boost}));
+    }
+    indexed.update();
+    let question = Question { query: "fox".into(), limit: 9, ..Question::default() };
+    let hits = indexed.find(&question).hits;
+    let ids: Vec<&str> = hits.iter().map(|hit| hit.id.as_str()).collect();
+    assert_eq!(ids, ["c", "a", "b", "d"]);
+    let score = |place: usize| match hits[place].order[0] {
+        OrderValue::Number(score) => score,
+        _ => 0.0,
+    };
+    assert!((score(0) / score(1) - 8.0).abs() < 0.001, "{hits:?}");
+}
+
+#[test]
 fn typed_fields_are_found_as_they_were_given() {
     let function = "doc => { index('string', 'tag', doc.tag); index('text', 'title', doc.title);
         index('double', 'n', doc.n, {store: true}); index('stored', 'extra', doc.tag); }";
@@ -246,7 +338,8 @@ fn typed_fields_are_found_as_they_were_given() {
     indexed.check("title:run", &["a"]);
     indexed.check("n:[-10 TO 0]", &["b"]);
     let all = Question { query: "n:5".into(), limit: 1, ..Question::default() };
-    let fields: Value = serde_json::from_str(&indexed.find(&all).hits[0].fields).unwrap();
+    let found = indexed.find(&all);
+    let fields: Value = serde_json::from_str(&found.show(&found.hits[0]).unwrap().fields).unwrap();
     assert_eq!(fields, json!({"n": 5.0, "extra": "New York"}));
 }
 

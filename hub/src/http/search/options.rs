@@ -4,7 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use ::query::search::{CountedRange, Dialect, Question};
+use ::query::search::{
+    CountedRange, Dialect, Grouping, Highlighting, Question, QuestionError, SortField,
+};
 use serde_json::{Map, Value};
 
 use crate::http::given::{Given, bad, refused};
@@ -15,18 +17,13 @@ const LIMIT: usize = 25;
 const LIMIT_MAX: u64 = 200;
 const PARTITION_LIMIT_MAX: u64 = 2000;
 
-/// Options that this hub does not have.
-const MISSING: [&str; 9] = [
-    "group_by",
-    "group_field",
-    "group_limit",
-    "group_sort",
-    "highlight_fields",
-    "highlight_pre_tag",
-    "highlight_post_tag",
-    "highlight_number",
-    "highlight_size",
-];
+/// Groups given unless told otherwise, and at most.
+const GROUP_LIMIT: usize = 10;
+const GROUP_LIMIT_MAX: u64 = 200;
+
+/// What words are marked with unless told otherwise.
+const PRE_TAG: &str = "<em>";
+const POST_TAG: &str = "</em>";
 
 /// A question, and how it is answered.
 #[derive(Debug)]
@@ -39,9 +36,22 @@ pub(super) struct Options {
     pub(super) include_docs: bool,
     /// Fields that are shown, where not all that were stored are.
     pub(super) fields: Option<BTreeSet<String>>,
+    /// How groups are written.
+    pub(super) group_style: GroupStyle,
+    grouping: Grouping,
+    highlighting: Highlighting,
     asked: bool,
     limit: Option<u64>,
     dialect: Dialect,
+}
+
+/// The two ways of writing groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GroupStyle {
+    /// As `group_field` does.
+    Rows,
+    /// As `group_by` does.
+    Hits,
 }
 
 impl Options {
@@ -57,6 +67,15 @@ impl Options {
             update: true,
             include_docs: false,
             fields: None,
+            group_style: GroupStyle::Rows,
+            grouping: Grouping { field: String::new(), limit: GROUP_LIMIT, sort: Vec::new() },
+            highlighting: Highlighting {
+                fields: Vec::new(),
+                pre_tag: PRE_TAG.into(),
+                post_tag: POST_TAG.into(),
+                number: 1,
+                size: 0,
+            },
             asked: false,
             limit: None,
             dialect,
@@ -67,6 +86,9 @@ impl Options {
         for (name, value) in query.pairs() {
             options.set(name, Given::Text(value))?;
         }
+        let Self { grouping, highlighting, question, .. } = &mut options;
+        question.grouping = (!grouping.field.is_empty()).then(|| grouping.clone());
+        question.highlighting = (!highlighting.fields.is_empty()).then(|| highlighting.clone());
         Ok(options)
     }
 
@@ -83,8 +105,9 @@ impl Options {
             }
             self.question.limit = usize::try_from(limit).unwrap_or(LIMIT);
         }
-        let Question { counts, ranges, drilldown, .. } = &self.question;
-        if in_partition && !(counts.is_empty() && ranges.is_empty() && drilldown.is_empty()) {
+        let Question { counts, ranges, drilldown, grouping, .. } = &self.question;
+        let whole = !(counts.is_empty() && ranges.is_empty() && drilldown.is_empty());
+        if in_partition && (whole || grouping.is_some()) {
             return Err(bad(
                 "`partition` and any of `drilldown`, `ranges`, `group_field`, `group_sort`, \
                  `group_limit` or `group_by` are incompatible",
@@ -102,7 +125,7 @@ impl Options {
             "bookmark" if matches!(given, Given::Json(Value::Null)) => {}
             "bookmark" => self.question.bookmark = Some(given.text(name)?),
             "limit" => self.limit = Some(given.unsigned()?),
-            "sort" => self.set_sort(&given.json()?)?,
+            "sort" => self.question.sort = order("sort", &given.json()?)?,
             "include_docs" => self.include_docs = given.boolean()?,
             "include_fields" => match given.json()? {
                 Value::Null => {}
@@ -121,23 +144,46 @@ impl Options {
                 self.update = false;
             }
             "update" if self.dialect == Dialect::Nouveau => self.update = given.boolean()?,
-            _ if MISSING.contains(&name) => {
-                return Err(bad(&format!("`{name}` is not supported by this hub.")));
+            _ if self.dialect == Dialect::Search && name.starts_with("group_") => {
+                self.set_grouping(name, given)?;
+            }
+            _ if self.dialect == Dialect::Search && name.starts_with("highlight_") => {
+                self.set_highlighting(name, given)?;
             }
             _ => {}
         }
         Ok(())
     }
 
-    fn set_sort(&mut self, given: &Value) -> Result<(), HttpError> {
-        let fields = match given {
-            Value::Null => return Ok(()),
-            Value::String(field) => vec![field.clone()],
-            several => texts("sort", several)?,
-        };
-        let fields = fields.iter().map(|field| field.parse());
-        let sort: Result<_, ::query::search::QuestionError> = fields.collect();
-        self.question.sort = sort.map_err(|error| HttpError::BadRequest(error.to_string()))?;
+    fn set_grouping(&mut self, name: &str, given: Given<'_>) -> Result<(), HttpError> {
+        match name {
+            "group_field" => {
+                self.grouping.field = given.text(name)?;
+                self.group_style = GroupStyle::Rows;
+            }
+            "group_by" => {
+                self.grouping.field = given.text(name)?;
+                self.group_style = GroupStyle::Hits;
+            }
+            "group_limit" => self.grouping.limit = positive(name, given, GROUP_LIMIT_MAX)?,
+            "group_sort" => self.grouping.sort = order(name, &given.json()?)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn set_highlighting(&mut self, name: &str, given: Given<'_>) -> Result<(), HttpError> {
+        match name {
+            "highlight_fields" => match given.json()? {
+                Value::Null => {}
+                fields => self.highlighting.fields = texts(name, &fields)?,
+            },
+            "highlight_pre_tag" => self.highlighting.pre_tag = tag(name, &given.json()?)?,
+            "highlight_post_tag" => self.highlighting.post_tag = tag(name, &given.json()?)?,
+            "highlight_number" => self.highlighting.number = positive(name, given, u64::MAX)?,
+            "highlight_size" => self.highlighting.size = positive(name, given, u64::MAX)?,
+            _ => {}
+        }
         Ok(())
     }
 
@@ -202,6 +248,35 @@ fn numeric(range: &Value) -> Option<String> {
     Some(format!("{open}{} TO {}{close}", end("min")?, end("max")?))
 }
 
+/// What is sorted by: one field, or several.
+fn order(name: &str, given: &Value) -> Result<Vec<SortField>, HttpError> {
+    let fields = match given {
+        Value::Null => return Ok(Vec::new()),
+        Value::String(field) => vec![field.clone()],
+        several => texts(name, several)?,
+    };
+    let fields = fields.iter().map(|field| field.parse());
+    let order: Result<_, QuestionError> = fields.collect();
+    order.map_err(|error| HttpError::BadRequest(error.to_string()))
+}
+
+/// A number from 1 on.
+fn positive(name: &str, given: Given<'_>, max: u64) -> Result<usize, HttpError> {
+    match given.unsigned()? {
+        0 => Err(HttpError::Query(format!("{name} must be greater than zero"))),
+        number if number > max => {
+            let reason = format!("Value for {name} is too large, must not exceed {max}");
+            Err(HttpError::Query(reason))
+        }
+        number => Ok(usize::try_from(number).unwrap_or(usize::MAX)),
+    }
+}
+
+fn tag(name: &str, given: &Value) -> Result<String, HttpError> {
+    let wrong = || bad(&format!("`{name}` must be a string."));
+    given.as_str().map(str::to_owned).ok_or_else(wrong)
+}
+
 fn texts(name: &str, given: &Value) -> Result<Vec<String>, HttpError> {
     let wrong = || bad(&format!("`{name}` must be an array of strings."));
     let texts = given.as_array().ok_or_else(wrong)?.iter();
@@ -239,6 +314,15 @@ mod tests {
         let ranges: Vec<&str> = question.ranges.iter().map(|range| range.range.as_str()).collect();
         assert_eq!(ranges, ["[1 TO 2.5}", "[0 TO 1]"]);
         assert_eq!(question.drilldown.len(), 2);
+        assert_eq!((question.grouping, question.highlighting), (None, None));
+        let body = json!({"q": "a", "group_by": "f", "group_sort": ["-n<number>"], "group_limit": 3,
+            "highlight_fields": ["a"], "highlight_pre_tag": "*"});
+        let options = parse("", &body).unwrap();
+        assert_eq!(options.group_style, GroupStyle::Hits);
+        let grouping = options.question.grouping.unwrap();
+        assert_eq!((grouping.field.as_str(), grouping.limit, grouping.sort.len()), ("f", 3, 1));
+        let highlighting = options.question.highlighting.unwrap();
+        assert_eq!((highlighting.pre_tag.as_str(), highlighting.post_tag.as_str()), ("*", "</em>"));
     }
 
     #[test]
@@ -246,7 +330,12 @@ mod tests {
         refused("", &json!({}), "Query must include a 'q' or 'query' argument");
         refused("q=a&limit=201", &json!({}), "Value for limit is too large, must not exceed 200");
         refused("q=a&stale=yes", &json!({}), "stale only available as stale=ok");
-        refused("q=a&group_field=x", &json!({}), "`group_field` is not supported by this hub.");
+        refused("q=a&group_limit=0", &json!({}), "group_limit must be greater than zero");
+        let many = "Value for group_limit is too large, must not exceed 200";
+        refused("q=a&group_limit=201", &json!({}), many);
+        refused("q=a&highlight_size=0", &json!({}), "highlight_size must be greater than zero");
+        refused("q=a&highlight_pre_tag=5", &json!({}), "`highlight_pre_tag` must be a string.");
+        refused("q=a&group_sort=5", &json!({}), "`group_sort` must be an array of strings.");
         refused("", &json!({"q": 5}), "`q` must be a string.");
         refused("q=a", &json!({"counts": "x"}), "`counts` must be an array of strings.");
         let ranges = "`ranges` must be an object of ranges by label.";

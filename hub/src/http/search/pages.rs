@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ::query::search::{Answer, Dialect, Hit, OrderValue, find};
+use ::query::search::{Answer, Dialect, Group, Hit, OrderValue, Shown, find};
 use serde_json::{Map, Value, json};
 use store::json::write_string;
 use store::{Database, DocId, Output, Show};
 
-use super::options::Options;
+use super::options::{GroupStyle, Options};
 use crate::http::HttpError;
 use crate::http::pages::{PAGE_BYTES, Pages, Progress};
 use crate::indexer::WantedSearch;
@@ -17,23 +17,48 @@ pub(super) struct SearchPages {
     wanted: WantedSearch,
     options: Options,
     answer: Option<Answer>,
-    written: usize,
+    /// Groups that are written, and hits of the next, or of those that are in none.
+    written: (usize, usize),
 }
 
 impl SearchPages {
     pub(super) fn new(wanted: WantedSearch, options: Options) -> Self {
-        Self { wanted, options, answer: None, written: 0 }
+        Self { wanted, options, answer: None, written: (0, 0) }
     }
 
     fn begin(&self, answer: &Answer, text: &mut Vec<u8>) {
         let bookmark = Value::from(answer.bookmark.as_str());
         let total = answer.total;
-        let head = match self.wanted.index.dialect {
-            Dialect::Search => format!(r#"{{"total_rows":{total},"bookmark":{bookmark},"rows":["#),
-            Dialect::Nouveau => format!(
+        let head = match (&self.options.question.grouping, self.wanted.index.dialect) {
+            (Some(_), _) => self.begin_groups(answer),
+            (None, Dialect::Search) => {
+                format!(r#"{{"total_rows":{total},"bookmark":{bookmark},"rows":["#)
+            }
+            (None, Dialect::Nouveau) => format!(
                 r#"{{"total_hits":{total},"total_hits_relation":"EQUAL_TO","bookmark":{bookmark},"hits":["#
             ),
         };
+        text.extend_from_slice(head.as_bytes());
+    }
+
+    fn begin_groups(&self, answer: &Answer) -> String {
+        let total = answer.total;
+        match self.options.group_style {
+            GroupStyle::Rows => format!(r#"{{"total_rows":{total},"groups":["#),
+            GroupStyle::Hits => {
+                let grouped: u64 = answer.groups.iter().map(|group| group.total).sum();
+                format!(r#"{{"total_hits":{total},"total_grouped_hits":{grouped},"groups":["#)
+            }
+        }
+    }
+
+    fn begin_group(&self, group: &Group, text: &mut Vec<u8>) {
+        let (total_name, rows_name) = match self.options.group_style {
+            GroupStyle::Rows => ("total_rows", "rows"),
+            GroupStyle::Hits => ("total_hits", "hits"),
+        };
+        let (by, total) = (json!(group.by), group.total);
+        let head = format!(r#"{{"by":{by},"{total_name}":{total},"{rows_name}":["#);
         text.extend_from_slice(head.as_bytes());
     }
 
@@ -43,10 +68,10 @@ impl SearchPages {
         let mut member = |name: &str, value: Value| {
             text.extend_from_slice(format!(",\"{name}\":{value}").as_bytes());
         };
-        if !question.counts.is_empty() {
+        if !question.counts.is_empty() && question.grouping.is_none() {
             member("counts", json!(answer.counts));
         }
-        if !question.ranges.is_empty() {
+        if !question.ranges.is_empty() && question.grouping.is_none() {
             let mut fields: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
             for (range, count) in question.ranges.iter().zip(&answer.ranges) {
                 fields.entry(&range.field).or_default().insert(&range.label, *count);
@@ -56,15 +81,24 @@ impl SearchPages {
         text.extend_from_slice(b"}\n");
     }
 
-    fn write_hit(&self, database: &Database, hit: &Hit, out: &mut Output) -> Result<(), HttpError> {
+    fn write_hit(
+        &self,
+        (database, answer): (&Database, &Answer),
+        hit: &Hit,
+        out: &mut Output,
+    ) -> Result<(), HttpError> {
+        let Shown { fields, highlights } = answer.show(hit)?;
         let text = out.text();
         text.extend_from_slice(b"{\"id\":");
         write_string(text, &hit.id);
         text.extend_from_slice(format!(",\"order\":{}", self.order(hit)).as_bytes());
         text.extend_from_slice(b",\"fields\":");
         match &self.options.fields {
-            None => text.extend_from_slice(hit.fields.as_bytes()),
-            Some(wanted) => text.extend_from_slice(only(&hit.fields, wanted).as_bytes()),
+            None => text.extend_from_slice(fields.as_bytes()),
+            Some(wanted) => text.extend_from_slice(only(&fields, wanted).as_bytes()),
+        }
+        if let Some(highlights) = highlights {
+            text.extend_from_slice(format!(",\"highlights\":{}", json!(highlights)).as_bytes());
         }
         if self.options.include_docs {
             text.extend_from_slice(b",\"doc\":");
@@ -72,6 +106,52 @@ impl SearchPages {
         }
         out.text().push(b'}');
         Ok(())
+    }
+
+    /// Writes hits from where it was left; whether that was all of them.
+    fn write_hits(
+        &mut self,
+        from: (&Database, &Answer),
+        hits: &[Hit],
+        out: &mut Output,
+    ) -> Result<bool, HttpError> {
+        while let Some(hit) = hits.get(self.written.1) {
+            if self.written.1 > 0 {
+                if out.text().len() >= PAGE_BYTES {
+                    return Ok(false);
+                }
+                out.text().push(b',');
+            }
+            self.write_hit(from, hit, out)?;
+            self.written.1 += 1;
+            out.count_row();
+        }
+        Ok(true)
+    }
+
+    /// The same with groups.
+    fn write_groups(
+        &mut self,
+        (database, answer): (&Database, &Answer),
+        out: &mut Output,
+    ) -> Result<bool, HttpError> {
+        while let Some(group) = answer.groups.get(self.written.0) {
+            if self.written.1 == 0 {
+                if self.written.0 > 0 {
+                    if out.text().len() >= PAGE_BYTES {
+                        return Ok(false);
+                    }
+                    out.text().push(b',');
+                }
+                self.begin_group(group, out.text());
+            }
+            if !self.write_hits((database, answer), &group.hits, out)? {
+                return Ok(false);
+            }
+            out.text().extend_from_slice(b"]}");
+            self.written = (self.written.0 + 1, 0);
+        }
+        Ok(true)
     }
 
     /// What a hit is sorted by; the last element breaks ties.
@@ -112,17 +192,11 @@ impl Pages for SearchPages {
                 answer
             }
         };
-        while let Some(hit) = answer.hits.get(self.written) {
-            if out.text().len() >= PAGE_BYTES {
-                self.answer = Some(answer);
-                return Ok(Progress::More);
-            }
-            if self.written > 0 {
-                out.text().push(b',');
-            }
-            self.write_hit(database, hit, out)?;
-            self.written += 1;
-            out.count_row();
+        let from = (database, &answer);
+        let is_all = self.write_groups(from, out)? && self.write_hits(from, &answer.hits, out)?;
+        if !is_all {
+            self.answer = Some(answer);
+            return Ok(Progress::More);
         }
         self.end(&answer, out.text());
         Ok(Progress::Done)

@@ -103,11 +103,13 @@
     checkField(name, options);
     const given = options || {};
     const type = typeof value === "number" ? "double" : "text";
+    const boost = given.boost;
     if (typeof value === "boolean") value = String(value);
     checkValue(value, type === "double" ? "number" : "string", "value");
     native.emit({
       type, name, store: isWanted(given.store), facet: isWanted(given.facet),
       index: given.index === undefined || isWanted(given.index),
+      boost: typeof boost === "number" && boost >= 0 && boost <= 1e6 ? boost : 1,
     }, value);
   }
 

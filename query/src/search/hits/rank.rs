@@ -4,7 +4,7 @@ use tantivy::columnar::{Column, DynamicColumn, NumericalType, StrColumn, TermOrd
 use tantivy::{DocId, Score, SegmentReader, f64_to_u64, u64_to_f64};
 
 use super::OrderValue;
-use crate::search::files::{ID, SORT};
+use crate::search::files::{BOOST, ID, SORT};
 use crate::search::question::SortType;
 
 /// What one of the things that documents are sorted by is read from.
@@ -89,7 +89,7 @@ pub(in crate::search) fn texts(
     name: &str,
     reader: &SegmentReader,
 ) -> tantivy::Result<Option<StrColumn>> {
-    for handle in reader.fast_fields().dynamic_column_handles(&path(name))? {
+    for handle in reader.fast_fields().dynamic_column_handles(&path(SORT, name))? {
         if let DynamicColumn::Str(column) = handle.open()? {
             return Ok(Some(column));
         }
@@ -97,8 +97,28 @@ pub(in crate::search) fn texts(
     Ok(None)
 }
 
-fn numbers(name: &str, reader: &SegmentReader) -> tantivy::Result<Option<Column<f64>>> {
-    for handle in reader.fast_fields().dynamic_column_handles(&path(name))? {
+/// The numbers of a field.
+pub(in crate::search) fn numbers(
+    name: &str,
+    reader: &SegmentReader,
+) -> tantivy::Result<Option<Column<f64>>> {
+    numbers_under(SORT, name, reader)
+}
+
+/// How much the words of a field count, where some count more or less than others.
+pub(in crate::search) fn boosts(
+    name: &str,
+    reader: &SegmentReader,
+) -> tantivy::Result<Option<Column<f64>>> {
+    numbers_under(BOOST, name, reader)
+}
+
+fn numbers_under(
+    columns: &str,
+    name: &str,
+    reader: &SegmentReader,
+) -> tantivy::Result<Option<Column<f64>>> {
+    for handle in reader.fast_fields().dynamic_column_handles(&path(columns, name))? {
         if let Some(DynamicColumn::F64(column)) =
             handle.open()?.coerce_numerical(NumericalType::F64)
         {
@@ -109,6 +129,6 @@ fn numbers(name: &str, reader: &SegmentReader) -> tantivy::Result<Option<Column<
 }
 
 /// Where Tantivy has a field's columns.
-fn path(name: &str) -> String {
-    format!("{SORT}.{}", name.replace('\\', "\\\\").replace('.', "\\."))
+fn path(columns: &str, name: &str) -> String {
+    format!("{columns}.{}", name.replace('\\', "\\\\").replace('.', "\\."))
 }

@@ -1,5 +1,7 @@
 //! A place in a query's text.
 
+use super::WORD_LETTERS_MAX;
+use super::expression::Expression;
 use super::pattern::{Pattern, Piece};
 use crate::search::error::QuestionError;
 
@@ -98,11 +100,6 @@ impl Cursor {
 
     /// A word, perhaps with wildcards.
     pub(super) fn pattern(&mut self) -> Result<Pattern, QuestionError> {
-        if self.peek() == Some('/') {
-            return Err(
-                self.error("regular expressions are not supported; `/` is escaped as `\\/`")
-            );
-        }
         let mut pieces = Vec::new();
         while let Some(letter) = self.peek() {
             if letter.is_whitespace() || SPECIAL.contains(letter) {
@@ -122,6 +119,30 @@ impl Cursor {
             (true, None) => Err(self.error("a clause is missing")),
             (true, Some(_)) => Err(self.error("a special character is escaped by a backslash")),
         }
+    }
+
+    /// A regular expression between slashes.
+    pub(super) fn expression(&mut self) -> Result<Expression, QuestionError> {
+        self.advance();
+        let mut text = String::new();
+        loop {
+            let Some(letter) = self.peek() else {
+                return Err(self.error("a slash begins a regular expression that does not end"));
+            };
+            self.advance();
+            match letter {
+                '/' => break,
+                '\\' => {
+                    text.push('\\');
+                    text.push(self.escaped()?);
+                }
+                _ => text.push(letter),
+            }
+        }
+        if text.chars().count() > WORD_LETTERS_MAX {
+            return Err(QuestionError::TooMany("letters in a regular expression"));
+        }
+        Expression::parse(text).map_err(|what| self.error(what))
     }
 
     /// An end of a range; `None` is `*`.

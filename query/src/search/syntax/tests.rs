@@ -10,6 +10,9 @@ fn shown(node: &Node) -> String {
         Node::Term { field, text } => format!("{field}={text}"),
         Node::Phrase { field, text, slop } => format!("{field}='{text}'{slop}"),
         Node::Wildcard { field, pattern } => format!("{field}~{}", pattern.beginning()),
+        Node::Expression { field, expression } => {
+            format!("{field}/{}", expression.beginning(str::to_owned))
+        }
         Node::Fuzzy { field, text, edits } => format!("{field}≈{text} {edits:?}"),
         Node::Range { field, low, high } => {
             let end = |bound: &Option<Bound>| match bound {
@@ -81,6 +84,7 @@ fn the_rest_of_the_syntax() {
     check("well-known a+b", "(default=well-known default=a+b)");
     check("ANDREW or NOTE", "(default=ANDREW default=or default=NOTE)");
     check("  a  ", "default=a");
+    check("/ab/ x:/b[a c]\\/d/ a", "(default/ab x/ default=a)");
     check("(a)", "default=a");
     check("é:日本", "é=日本");
 }
@@ -112,7 +116,9 @@ fn what_is_no_query() {
         "\\",
         "*a",
         "?a",
-        "/a/",
+        "/a",
+        "/(/",
+        "/a\\/",
         "a~1.5",
         "[a TO b",
         "a\"",
@@ -146,6 +152,9 @@ fn queries_are_bounded() {
     assert_eq!(parse(&word(WORD_LETTERS_MAX + 1)), too_long);
     assert_eq!(parse(&"a?".repeat(WORD_LETTERS_MAX)), too_long);
     check("\"a b\"~100000", "default='a b'255");
+    let expression = |letters| format!("/{}/", word(letters));
+    assert!(parse(&expression(WORD_LETTERS_MAX)).is_ok());
+    assert!(parse(&expression(WORD_LETTERS_MAX + 1)).is_err());
     let nested = |depth| format!("{}a{}", "(".repeat(depth), ")".repeat(depth));
     assert!(parse(&nested(DEPTH_MAX)).is_ok());
     assert!(parse(&nested(DEPTH_MAX + 1)).is_err());
