@@ -84,7 +84,7 @@ fn the_rest_of_the_syntax() {
     check("well-known a+b", "(default=well-known default=a+b)");
     check("ANDREW or NOTE", "(default=ANDREW default=or default=NOTE)");
     check("  a  ", "default=a");
-    check("/ab/ x:/b[a c]\\/d/ a", "(default/ab x/ default=a)");
+    check("/ab/ x:/b[a c]\\/d/ a", "(default/ab x/b default=a)");
     check("(a)", "default=a");
     check("é:日本", "é=日本");
 }
