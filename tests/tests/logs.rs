@@ -1,5 +1,7 @@
 //! Logs in files: how much room they take, and what is not in them.
 
+#![allow(clippy::unwrap_used, reason = "a test file with helpers")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
 //! `larder service`: what it writes, what it asks of systemd, and what it leaves alone.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test file with helpers")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -19,7 +19,7 @@ fn curl_pins_the_key_and_shows_its_own() {
     let pin = shown["pin"].as_str().unwrap().to_owned();
     let ask = |pin: &str| {
         let mut command = Command::new("curl");
-        command.args(["--silent", "--insecure", "--fail-with-body", "--pinnedpubkey"]).arg(pin);
+        command.args(["--silent", "--show-error", "--insecure", "--pinnedpubkey"]).arg(pin);
         command.arg("--cert").arg(&certificate).arg("--key").arg(&key);
         command.arg(format!("{}notes/a", cast.hub.tls_url()));
         Finished::of(&mut command)
