@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, header};
-use identity::{ProvenKey, PublicKey};
 use identity::key_file::{Key, KeyFileError};
+use identity::{ProvenKey, PublicKey};
 use store::{Error, Millis, Store};
 
 use super::app::{App, OWNER};

@@ -118,7 +118,12 @@ struct Redemption {
 
 /// `POST /_hub/enrol`: a program that proves its key, and has a code, is let in.
 pub(crate) async fn enrol(call: Call) -> Result<Reply, HttpError> {
-    let key = call.principal.key().ok_or(HttpError::LogIn)?;
+    let key = call.principal.key().ok_or_else(|| match call.principal.name() {
+        None => HttpError::LogIn,
+        Some(_) => {
+            HttpError::BadRequest("An app enrols by the key that it proves over TLS.".into())
+        }
+    })?;
     let Call { app, headers, body, .. } = call;
     let Redemption { name, code } = parsed(json_body::object(&headers, body).await?)?;
     if app.access.apps().get(name.as_str()).is_some() {

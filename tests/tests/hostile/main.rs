@@ -122,8 +122,9 @@ fn common(endpoint: &str) -> Vec<Row> {
         with("").header("Origin", "http://evil.test").gets(
             403,
             "forbidden",
-            "Pages of this origin may not use the hub; `origins` in larder.toml lists those that \
-             may, as do CouchDB's settings `cors/origins` with `chttpd/enable_cors`.",
+            "Pages of this origin may not use the hub; `larder app add --origin` lists those of an \
+             app, `origins` in larder.toml and CouchDB's `cors/origins` with `chttpd/enable_cors` \
+             those of all.",
         ),
         with("")
             .header("Authorization", "Basic !")

@@ -10,17 +10,50 @@ pub(crate) fn rows() -> Vec<Row> {
         ("POST /_cluster_setup", "/_cluster_setup"),
         ("POST /_replicate", "/_replicate"),
         ("POST /_hub/apps", "/_hub/apps"),
+        ("POST /_hub/acl/grant", "/_hub/acl/grant"),
+        ("POST /_hub/acl/revoke", "/_hub/acl/revoke"),
+        ("POST /_hub/codes", "/_hub/codes"),
+        ("POST /_hub/enrolments", "/_hub/enrolments"),
+        ("POST /_hub/enrolments/{doc}", "/_hub/enrolments/d"),
+        ("POST /_hub/groups/{doc}", "/_hub/groups/g"),
     ] {
         rows.extend(no_json(endpoint, path));
         rows.extend(no_json_type(endpoint, path));
         rows.push(row(endpoint, path).json("[]").bad("Request body must be a JSON object"));
     }
     rows.extend(lists());
+    rows.extend(rights());
     rows.extend(sessions());
     rows.extend(settings());
     rows.extend(imports());
     rows.extend(replications());
     rows
+}
+
+/// What says who may do what.
+fn rights() -> Vec<Row> {
+    let post = |endpoint: &str, path: &str, text: &str| row(endpoint, path).json(text);
+    let grant = |text: &str| post("POST /_hub/acl/grant", "/_hub/acl/grant", text);
+    let code = |text: &str| post("POST /_hub/codes", "/_hub/codes", text);
+    let ask = |text: &str| post("POST /_hub/enrolments", "/_hub/enrolments", text);
+    let system = "_acl is a system database: only the owner and admin apps reach it";
+    let system_grant = "\"databases\":[{\"name\":\"_acl\",\"write\":true}]";
+    let group = "`_admin` cannot name a group: at most 128 bytes without `/`, `:`, `?`, `#`, `%` and \
+                 control characters, no space at either end, and the first is no underscore";
+    vec![
+        row("POST /_hub/enrol", "/_hub/enrol")
+            .json("{}")
+            .bad("An app enrols by the key that it proves over TLS."),
+        row("PUT /_hub/groups/{doc}", "/_hub/groups/_admin").bad(group),
+        grant("{}").bad("missing field `place`"),
+        grant("{\"place\":\"db\",\"who\":\"nobody\",\"right\":\"read\"}")
+            .bad("`nobody` is no key, no httpkey URL, no petname, no app and no group:NAME"),
+        code("{}").bad("missing field `name`"),
+        code(&format!("{{\"name\":\"a\",{system_grant}}}")).bad(system),
+        ask("{\"name\":\"a\"}").bad("missing field `key`"),
+        ask("{\"name\":\"a\",\"key\":\"x\"}")
+            .bad("a key is 52 lower-case base32 characters (a to z, 2 to 7)"),
+    ]
 }
 
 fn lists() -> Vec<Row> {
@@ -140,7 +173,7 @@ fn imports() -> Vec<Row> {
         ask("{\"url\":\"ftp://a/b\"}").gets(
             501,
             "not_implemented",
-            "replication over anything but http and https is not in this release",
+            "replication over anything but http, https and httpkey is not in this release",
         ),
         ask("{\"url\":\"http://127.0.0.1:1/\",\"databases\":5}").bad("invalid type: integer `5`, expected a sequence"),
         ask("{\"url\":\"http://127.0.0.1:1/\",\"unknown\":5}").bad("unknown field `unknown`, expected one of `url`, `databases`, `exclude`, `into_existing`"),
