@@ -15,7 +15,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 fn rust_example() -> PathBuf {
     let ourselves = std::env::current_exe().unwrap_or_default();
     // target/debug/deps/clients-…
-    let folder = ourselves.ancestors().nth(2).unwrap_or(Path::new(""));
+    let folder = ourselves.ancestors().nth(2).unwrap_or_else(|| Path::new(""));
     let example = folder.join("examples/notes");
     let how = "run `cargo build -p larder-client --example notes` first";
     assert!(example.is_file(), "{} is not there: {how}", example.display());

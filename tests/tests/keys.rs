@@ -1,4 +1,5 @@
 //! The device's key: shown, copied, protected, and never replaced.
+#![allow(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -150,7 +150,8 @@ impl Analyzer {
                 None => self.stop_words.contains(&text),
             };
             if !is_stop_word {
-                let text = stemmer.map_or(text.as_str().into(), |stemmer| stemmer.stem(&text));
+                let text =
+                    stemmer.map_or_else(|| text.as_str().into(), |stemmer| stemmer.stem(&text));
                 words.push(Word { position, bytes, text: text.into_owned() });
             }
         }
@@ -186,7 +187,7 @@ impl Analyzer {
                 let short = |word: &str| {
                     let word = word.to_lowercase();
                     let short = word.strip_suffix("'s").or_else(|| word.strip_suffix("’s"));
-                    short.map_or(word.clone(), str::to_owned)
+                    short.map_or_else(|| word.clone(), str::to_owned)
                 };
                 parts(text.unicode_word_indices(), short)
             }

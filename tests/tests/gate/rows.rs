@@ -17,7 +17,7 @@ fn rows() -> Vec<(String, String, bool)> {
         let is_public = anybody.contains(&path);
         let path = path.replace("{db}", "notes").replace("{doc}", "a").replace("{design}", "d");
         let path = path.replace("{view}", "all").replace("{node}", "_local");
-        let path = path.replace('{', "").replace('}', "");
+        let path = path.replace(['{', '}'], "");
         Some((method.to_owned(), path, is_public))
     });
     rows.collect()
