@@ -82,6 +82,12 @@ impl LivePolicies {
         self.current.load_full()
     }
 
+    /// Whether this names the key of one of the owner's own devices.
+    pub(crate) fn is_own(&self, name: &str) -> bool {
+        let key = name.parse::<PublicKey>();
+        key.is_ok_and(|key| self.now().principals().get(&key).is_some_and(|notes| notes.own))
+    }
+
     /// Told whenever they may have changed: what goes on has to ask the gate again.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()

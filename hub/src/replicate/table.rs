@@ -45,6 +45,8 @@ impl RunsAs {
             Self::Principal(principal) => principal.clone(),
             Self::Named(name) => match name.as_deref() {
                 Some(crate::access::OWNER) => Principal::Owner,
+                // What one of the owner's devices asked for is the owner's, as long as it is one.
+                Some(name) if app.access.policies().is_own(name) => Principal::Owner,
                 Some(name) => {
                     app.access.apps().get(name).map_or(Principal::Anonymous, Principal::App)
                 }

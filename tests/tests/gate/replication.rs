@@ -1,7 +1,7 @@
 //! Two hubs over mutual TLS: what one key may do with the other's databases.
 
 use serde_json::{Value, json};
-use tests::{Hub, Reply};
+use tests::{Hub, Key, Reply};
 
 use super::cast::until;
 
@@ -130,6 +130,29 @@ fn apps_do_not_use_the_hubs_key() {
     let body = json!({ "source": url(&friend, "notes"), "target": "notes" });
     app.post("/_replicate", body).expect(403);
     assert_eq!(ours.get("/notes").json()["doc_count"], 0);
+}
+
+#[test]
+fn a_replication_that_a_device_asks_for_is_the_owners() {
+    let hub = Hub::start();
+    let device = Key::new();
+    let own = json!({ "own": true });
+    hub.put(&format!("/_acl/principal%2F{}", device.text()), own.clone()).expect(201);
+    hub.put("/notes", "").expect(201);
+    hub.put("/notes/a", json!({})).expect(201);
+    let remote = hub.as_key(Some(&device));
+    let job = json!({ "source": "notes", "target": "copy", "create_target": true });
+    until("the device is the owner's", || {
+        remote.put("/_replicator/copy", job.clone()).status == 201
+    });
+    until("the copy is there", || {
+        hub.get("/copy").status == 200 && hub.get("/copy/a").status == 200
+    });
+    // A key that is no device's any more asks for nothing.
+    let rev = hub.get(&format!("/_acl/principal%2F{}", device.text())).text("_rev");
+    hub.delete(&format!("/_acl/principal%2F{}?rev={rev}", device.text())).expect(200);
+    until("the key is one among others", || remote.get("/notes").status == 404);
+    remote.put("/_replicator/more", job).expect(404);
 }
 
 #[test]
