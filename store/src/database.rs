@@ -335,7 +335,7 @@ impl Database {
         Ok(AttachmentWriter::new(folder, bytes_max, intake))
     }
 
-    /// The security object as it was written; `None` when it never was.
+    /// The security object that a release wrote here which knew no policies; `None` when none did.
     ///
     /// # Errors
     /// Any of [`Error`].

@@ -80,15 +80,6 @@ impl Database {
         self.wait(|done| Job::Local { write: LocalWrite { id, base, json }, done })
     }
 
-    /// Replaces the security object.
-    ///
-    /// # Errors
-    /// Any of [`Error`].
-    pub fn set_security(&self, json: String) -> Result<(), Error> {
-        let value = json.into_bytes();
-        self.wait(|done| Job::Setting { key: setting::SECURITY, value, done })
-    }
-
     /// Sets how many revisions of each leaf's history are kept, at least 1.
     ///
     /// # Errors

@@ -19,13 +19,13 @@ fn describe(database: &Database, text: &mut String) -> Result<(), Error> {
     let info = database.info()?;
     let _ = writeln!(
         text,
-        " counts {} {} {}, external {}, purges {}, security {:?}, limit {}",
+        " counts {} {} {}, external {}, purges {} of {}, limit {}",
         info.doc_count,
         info.doc_del_count,
         info.update_seq.seq.0,
         info.sizes.external,
         info.purge_seq.seq.0,
-        database.security()?,
+        database.purged_infos_limit()?,
         database.revs_limit()?
     );
     database.read(|snapshot| {

@@ -42,7 +42,7 @@ pub(crate) enum Step {
         database: u64,
         id: u64,
     },
-    Security(u64),
+    PurgesLimit(u64),
     RevsLimit(u64),
     Compact(u64),
     /// Begins a compaction that goes on during the steps after it.
@@ -75,7 +75,7 @@ pub(crate) fn steps(seed: u64, count: u64, filling: bool) -> Vec<Step> {
             2 | 3 => Step::Compact(database),
             4 | 5 => Step::CompactBehind(database),
             6 => Step::Copy(database),
-            7 => Step::Security(database),
+            7 => Step::PurgesLimit(database),
             8 => Step::RevsLimit(database),
             9 | 10 => Step::Local { database, id: random.below(4) },
             11 => Step::Tombstone { database, doc: random.below(DOCS) },
@@ -169,9 +169,9 @@ impl<'a> Runner<'a> {
                 let body = body(number, 20);
                 self.database(*database).write_local(id, number, Some(body)).expect("written");
             }
-            Step::Security(database) => {
-                let json = format!("{{\"members\":{{\"names\":[\"{number}\"]}}}}");
-                self.database(*database).set_security(json).expect("written");
+            Step::PurgesLimit(database) => {
+                let limit = 10_000 + number;
+                self.database(*database).set_purged_infos_limit(limit).expect("written");
             }
             Step::RevsLimit(database) => {
                 self.database(*database).set_revs_limit(3 + number % 7).expect("written");

@@ -46,9 +46,9 @@ impl Site {
 
 fn describe(database: &Database) -> Result<String, Error> {
     let info = database.info()?;
-    let (security, limit) = (database.security()?, database.revs_limit()?);
+    let limit = database.revs_limit()?;
     let mut text = format!(
-        "{} {} {:?} {:?} {} {security:?} {limit} {:?}\n",
+        "{} {} {:?} {:?} {} {limit} {:?}\n",
         info.doc_count,
         info.doc_del_count,
         info.update_seq,
@@ -190,7 +190,7 @@ fn what_is_no_document_is_written_whole_or_not_at_all() {
         database.write_local("_local/x".parse().unwrap(), 1, Some("{\"a\":1}".into())).map(drop)
     };
     assert!(check(local) > 2);
-    assert!(check(|database| database.set_security("{\"a\":1}".into())) > 2);
+    assert!(check(|database| database.set_revs_limit(7)) > 2);
 }
 
 /// Here each write is one of many: that of the new file which is at fault, and nothing else.
