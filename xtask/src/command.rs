@@ -50,22 +50,27 @@ pub(crate) fn workspace() -> &'static Path {
 #[derive(Clone, Copy)]
 pub(crate) enum Profile {
     Dev,
+    /// As [`Self::Dev`], every test built beside it: alone the hub's dependencies would have fewer
+    /// features, and be built twice.
+    Tests,
     Release,
 }
 
 /// Builds the hub and returns its binary, which lies beside our own (or beside our profile's folder).
 pub(crate) fn build_hub(profile: Profile) -> Result<PathBuf, String> {
-    let mut build = cargo(["build", "--package", "hub"]);
-    if let Profile::Release = profile {
-        build.arg("--release");
-    }
+    let arguments: &[&str] = match profile {
+        Profile::Dev => &["build", "--package", "hub"],
+        Profile::Tests => &["build", "--workspace", "--tests", "--bin", "larder"],
+        Profile::Release => &["build", "--package", "hub", "--release"],
+    };
+    let mut build = cargo(arguments);
     run(&mut build)?;
 
     let ourselves = std::env::current_exe().map_err(|error| format!("where am I: {error}"))?;
     let target =
         ourselves.ancestors().nth(2).ok_or("this program lies outside a target directory")?;
     let folder = match profile {
-        Profile::Dev => "debug",
+        Profile::Dev | Profile::Tests => "debug",
         Profile::Release => "release",
     };
     let binary = target.join(folder).join(format!("larder{}", std::env::consts::EXE_SUFFIX));
