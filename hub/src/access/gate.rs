@@ -64,6 +64,10 @@ impl App {
         action: Action,
         target: Target<'_>,
     ) -> Decision {
+        // The owner passes whatever is asked for, so nothing is looked up.
+        if matches!(principal, Principal::Owner) {
+            return Decision::Allow(Scope::Database);
+        }
         if !principal.is_current() {
             return Decision::Deny(Reason::LogIn);
         }

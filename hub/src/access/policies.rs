@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use acl::{Document, Policies, Policy};
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use identity::PublicKey;
 use store::{
     Database, DbName, Direction, DocId, Edit, EditError, Error, IdRange, Lineage, LocalId, Millis,
@@ -78,8 +78,8 @@ impl LivePolicies {
     }
 
     /// As they are now.
-    pub(crate) fn now(&self) -> Arc<Policies> {
-        self.current.load_full()
+    pub(crate) fn now(&self) -> Guard<Arc<Policies>> {
+        self.current.load()
     }
 
     /// Whether this names the key of one of the owner's own devices.
