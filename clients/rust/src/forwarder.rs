@@ -14,7 +14,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -157,6 +157,8 @@ impl Way {
         let (mut parts, body) = request.into_parts();
         self.gate.check(&parts)?;
         headers::of_request(&mut parts.headers);
+        // Each side speaks its own version, whatever the other one speaks.
+        parts.version = Version::HTTP_11;
         let response = self.client.request(Request::from_parts(parts, body)).await;
         let (mut parts, body) = response.map_err(|error| no_answer(&error))?.into_parts();
         headers::of_answer(&mut parts.headers, &self.client.url(), self.gate.origin());

@@ -184,21 +184,32 @@ async fn connections_past_the_bound_wait_for_a_place() {
     assert_eq!(answer.await.status(), StatusCode::OK);
 }
 
+/// What comes back for bytes that no client library would send; `{}` stands for the headers that get in.
+async fn raw(forwarder: &Forwarder, request: &str) -> String {
+    let Program { host, credentials, .. } = Program::connect(forwarder).await;
+    let mut stream = TcpStream::connect(&host).await.unwrap();
+    let admission = format!("Host: {host}\r\nAuthorization: {credentials}\r\n");
+    stream.write_all(request.replace("{}", &admission).as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
 #[tokio::test]
 async fn a_length_beside_chunks_does_not_go_on() {
     let (_stand, forwarder) = forwarder().await;
-    let program = Program::connect(&forwarder).await;
-    let mut stream = TcpStream::connect(&program.host).await.unwrap();
-    let head = format!(
-        "POST /echo HTTP/1.1\r\nHost: {}\r\nAuthorization: {}\r\nContent-Length: 2\r\n\
-         Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
-        program.host, program.credentials
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
+    let request = "POST /echo HTTP/1.1\r\n{}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\
+                   Connection: close\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+    let answer = raw(&forwarder, request).await;
     // Refused, or understood as chunks; never cut to two bytes.
     assert!(answer.starts_with("HTTP/1.1 400") || answer.contains("abc"), "{answer}");
+}
+
+#[tokio::test]
+async fn programs_of_an_older_http_get_answers_that_they_understand() {
+    let (_stand, forwarder) = forwarder().await;
+    let answer = raw(&forwarder, "POST /echo HTTP/1.0\r\n{}Content-Length: 3\r\n\r\nabc").await;
+    assert!(answer.starts_with("HTTP/1.0 200") && answer.ends_with("\r\n\r\nabc"), "{answer}");
 }
 
 #[tokio::test]
