@@ -61,8 +61,12 @@ fn questions() -> Vec<Row> {
         rows.push(ask(json!({"counts": 5})).bad("`counts` must be an array of strings."));
         let ranges = "`ranges` must be an object of ranges by label.";
         rows.push(ask(json!({"ranges": 5})).bad(ranges));
-        let group = "`group_field` is not supported by this hub.";
-        rows.push(ask(json!({"group_field": "x"})).bad(group));
+        if kind == "_search" {
+            let limit = "group_limit must be greater than zero";
+            rows.push(ask(json!({"group_limit": 0})).bad(limit));
+            let tag = "`highlight_pre_tag` must be a string.";
+            rows.push(ask(json!({"highlight_pre_tag": 5})).bad(tag));
+        }
     }
     rows
 }

@@ -118,6 +118,7 @@ pub(super) const SEARCH: &[&str] = &[
     "counts",
     "ranges",
     "drilldown",
+    "group_by",
     "group_field",
     "group_limit",
     "group_sort",
