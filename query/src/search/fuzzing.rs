@@ -110,8 +110,11 @@ fn print(node: &Node, out: &mut String) {
             write!(out, "{}:{open}{low} TO {high}{close}", escaped(field))
         }
         Node::Boost(inner, boost) => {
+            // What is boosted twice has parentheses between.
+            let is_boosted = matches!(**inner, Node::Boost(..));
+            out.push_str(if is_boosted { "(" } else { "" });
             print(inner, out);
-            write!(out, "^{boost}")
+            write!(out, "{}^{boost}", if is_boosted { ")" } else { "" })
         }
         Node::Group(clauses) => {
             out.push('(');
