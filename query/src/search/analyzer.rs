@@ -150,9 +150,11 @@ impl Analyzer {
                 None => self.stop_words.contains(&text),
             };
             if !is_stop_word {
-                let text =
-                    stemmer.map_or_else(|| text.as_str().into(), |stemmer| stemmer.stem(&text));
-                words.push(Word { position, bytes, text: text.into_owned() });
+                let text = match stemmer {
+                    Some(stemmer) => stemmer.stem(&text).into_owned(),
+                    None => text,
+                };
+                words.push(Word { position, bytes, text });
             }
         }
         words
@@ -187,7 +189,7 @@ impl Analyzer {
                 let short = |word: &str| {
                     let word = word.to_lowercase();
                     let short = word.strip_suffix("'s").or_else(|| word.strip_suffix("’s"));
-                    short.map_or_else(|| word.clone(), str::to_owned)
+                    short.unwrap_or(&word).to_owned()
                 };
                 parts(text.unicode_word_indices(), short)
             }
