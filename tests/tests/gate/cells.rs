@@ -78,6 +78,9 @@ const fn view(method: &'static str, path: &'static str, body: &'static str) -> R
 /// A checkpoint: readers keep theirs, each for itself.
 const CHECKPOINT: [u16; 10] = [201, 403, 201, 201, 201, 201, 403, 404, 401, REFUSED];
 
+/// The owner's own to say, and on this device.
+const NOBODY_ELSE: [u16; 10] = [403, 403, 403, 403, 403, 403, 403, 404, 401, REFUSED];
+
 /// A database that is not there yet, which is all that keys learn.
 const CREATED: [u16; 10] = [201, 403, 403, 404, 404, 404, 404, 404, 401, REFUSED];
 
@@ -141,6 +144,7 @@ const ROWS: &[Row] = &[
     write_here(202, "POST", "/notes/_view_cleanup", "{}"),
     own(200, "PUT", "/notes/_revs_limit", "1000"),
     own(201, "POST", "/notes/_purge", "{}"),
+    Row { method: "PUT", path: "/notes/_security", body: "{}", expected: NOBODY_ELSE },
     Row { method: "PUT", path: "/notes/_local/x", body: "{}", expected: CHECKPOINT },
     hidden("GET", "/other", ""),
     hidden("GET", "/other/o", ""),

@@ -30,6 +30,11 @@ pub(crate) async fn set_security(call: Call) -> Result<Reply, HttpError> {
             "You can't edit the security object of the user database.",
         ));
     }
+    if call.principal.is_elsewhere() {
+        return Err(HttpError::ForbiddenBecause(
+            "Who may do what is said on the hub's own device.",
+        ));
+    }
     let app = call.app;
     let text = request::read(&call.headers, call.body, BYTES_MAX).await?;
     let text = store::json::compact(&text)?;
