@@ -49,8 +49,9 @@ pub(crate) trait Pages: Send + 'static {
         false
     }
 
-    /// Whether functions of design documents are called while a page is read, which may take their time.
-    fn calls_functions(&self) -> bool {
+    /// Whether a page takes its time: functions of design documents are called, or a full-text index is
+    /// asked.
+    fn takes_its_time(&self) -> bool {
         false
     }
 }
@@ -128,7 +129,7 @@ pub(crate) async fn turn<P: Pages, T: Send + 'static>(
     // A thousand feeds wake together when a document is written; they take turns.
     static READING: Semaphore = Semaphore::const_new(READING_MAX);
     static CALLING: Semaphore = Semaphore::const_new(CALLING_MAX);
-    let turns = if pages.calls_functions() { &CALLING } else { &READING };
+    let turns = if pages.takes_its_time() { &CALLING } else { &READING };
     let _turn = turns.acquire().await;
     let database = Arc::clone(database);
     blocking(move || {

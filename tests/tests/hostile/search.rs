@@ -63,7 +63,7 @@ fn questions() -> Vec<Row> {
         rows.push(ask(json!({"ranges": 5})).bad(ranges));
         if kind == "_search" {
             let limit = "group_limit must be greater than zero";
-            rows.push(ask(json!({"group_limit": 0})).bad(limit));
+            rows.push(ask(json!({"group_limit": 0})).gets(400, "query_parse_error", limit));
             let tag = "`highlight_pre_tag` must be a string.";
             rows.push(ask(json!({"highlight_pre_tag": 5})).bad(tag));
         }

@@ -213,7 +213,7 @@ impl Pages for Reader {
         }
     }
 
-    fn calls_functions(&self) -> bool {
+    fn takes_its_time(&self) -> bool {
         self.filter.calls_functions()
     }
 }

@@ -182,6 +182,10 @@ impl SearchPages {
 }
 
 impl Pages for SearchPages {
+    fn takes_its_time(&self) -> bool {
+        true
+    }
+
     fn read(&mut self, database: &Database, out: &mut Output) -> Result<Progress, HttpError> {
         let answer = match self.answer.take() {
             Some(answer) => answer,

@@ -134,7 +134,7 @@ impl ViewRows {
     fn reducers(&self) -> Result<Rc<Reducers>, HttpError> {
         let views = &self.found.wanted.views;
         let new = || Reducers::new(views, self.app.functions.limits(), log).map(Rc::new);
-        if !self.calls_functions() {
+        if !self.takes_its_time() {
             return Ok(new()?);
         }
         COMPILED.with_borrow_mut(|compiled| {
@@ -420,7 +420,7 @@ impl Pages for ViewRows {
         !reduces && self.rest.len() <= 1 && self.skip.saturating_add(self.limit) <= SHORT_ROWS
     }
 
-    fn calls_functions(&self) -> bool {
+    fn takes_its_time(&self) -> bool {
         let written = |(_, source): &(String, String)| !source.trim_start().starts_with('_');
         let tree = self.found.wanted.views.trees.get(self.found.place.tree);
         self.grouping.is_some() && tree.is_some_and(|tree| tree.reduces.iter().any(written))
