@@ -16,7 +16,7 @@ pub(crate) type GroupAt = u16;
 pub(crate) struct GroupSet(Box<[u64]>);
 
 impl GroupSet {
-    pub(crate) fn of_size(groups: usize) -> Self {
+    fn of_size(groups: usize) -> Self {
         Self(vec![0; groups.div_ceil(64)].into())
     }
 
@@ -24,7 +24,12 @@ impl GroupSet {
         self.0.get(usize::from(group / 64)).is_some_and(|bits| bits >> (group % 64) & 1 == 1)
     }
 
-    fn add(&mut self, group: GroupAt) {
+    /// Whether a group is in both.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).any(|(bits, others)| bits & others != 0)
+    }
+
+    pub(crate) fn add(&mut self, group: GroupAt) {
         if let Some(bits) = self.0.get_mut(usize::from(group / 64)) {
             *bits |= 1 << (group % 64);
         }
@@ -80,6 +85,11 @@ impl Nesting {
     /// The group of that name.
     pub(crate) fn find(&self, name: &GroupName) -> Option<GroupAt> {
         self.names.binary_search(name).ok().and_then(|at| GroupAt::try_from(at).ok())
+    }
+
+    /// A set without groups, with room for all of them.
+    pub(crate) fn none(&self) -> GroupSet {
+        GroupSet::of_size(self.names.len())
     }
 
     /// The groups that somebody is in.

@@ -10,7 +10,7 @@ use crate::documents::{
     DATABASE_PREFIX, Document, DocumentError, GROUP_PREFIX, PRINCIPAL_PREFIX, Problem,
 };
 use crate::group::{Group, GroupName};
-use crate::nesting::{GroupAt, Nesting};
+use crate::nesting::{GroupSet, Nesting};
 use crate::policy::{LISTS, Policy};
 use crate::principal::PrincipalNotes;
 use crate::rights::Rights;
@@ -46,7 +46,8 @@ pub(crate) struct Compiled {
 #[derive(Debug, Default)]
 pub(crate) struct Named {
     principals: HashMap<Who, Rights>,
-    groups: BTreeMap<GroupAt, Rights>,
+    /// The groups that have some rights: as sets, so that how many there are matters little.
+    groups: Vec<(Rights, GroupSet)>,
 }
 
 impl Named {
@@ -57,18 +58,28 @@ impl Named {
             }
             Who::Group(name) => {
                 if let Some(group) = nesting.find(name) {
-                    *self.groups.entry(group).or_default() |= rights;
+                    self.groups_with(rights, nesting).add(group);
                 }
             }
         }
+    }
+
+    /// The groups that have just these rights by one list.
+    fn groups_with(&mut self, rights: Rights, nesting: &Nesting) -> &mut GroupSet {
+        let at = self.groups.iter().position(|(others, _)| *others == rights);
+        let at = at.unwrap_or_else(|| {
+            self.groups.push((rights, nesting.none()));
+            self.groups.len() - 1
+        });
+        &mut self.groups[at].1
     }
 
     /// What somebody may, by name and by groups.
     pub(crate) fn rights(&self, who: &Who, nesting: &Nesting) -> Rights {
         let mut rights = self.principals.get(who).copied().unwrap_or_default();
         if let Some(groups) = nesting.groups_of(who) {
-            let of_groups = self.groups.iter().filter(|(group, _)| groups.has(**group));
-            of_groups.for_each(|(_, more)| rights |= *more);
+            let of_groups = self.groups.iter().filter(|(_, listed)| listed.meets(groups));
+            of_groups.for_each(|(more, _)| rights |= *more);
         }
         rights
     }
