@@ -1,6 +1,8 @@
 //! Policies and groups: what they give to apps, how they are changed, and what is told of them.
 #![allow(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
+use std::path::{Path, PathBuf};
+
 use serde_json::{Value, json};
 use tests::exchange::app;
 use tests::{Hub, eventually};
@@ -211,4 +213,42 @@ fn the_owner_is_told_why() {
     assert!(explained.contains("in the group inner, that in outer"), "{explained}");
     client.get("/_hub/acl").expect(403);
     client.get("/_hub/acl/explain?who=laptop&method=GET&path=/notes").expect(403);
+}
+
+/// The files of all databases that lie in a data directory.
+fn files(data: &Path) -> Vec<PathBuf> {
+    let folders = std::fs::read_dir(data.join("databases")).unwrap().flatten();
+    let files = folders.flat_map(|folder| std::fs::read_dir(folder.path()).into_iter().flatten());
+    let files = files.flatten().map(|file| file.path());
+    files.filter(|path| path.extension().is_some_and(|end| end == "sqlite")).collect()
+}
+
+#[test]
+fn security_objects_of_earlier_releases_become_policies_once() {
+    let hub = with_databases(&["notes"]);
+    hub.put("/notes/marker", json!({})).expect(201);
+    let folder = hub.stop();
+    // As a release left them that kept them in the databases, and knew no policies.
+    let mut found = 0;
+    for path in files(&folder.path().join("data")) {
+        let file = rusqlite::Connection::open(&path).unwrap();
+        file.execute("DELETE FROM local WHERE id = 'security-objects-moved'", []).unwrap();
+        let is_notes = "SELECT count(*) FROM docs WHERE id = 'marker'";
+        if file.query_row(is_notes, [], |row| row.get::<_, i64>(0)).unwrap() == 1 {
+            let security = json!({ "readers": { "names": ["later"] }, "note": 1 }).to_string();
+            let insert = "INSERT OR REPLACE INTO meta (key, value) VALUES ('security', ?1)";
+            file.execute(insert, [security.as_bytes()]).unwrap();
+            found += 1;
+        }
+    }
+    assert_eq!(found, 1, "the file of the database");
+    let hub = Hub::start_in(folder);
+    let security = hub.get("/notes/_security").expect(200).json();
+    assert_eq!(security, json!({ "readers": { "names": ["later"] }, "note": 1 }));
+    let (later, _) = app(&hub, "later", &[]);
+    later.get("/notes/marker").expect(200);
+    // What is said since stands.
+    hub.put("/notes/_security", json!({})).expect(200);
+    let hub = Hub::start_in(hub.stop());
+    assert_eq!(hub.get("/notes/_security").expect(200).json(), json!({}));
 }
