@@ -125,4 +125,20 @@ mod tests {
         }
         assert!(Token::choose(&"x".repeat(513)).is_err());
     }
+
+    /// Hashes are compared, by a library that looks at every byte; and where those of two guesses differ
+    /// from the token's does not follow from where the guesses do.
+    #[test]
+    fn nearness_does_not_show_in_what_is_compared() {
+        let token = Token::random().unwrap();
+        let known = TokenHash::of(token.expose()).unwrap();
+        for same in 0..token.expose().len() {
+            let (front, back) = token.expose().split_at(same);
+            let guess = format!("{front}{}", "~".repeat(back.len()));
+            assert!(!known.matches(guess.as_bytes()));
+            let hash = blake3::keyed_hash(&known.salt, guess.as_bytes());
+            let alike = hash.as_bytes().iter().zip(&known.hash).take_while(|(a, b)| a == b).count();
+            assert!(alike < 5, "{same} characters alike, {alike} bytes of the hashes");
+        }
+    }
 }
