@@ -93,13 +93,18 @@ impl OpenFile {
         &self,
         f: impl FnOnce(&dyn Pages) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut connection = self.connection()?;
+        let connection = self.connection()?;
         let sqlite = opening("read an index", &self.path);
-        let outcome = {
-            let transaction = connection.transaction().map_err(&sqlite)?;
-            f(&SqlitePages::new(&transaction, &self.distrusted)?)
+        // By statements that are kept: a `Transaction` prepares both anew each time.
+        let run = |sql| connection.prepare_cached(sql).and_then(|mut kept| kept.execute([]));
+        run("BEGIN").map_err(&sqlite)?;
+        let outcome = match SqlitePages::new(&connection, &self.distrusted) {
+            Ok(pages) => f(&pages),
+            Err(error) => Err(error.into()),
         };
-        self.keep(connection);
+        if run("COMMIT").is_ok() {
+            self.keep(connection);
+        }
         outcome
     }
 
