@@ -30,7 +30,6 @@ const IMPATIENT: i32 = 130;
 
 /// Runs a hub until it is told to stop.
 pub(super) fn run(data_dir: &Path, arguments: &RunArgs) -> anyhow::Result<Outcome> {
-    share_arenas();
     // Whatever is made from here on is the owner's alone.
     umask(Mode::RWXG | Mode::RWXO);
     let handles = raise_file_limit();
@@ -131,31 +130,6 @@ impl Signals {
         std::process::exit(IMPATIENT);
     }
 }
-
-/// Starts this program once more, told to share the allocator's pools of memory among its threads.
-///
-/// A pool keeps most of what its threads needed once; with glibc's number of them, eight a
-/// processor, a hub that was busy once would hold a third more memory from then on.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-fn share_arenas() {
-    use std::os::unix::process::CommandExt as _;
-
-    const POOLS: (&str, &str) = ("MALLOC_ARENA_MAX", "4");
-    if std::env::var_os(POOLS.0).is_some() {
-        return;
-    }
-    let Ok(program) = std::env::current_exe() else { return };
-    let mut arguments = std::env::args_os();
-    let mut again = std::process::Command::new(program);
-    if let Some(name) = arguments.next() {
-        again.arg0(name);
-    }
-    // Returns only where it could not be done, and then all is well but for the memory.
-    let _refused = again.args(arguments).env(POOLS.0, POOLS.1).exec();
-}
-
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-fn share_arenas() {}
 
 /// Takes as many file handles as the system lets us have: each connection is one, each open
 /// database several. How many those are.
