@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::built::built;
 use crate::{Client, Finished, Key, Process};
 
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -191,17 +192,7 @@ pub(crate) fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("LARDER_BIN") {
         return PathBuf::from(path);
     }
-    let name = format!("larder{}", std::env::consts::EXE_SUFFIX);
-    let ourselves = std::env::current_exe().unwrap_or_default();
-    // target/debug/deps/suite-… or target/debug/demo
-    let beside = ourselves.ancestors().skip(1).take(2).map(|folder| folder.join(&name));
-    match beside.into_iter().find(|path| path.is_file()) {
-        Some(path) => path,
-        None => panic!(
-            "no larder binary beside {}: run `cargo build -p hub` first, or set LARDER_BIN",
-            ourselves.display()
-        ),
-    }
+    built("larder", "hub")
 }
 
 fn last_lines(log: &Path) -> String {

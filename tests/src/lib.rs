@@ -12,6 +12,7 @@
 //!
 //! Helpers panic with method, path, status and body: whoever reads the failure needs no debugger.
 
+mod built;
 mod body;
 pub use body::Body;
 mod key;
@@ -24,6 +25,8 @@ mod process;
 pub use process::Process;
 mod finished;
 pub use finished::Finished;
+mod guarded;
+pub use guarded::Guarded;
 mod disk;
 pub use disk::{SmallDisk, hidden};
 mod eventually;
