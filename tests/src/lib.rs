@@ -33,6 +33,8 @@ mod eventually;
 pub use eventually::eventually;
 mod hub;
 pub use hub::{Hub, larder};
+mod netns;
+pub use netns::{Capture, Incoming, Namespace, Namespaces, Packet, Protocol};
 mod scripts;
 pub use scripts::{node, node_client, run_python_suite, run_suite};
 pub mod demo;
