@@ -37,5 +37,7 @@ mod netns;
 pub use netns::{Capture, Incoming, Namespace, Namespaces, Packet, Protocol};
 mod scripts;
 pub use scripts::{node, node_client, run_python_suite, run_suite};
+mod testnet;
+pub use testnet::{CTor, CTorOptions, Control, OnionService, TestNet};
 pub mod demo;
 pub mod exchange;
