@@ -12,8 +12,8 @@
 //!
 //! Helpers panic with method, path, status and body: whoever reads the failure needs no debugger.
 
-mod built;
 mod body;
+mod built;
 pub use body::Body;
 mod key;
 pub use key::Key;

@@ -71,7 +71,7 @@ impl TestNet {
         SHARED.get_or_init(Self::start)
     }
 
-    /// Starts one of one's own on 127.0.0.1, which takes about ten seconds.
+    /// Starts one of one's own on 127.0.0.1, which takes about twelve seconds.
     ///
     /// # Panics
     /// When it finds no consensus, however long it is given.
@@ -140,18 +140,23 @@ impl TestNet {
         Ok(started)
     }
 
-    /// Waits for the first consensus, which is the only one for a long time.
+    /// Waits for the first consensus, which is the only one for a long time, and until every relay can tell
+    /// clients about it: one that asks too early asks again after ten seconds.
     fn await_consensus(&self, limit: Duration) -> Result<(), String> {
         let deadline = Instant::now() + limit;
+        let is_ready = |relay: &Relay| relay.consensus().is_some() && relay.described() > RELAYS;
         loop {
             if let Some(ended) = self.all().find_map(Relay::ended) {
                 return Err(ended);
             }
-            if let Some(consensus) = self.authority.consensus() {
-                return consensus::fault(&consensus, 1 + RELAYS).map_or(Ok(()), Err);
+            if let Some(fault) = self.fault() {
+                return Err(fault);
+            }
+            if self.all().all(is_ready) {
+                return Ok(());
             }
             if Instant::now() > deadline {
-                return Err("there is no consensus".to_owned());
+                return Err("there is no consensus, or not every relay has it".to_owned());
             }
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -170,9 +175,9 @@ impl TestNet {
         self.authority.consensus().expect("a consensus")
     }
 
-    /// What keeps the network from being used: relays or flags that its consensus lacks.
+    /// What keeps its consensus from being used: relays or flags that it lacks.
     pub fn fault(&self) -> Option<String> {
-        consensus::fault(&self.consensus(), 1 + RELAYS)
+        consensus::fault(&self.authority.consensus()?, 1 + RELAYS)
     }
 
     /// What Arti has to be told to use this network, as TOML.

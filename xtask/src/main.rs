@@ -1,4 +1,4 @@
-//! The workshop's commands, for people and for CI alike: `cargo xtask check|test|demo|bench|fuzz`.
+//! The workshop's commands, for people and for CI alike: `cargo xtask check|test|demo|bench|fuzz|testnet`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
@@ -9,6 +9,7 @@ mod demo;
 mod fuzz;
 mod needs;
 mod test;
+mod testnet;
 mod total;
 
 use std::process::ExitCode;
@@ -26,6 +27,8 @@ usage: cargo xtask VERB
   fuzz [TARGET] [--seconds N]
                             hostile bytes for the parsers, 60 s a target; needs a nightly
                             toolchain and cargo-fuzz
+  testnet                   a private Tor network for trying things by hand, and the settings of
+                            a hub in it; until Ctrl-C
 
 Needs beyond cargo are installed with apt-get when root on Debian; elsewhere what is
 missing is named and its tests are skipped, unless CI is set or `--no-skip` is given.";
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         "demo" => demo::run(rest),
         "bench" => bench::run(rest),
         "fuzz" => fuzz::run(rest),
+        "testnet" => testnet::run(),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
             Ok(())

@@ -78,8 +78,34 @@ const MOUNTS: Need = Need {
     prepare: || Ok(()),
 };
 
+/// C Tor. Debian may start one as a service too, which nothing here uses.
+pub(crate) const TOR: Need = Need {
+    name: "tor",
+    purpose: "the suites on a private Tor network",
+    packages: &["tor", "torsocks"],
+    is_present: has_tor,
+    prepare: || Ok(()),
+};
+
+const NAMESPACES: Need = Need {
+    name: "namespaces",
+    purpose: "networks of one's own, where it is seen what a hub sends and who reaches it",
+    packages: &["iproute2", "nftables", "tcpdump"],
+    is_present: has_namespaces,
+    prepare: || Ok(()),
+};
+
+const FAKETIME: Need = Need {
+    name: "faketime",
+    purpose: "hubs whose clock is wrong",
+    packages: &["faketime"],
+    is_present: has_faketime,
+    prepare: || Ok(()),
+};
+
 /// Everything beyond cargo; a later need is one more entry.
-pub(crate) const ALL: &[Need] = &[NODE, PYTHON, PACKAGE_INDEX, STRACE, MOUNTS];
+pub(crate) const ALL: &[Need] =
+    &[NODE, PYTHON, PACKAGE_INDEX, STRACE, MOUNTS, TOR, NAMESPACES, FAKETIME];
 
 /// Finds or installs what is needed; returns what is still missing, having named it.
 pub(crate) fn missing(needs: &[Need]) -> Vec<&Need> {
@@ -181,6 +207,32 @@ fn has_strace() -> bool {
 fn has_mounts() -> bool {
     let mount = "mount -t tmpfs -o size=64k none /mnt";
     output_of("unshare", &["--map-root-user", "--mount", "sh", "-c", mount]).is_some()
+}
+
+fn has_tor() -> bool {
+    output_of("tor", &["--version"]).is_some()
+        && output_of("torsocks", &["--version"]).is_some()
+        && is_on_path("tor-gencert")
+}
+
+/// Making them takes rights, and programs to look into them.
+fn has_namespaces() -> bool {
+    let name = format!("larder-test-{}-0-probe", std::process::id());
+    let made = output_of("ip", &["netns", "add", &name]).is_some();
+    let filters = output_of("ip", &["netns", "exec", &name, "nft", "list", "ruleset"]).is_some();
+    let deleted = output_of("ip", &["netns", "delete", &name]).is_some();
+    made && filters && deleted && output_of("tcpdump", &["--version"]).is_some()
+}
+
+fn has_faketime() -> bool {
+    let year = output_of("faketime", &["2001-01-01 12:00:00", "date", "+%Y"]);
+    year.is_some_and(|year| year.trim() == "2001")
+}
+
+/// For programs that do nothing harmless when asked who they are.
+fn is_on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 fn can_install() -> bool {

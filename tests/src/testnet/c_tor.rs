@@ -11,6 +11,11 @@ use crate::{Guarded, Namespace};
 /// Far longer than a client takes to learn of so few relays.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
+/// What a client logs when its first circuit stands.
+const FOUND: &str = "Bootstrapped 100%";
+
+const TRIES_MAX: usize = 3;
+
 /// How programs may steer a C Tor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Control {
@@ -62,6 +67,19 @@ impl CTor {
             Some(namespace) => Site::inside(namespace, local),
             None => Site::local(local),
         };
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match Self::attempt(network, &site, options) {
+                Ok(c_tor) => return c_tor,
+                // Somebody was faster to take one of its ports.
+                Err(reason) if reason.contains("Could not bind") && tries < TRIES_MAX => {}
+                Err(reason) => panic!("C Tor does not find the network: {reason}"),
+            }
+        }
+    }
+
+    fn attempt(network: &str, site: &Site, options: &CTorOptions<'_>) -> Result<Self, String> {
         let [socks, control] = site.free_ports();
         let folder = data_directory();
         let path = folder.path().display();
@@ -78,16 +96,14 @@ impl CTor {
             lines.push(format!("ControlSocket {path}/control"));
         }
         if let Some(OnionService { port, target }) = options.service {
-            lines.push(format!(
-                "HiddenServiceDir {path}/service\nHiddenServicePort {port} {target}"
-            ));
+            let service = format!("HiddenServiceDir {path}/service\nHiddenServicePort {port}");
+            lines.push(format!("{service} {target}"));
         }
         lines.extend(options.lines.iter().cloned());
 
-        let process = tor(&site, folder, &(lines.join("\n") + "\n"));
-        let c_tor = Self { process, socks, control };
-        c_tor.await_network();
-        c_tor
+        let process = tor(site, folder, &(lines.join("\n") + "\n"));
+        process.await_log(FOUND, START_LIMIT)?;
+        Ok(Self { process, socks, control })
     }
 
     /// Its port for SOCKS, in the namespace where it runs.
@@ -137,13 +153,8 @@ impl CTor {
     #[track_caller]
     pub fn start_again(&mut self) {
         self.process.start_again();
-        self.await_network();
-    }
-
-    #[track_caller]
-    fn await_network(&self) {
-        if let Err(reason) = self.process.await_log("Bootstrapped 100%", START_LIMIT) {
-            panic!("C Tor does not find the network: {reason}");
+        if let Err(reason) = self.process.await_log(FOUND, START_LIMIT) {
+            panic!("C Tor does not find the network again: {reason}");
         }
     }
 }

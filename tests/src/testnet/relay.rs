@@ -106,6 +106,18 @@ impl Relay {
         fs::read_to_string(self.process.path().join("cached-microdesc-consensus")).ok()
     }
 
+    /// How many relays it can describe to clients.
+    pub(crate) fn described(&self) -> usize {
+        let read = |name| fs::read(self.process.path().join(name)).unwrap_or_default();
+        let [old, new] = ["cached-microdescs", "cached-microdescs.new"].map(read);
+        // Every description has one such line.
+        let text = [old, new].concat();
+        String::from_utf8_lossy(&text)
+            .lines()
+            .filter(|line| line.starts_with("ntor-onion-key "))
+            .count()
+    }
+
     pub(crate) fn ended(&self) -> Option<String> {
         let how = self.process.ended()?;
         Some(format!("{how}\n{}", self.process.log()))

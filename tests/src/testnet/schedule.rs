@@ -37,6 +37,7 @@ impl Schedule {
     pub(crate) fn settings(&self) -> String {
         let first = self.start + self.learning + VOTING + Duration::from_millis(999);
         let offset = first.as_secs() % INITIAL_INTERVAL_SECONDS;
+        let seconds = first.as_secs() - self.start.as_secs();
         format!(
             "\
 V3AuthVotingInterval {INTERVAL_SECONDS} seconds
@@ -47,6 +48,8 @@ TestingV3AuthInitialVotingInterval {INITIAL_INTERVAL_SECONDS} seconds
 TestingV3AuthInitialVoteDelay 2 seconds
 TestingV3AuthInitialDistDelay 2 seconds
 TestingV3AuthVotingStartOffset {offset} seconds
+# Relays that ask before there is a consensus ask again after ten seconds only.
+TestingServerConsensusDownloadInitialDelay {seconds}
 "
         )
     }
