@@ -92,20 +92,28 @@ mod needs_tor {
         assert_eq!(hub["onion"]["arti"], Value::Table(arti));
     }
 
-    /// Whoever has found the network goes on without the parts that are away.
     #[test]
     fn parts_go_and_come_back() {
         let mut network = TestNet::start();
-        let service = Some(OnionService { port: 80, target: server(([127, 0, 0, 1], 0).into()) });
-        let host = network.c_tor(&CTorOptions { service, ..CTorOptions::default() });
+        let bridge = network.bridge_line();
+        let bridge: SocketAddr = bridge.split(' ').next().unwrap_or_default().parse().expect("one");
+        let listens = |address| std::net::TcpStream::connect(address).is_ok();
+        assert!(listens(bridge));
+        network.stop_relay(2);
         network.stop_authority();
-        network.stop_relay(0);
-        network.start_relay(0);
+        assert!(!listens(bridge));
+        network.start_relay(2);
         network.start_authority();
-        let mut client = network.c_tor(&CTorOptions::default());
-        client.stop();
-        client.start_again();
-        fetch_with(|| Command::new("curl"), &client, &host.onion_address());
+        assert!(listens(bridge));
+
+        let service = Some(OnionService { port: 80, target: server(([127, 0, 0, 1], 0).into()) });
+        let mut host = network.c_tor(&CTorOptions { service, ..CTorOptions::default() });
+        let address = host.onion_address();
+        host.stop();
+        host.start_again();
+        assert_eq!(host.onion_address(), address);
+        let client = network.c_tor(&CTorOptions::default());
+        fetch_with(|| Command::new("curl"), &client, &address);
     }
 
     #[test]
