@@ -37,7 +37,7 @@ const RELAYS: usize = 3;
 /// How long relays have to make themselves known before the first vote. It is not repeated for an hour, so a
 /// network that missed somebody starts over with the next of these.
 const LEARNING: [Duration; 3] =
-    [Duration::from_secs(4), Duration::from_secs(7), Duration::from_secs(14)];
+    [Duration::from_secs(6), Duration::from_secs(10), Duration::from_secs(16)];
 
 /// What relays and clients have in common.
 const NETWORK: &str = "\
@@ -71,7 +71,7 @@ impl TestNet {
         SHARED.get_or_init(Self::start)
     }
 
-    /// Starts one of one's own on 127.0.0.1, which takes about twelve seconds.
+    /// Starts one of one's own on 127.0.0.1, which takes about fourteen seconds.
     ///
     /// # Panics
     /// When it finds no consensus, however long it is given.
@@ -130,6 +130,8 @@ impl TestNet {
             &network,
             &randomness,
         );
+        // A relay that makes itself known to nobody does not try again in time.
+        authority.await_listening()?;
         let mut number = 0;
         let relays = ports.map(|port| {
             number += 1;

@@ -5,7 +5,7 @@
 use tests::TestNet;
 
 fn main() {
-    eprintln!("starting a private Tor network; this takes about twelve seconds");
+    eprintln!("starting a private Tor network; this takes about fourteen seconds");
     let network = TestNet::start();
     eprintln!(
         "\

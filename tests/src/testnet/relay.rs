@@ -118,6 +118,10 @@ impl Relay {
             .count()
     }
 
+    pub(crate) fn await_listening(&self) -> Result<(), String> {
+        self.process.await_log("Opened OR listener connection (ready)", START_LIMIT)
+    }
+
     pub(crate) fn ended(&self) -> Option<String> {
         let how = self.process.ended()?;
         Some(format!("{how}\n{}", self.process.log()))
@@ -132,9 +136,7 @@ impl Relay {
     #[track_caller]
     pub(crate) fn start_again(&mut self) {
         self.process.start_again();
-        if let Err(reason) =
-            self.process.await_log("Opened OR listener connection (ready)", START_LIMIT)
-        {
+        if let Err(reason) = self.await_listening() {
             panic!("a relay does not come back: {reason}");
         }
     }
