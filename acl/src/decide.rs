@@ -171,6 +171,16 @@ mod tests {
         policies
     }
 
+    #[test]
+    fn whom_the_owner_has_to_do_with() {
+        let policies = policies();
+        for known in [1, 2, 3, 4, 5, 6, 8, 10] {
+            assert!(policies.knows(key(known)), "{known}");
+        }
+        assert!(!policies.knows(key(7)), "blocked, though an admin");
+        assert!(!policies.knows(key(9)), "a stranger");
+    }
+
     /// Of all actions on a resource just these are allowed, and the others denied for this reason.
     fn check(caller: Caller<'_>, resource: Resource<'_>, allowed: &[Action], reason: Reason) {
         let policies = policies();

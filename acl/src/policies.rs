@@ -74,6 +74,11 @@ impl Named {
         &mut self.groups[at].1
     }
 
+    /// Whether a list names them, not by a group.
+    fn names(&self, who: &Who) -> bool {
+        self.principals.contains_key(who)
+    }
+
     /// What somebody may, by name and by groups.
     pub(crate) fn rights(&self, who: &Who, nesting: &Nesting) -> Rights {
         let mut rights = self.principals.get(who).copied().unwrap_or_default();
@@ -157,6 +162,17 @@ impl Policies {
     /// Every principal that the owner noted something of.
     pub fn principals(&self) -> &BTreeMap<PublicKey, PrincipalNotes> {
         &self.principals
+    }
+
+    /// Whether the owner has to do with this key: notes something of it, names it in a policy or a
+    /// group, and has not blocked it.
+    pub fn knows(&self, key: PublicKey) -> bool {
+        if let Some(notes) = self.principals.get(&key) {
+            return !notes.blocked;
+        }
+        let who = Who::Key(key);
+        let mut databases = self.databases.values();
+        self.nesting.groups_of(&who).is_some() || databases.any(|of| of.database.names(&who))
     }
 
     /// The documents that could not be read.
