@@ -34,6 +34,8 @@ const NOT_SENT = new Set([
 export function hubFetch({ url, hubKey, key, certificate }) {
   const base = new URL(url);
   if (base.protocol !== 'https:') throw new HubError('misuse', `${base.origin} is no https address`);
+  // Its name would go to a name server.
+  if (/(^|\.)onion\.*$/.test(base.hostname)) throw new HubError('misuse', `${base.origin} is an onion service: a hub reaches it, an app asks the hub of its own device`);
   const agent = new HubAgent({ url: base, hubKey, key, certificate });
   const fetch = async (input, init) => send(agent, await requestTo(base, input, init));
   fetch.close = () => agent.destroy();

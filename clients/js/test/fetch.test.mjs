@@ -25,6 +25,13 @@ test('the hub knows the app by its key, and connections are kept', async (t) => 
   assert.deepEqual([stand.requests, stand.connections], [4, 1]);
 });
 
+test('an onion service is not looked up', () => {
+  for (const host of ['a.onion', 'A.b.Onion.', 'a%2Eonion:1', 'onion']) {
+    const refused = () => hubFetch({ url: `https://${host}/`, hubKey: makeKey().publicKey, ...app });
+    assert.throws(refused, { code: 'misuse' }, host);
+  }
+});
+
 test('whoever holds another key gets no request', async (t) => {
   const squatter = await standIn(t, (_, response) => response.end('mine'));
   const fetch = fetchOf(t, squatter, { hubKey: makeKey().publicKey });

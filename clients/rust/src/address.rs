@@ -23,6 +23,9 @@ pub enum AddressError {
     /// It is a URL of another kind.
     #[error("`{0}` is no address of a hub: https://HOST:PORT/, without a name, path or query")]
     Form(String),
+    /// An onion service, which a name server must not be asked for.
+    #[error("`{0}` is an onion service: a hub reaches it, an app asks the hub of its own device")]
+    Onion(String),
 }
 
 impl Address {
@@ -37,6 +40,11 @@ impl Address {
         let authority = uri.authority().ok_or_else(form)?.clone();
         if authority.as_str().contains('@') || authority.host().is_empty() {
             return Err(form());
+        }
+        // Its name would go to a name server.
+        let name = authority.host().trim_end_matches('.').to_ascii_lowercase();
+        if name.rsplit('.').next() == Some("onion") {
+            return Err(AddressError::Onion(text.into()));
         }
         Ok(Self { authority })
     }
@@ -95,6 +103,9 @@ mod tests {
         let bad = ["", "x", "http://h/", "https://a@h/", "https://h/p", "https://h/?q", "h:1", "/"];
         for bad in bad {
             assert!(Address::parse(bad).is_err(), "{bad}");
+        }
+        for onion in ["https://a.onion/", "https://a.b.Onion.:1/", "https://onion/"] {
+            assert!(matches!(Address::parse(onion), Err(AddressError::Onion(_))), "{onion}");
         }
     }
 
