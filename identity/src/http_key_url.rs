@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{PublicKey, PublicKeyError};
 
 pub use authority::{Authority, AuthorityError, DEFAULT_PORT, Host};
-pub use onion::{OnionName, OnionNameError};
+pub use onion::{OnionAddress, OnionAddressError};
 pub use path::PathError;
 
 const SCHEME: &str = "httpkey";

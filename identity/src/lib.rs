@@ -21,8 +21,8 @@ pub mod tls;
 pub use certificate::{Certificate, CertificateError};
 pub use device_key::DeviceKey;
 pub use http_key_url::{
-    Authority, AuthorityError, DEFAULT_PORT, Host, HttpKeyUrl, HttpKeyUrlError, OnionName,
-    OnionNameError, PathError,
+    Authority, AuthorityError, DEFAULT_PORT, Host, HttpKeyUrl, HttpKeyUrlError, OnionAddress,
+    OnionAddressError, PathError,
 };
 pub use key::{PublicKey, PublicKeyError};
 pub use tls::ProvenKey;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use super::{OnionName, OnionNameError};
+use super::{OnionAddress, OnionAddressError};
 
 /// The port of a URL that names none.
 pub const DEFAULT_PORT: u16 = 9898;
@@ -28,7 +28,7 @@ pub struct Authority {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Host {
     /// An onion service: to be reached through Tor and in no other way.
-    Onion(OnionName),
+    Onion(OnionAddress),
     /// An address.
     Ip(IpAddr),
     /// A name that a resolver knows, in lower case.
@@ -55,7 +55,7 @@ pub enum AuthorityError {
     Name,
     /// It ends with `.onion` and is no onion address.
     #[error(transparent)]
-    Onion(#[from] OnionNameError),
+    Onion(#[from] OnionAddressError),
     /// No port has this number.
     #[error("the URL's port is no number from 1 to 65535")]
     Port,

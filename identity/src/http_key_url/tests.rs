@@ -175,7 +175,7 @@ fn authorities() {
 
 #[test]
 fn onion_addresses() {
-    use OnionNameError as E;
+    use OnionAddressError as E;
     let check = |host: &str, expected: AuthorityError| {
         assert_eq!(error(&at(host, "/db")), expected.into(), "{host}");
     };
