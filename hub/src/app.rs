@@ -25,6 +25,7 @@ use crate::indexer::{self, Indexer};
 use crate::listener::{Connections, Listeners};
 use crate::metrics::Metrics;
 use crate::observe;
+use crate::onion::{self, Onion, OnionError};
 use crate::reads::{self, Reads};
 use crate::replicate::{self, Replications};
 use crate::tasks::Tasks;
@@ -89,6 +90,8 @@ pub(crate) struct App {
     pub(crate) updates: Updates,
     /// What keys have read.
     pub(crate) reads: Reads,
+    /// The way into Tor and out of it.
+    pub(crate) onion: Arc<Onion>,
     /// Replications that were asked for.
     pub(crate) replications: Replications,
     /// What tells this hub from others in CouchDB's greeting: 32 hexadecimal digits.
@@ -126,6 +129,9 @@ pub(crate) enum AppError {
     /// The settings that clients wrote cannot be read.
     #[error(transparent)]
     CouchConfig(#[from] CouchConfigError),
+    /// The way into Tor could not be begun.
+    #[error(transparent)]
+    Onion(#[from] OnionError),
     /// A database that a hub always has cannot be made or read.
     #[error("could not prepare the database {name}")]
     Prepare {
@@ -174,6 +180,10 @@ impl App {
         let tasks = Arc::<Tasks>::default();
         let indexer =
             Arc::new(Indexer::new(Arc::clone(&tasks), Arc::clone(&functions), shutdown.clone()));
+        let server_uuid = server_uuid(seed.bytes());
+        // Last, as it begins something.
+        let onion = Onion::begin(&config.onion, seed, &data_dir, &store, &access.policies().now())?;
+        let onion = Arc::new(onion);
         let app = Self {
             store,
             memory: Memory::new(config.limits.request_memory_bytes_max),
@@ -193,8 +203,9 @@ impl App {
             uuids: Uuids::default(),
             updates,
             reads: Reads::default(),
-            replications: Replications::new(config.replication.ca_file.clone()),
-            server_uuid: server_uuid(seed.bytes()),
+            replications: Replications::new(config.replication.ca_file.clone(), &onion),
+            onion,
+            server_uuid,
             started: now,
             shutdown,
             device,
@@ -258,15 +269,19 @@ impl App {
         let remembering = tokio::spawn(remember_uses(Arc::clone(&self)));
         let closing = tokio::spawn(indexer::close_unused(Arc::clone(&self)));
         let backing_up = tokio::spawn(backup::keep(Arc::clone(&self)));
-        let connections = Connections::new(self.connections_max);
+        let finding = tokio::spawn(onion::follow(Arc::clone(&self)));
+        let connections = Connections::new(self.connections_max, self.onion.streams_max());
         connections.accept(&self, listeners).await;
         tracing::info!("stopping");
         let replications = self.replications.stop(CHECKPOINT_GRACE);
-        let (drained, ()) = tokio::join!(connections.drain(DRAIN_GRACE), replications);
+        let leaving = self.onion.shut_down(DRAIN_GRACE.max(CHECKPOINT_GRACE));
+        let draining = connections.drain(DRAIN_GRACE);
+        let (drained, (), ()) = tokio::join!(draining, replications, leaving);
         if !drained {
             tracing::warn!(grace_s = DRAIN_GRACE.as_secs(), "some requests did not end in time");
         }
         watching.abort();
+        finding.abort();
         heeding.abort();
         remembering.abort();
         noting.abort();

@@ -7,6 +7,7 @@ mod db;
 mod hub;
 mod import;
 mod key;
+mod onion;
 mod passphrase;
 mod run;
 mod service;
@@ -25,6 +26,7 @@ use crate::access::{AppName, Grant};
 use crate::config::{HttpAddress, PageOrigin, TlsAddress};
 use crate::data_dir::{self, DataDir};
 use crate::observe::Format;
+use crate::onion::OnionMode;
 pub(crate) use show::complain;
 
 /// Your device's hub: keeps your data, speaks CouchDB to your apps, and brings other hubs up to
@@ -85,6 +87,11 @@ enum Verb {
         #[command(subcommand)]
         verb: key::KeyVerb,
     },
+    /// Show where the hub is reached through Tor, whether it is, and who may find it
+    Onion {
+        #[command(subcommand)]
+        verb: onion::OnionVerb,
+    },
     /// Read everything, whether a hub runs or not, and report what is damaged
     Verify,
     /// Write all databases to a file, as they are at this moment
@@ -118,26 +125,10 @@ pub(crate) struct RunArgs {
     /// How lines of the log look [default: text, or what the settings say]
     #[arg(long, value_name = "FORMAT", env = "LARDER_LOG_FORMAT")]
     log_format: Option<Format>,
-    /// How other hubs reach this one: `off` is all there is yet
-    #[arg(long, value_name = "MODE", value_parser = onion_mode)]
+    /// How other hubs reach this one: through Tor by the hub's own means (arti), by a Tor that runs
+    /// here anyway (system), or not at all (off) [default: arti, or what the settings say]
+    #[arg(long, value_name = "arti|system|off", env = "LARDER_ONION")]
     onion: Option<OnionMode>,
-}
-
-/// How other hubs reach this one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum OnionMode {
-    /// Not through Tor.
-    Off,
-}
-
-fn onion_mode(text: &str) -> Result<OnionMode, String> {
-    match text {
-        "off" => Ok(OnionMode::Off),
-        "on" | "arti" | "system" => {
-            Err(format!("onion services are not in this release: `{text}` has to wait; use `off`"))
-        }
-        _ => Err("use `off`".into()),
-    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -384,6 +375,7 @@ impl Command {
             }
             Verb::Service { verb } => service::execute(&data_dir, &verb),
             Verb::Key { verb } => key::execute(&data_dir, verb),
+            Verb::Onion { verb } => onion::execute(&data_dir, verb),
             Verb::Verify => archive::verify(&dir),
             Verb::Backup { file, verify: false } => archive::backup(&dir, &file),
             Verb::Backup { file, verify: true } => archive::check(&file),
@@ -456,6 +448,11 @@ mod tests {
             "key restore f",
             "key passphrase",
             "key passphrase --remove",
+            "onion address",
+            "onion address --url",
+            "onion check",
+            "onion clients list",
+            "onion clients remove a",
             "verify",
             "backup f",
             "restore f",
@@ -486,8 +483,10 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         for (line, expected) in [
-            ("larder run --onion arti", "not in this release"),
-            ("larder run --onion maybe", "use `off`"),
+            ("larder run --onion maybe", "`maybe` is no way into Tor; write arti, system or off"),
+            ("larder --onion off status", "--onion is for `larder run`"),
+            ("larder onion client-key abc.onion", "an onion address is 56 base32 characters"),
+            ("larder onion clients allow a descriptor:x25519:A", "52 base32 characters"),
             ("larder run --http 0.0.0.0:5984", "plain HTTP is for this machine only"),
             ("larder run --http 5984", "is not an address"),
             ("larder --http 127.0.0.1:0 status", "--http is for `larder run`"),

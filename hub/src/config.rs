@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::tls::{TlsAddress, TlsConfig};
 use crate::observe::LogConfig;
+use crate::onion::OnionConfig;
 
 /// Everything a person can set; what is not set is safe.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -33,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) backup: BackupConfig,
     /// How other servers are reached.
     pub(crate) replication: ReplicationConfig,
+    /// How this hub is reached through Tor, and reaches others.
+    pub(crate) onion: OnionConfig,
 }
 
 /// How other servers are reached.
@@ -102,13 +105,17 @@ const HANDLES_OF_A_DATABASE: u64 = 11;
 
 impl Config {
     /// Has no more open at a time than so many file handles allow: half of them for connections, a
-    /// quarter for databases, the rest for what both need while they work.
+    /// quarter for databases, an eighth for streams through Tor, the rest for what all of them need
+    /// while they work.
     pub(crate) fn fit_into(&mut self, handles: u64) {
         let share = |handles: u64| usize::try_from(handles.max(1)).unwrap_or(usize::MAX);
         let open_max = &mut self.databases.open_max;
         *open_max = (*open_max).min(share(handles / 4 / HANDLES_OF_A_DATABASE));
         let connections_max = &mut self.limits.connections_max;
         *connections_max = (*connections_max).min(share(handles / 2));
+        let streams = NonZeroU32::new(u32::try_from(handles / 8).unwrap_or(u32::MAX));
+        let streams_max = &mut self.onion.streams_max;
+        *streams_max = (*streams_max).min(streams.unwrap_or(NonZeroU32::MIN));
     }
 }
 
@@ -393,6 +400,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::onion::OnionMode;
 
     fn check(text: &str) -> Result<Config, String> {
         Config::parse(text, Path::new("larder.toml")).map_err(|error| error.to_string())
@@ -403,13 +411,14 @@ mod tests {
         let fit = |handles| {
             let mut config = Config::default();
             config.fit_into(handles);
-            (config.databases.open_max, config.limits.connections_max)
+            let streams_max = config.onion.streams_max.get();
+            (config.databases.open_max, config.limits.connections_max, streams_max)
         };
-        assert_eq!(fit(u64::MAX), (32, 2048));
-        assert_eq!(fit(4096), (32, 2048));
-        assert_eq!(fit(1024), (23, 512));
-        assert_eq!(fit(256), (5, 128));
-        assert_eq!(fit(16), (1, 8));
+        assert_eq!(fit(u64::MAX), (32, 2048, 256));
+        assert_eq!(fit(4096), (32, 2048, 256));
+        assert_eq!(fit(1024), (23, 512, 128));
+        assert_eq!(fit(256), (5, 128, 32));
+        assert_eq!(fit(7), (1, 3, 1));
     }
 
     #[test]
@@ -427,7 +436,7 @@ mod tests {
             "[http]\naddress = '127.0.0.1:0'\norigins = ['app://Obsidian.md']\nhosts = ['h:1']\n\
              [limits]\ndocument_bytes_max = 1_000\n[databases]\nopen_max = 3\nindex_idle_s = 5\n\
              [compaction]\nautomatic = false\n[backup]\nfolder = '/mnt/backups'\nkeep = 3\n\
-             [replication]\nca_file = '/ca.pem'\n\
+             [replication]\nca_file = '/ca.pem'\n[onion]\nmode = 'off'\nstreams_max = 7\n\
              [log]\nfile = 'larder.log'\nfile_bytes_max = 9\nfiles_max = 2\n",
         )
         .unwrap();
@@ -445,6 +454,8 @@ mod tests {
         assert_eq!(folder.as_path(), Path::new("/mnt/backups"));
         assert_eq!((config.backup.interval_h.get(), config.backup.keep.get()), (24, 3));
         assert_eq!(config.replication.ca_file, Some("/ca.pem".into()));
+        let onion = (config.onion.mode, config.onion.streams_max.get());
+        assert_eq!(onion, (OnionMode::Off, 7));
         let log = (config.log.file_bytes_max.get(), config.log.files_max.get());
         assert_eq!((config.log.file, log), (Some("larder.log".into()), (9, 2)));
     }
@@ -466,6 +477,12 @@ mod tests {
             ("[backup]\nfolder = 'backups'", "`backups` does not begin with /"),
             ("[log]\nfile_bytes_max = 0", "line 2, `file_bytes_max = 0`"),
             ("[log]\nfiles_max = 0", "line 2, `files_max = 0`"),
+            ("[onion]\nmode = 'on'", "line 2, `mode = 'on'`: `on` is no way into Tor; write arti"),
+            ("[onion]\nbridge = ''", "line 2, `bridge = ''`: unknown field `bridge`"),
+            ("[onion]\ncheck_every_s = 9", "self-dials are at least 10 s apart"),
+            ("[onion]\ncontrol = '9051'", "`9051` is no control port; write 127.0.0.1:9051"),
+            ("[onion]\nvanguards = 'none'", "unknown variant `none`"),
+            ("[[onion.pluggable_transports]]\nprotocol = 'x'", "unknown field `protocol`"),
             ("[backup]\nkeep = 0", "line 2, `keep = 0`"),
             ("[backup]\ninterval_h = 0", "line 2, `interval_h = 0`"),
             ("[compaction]\nbytes_per_hour = 0", "line 2, `bytes_per_hour = 0`"),

@@ -4,6 +4,7 @@ pub(crate) mod acl;
 mod apps;
 mod enrolments;
 pub(crate) mod group;
+pub(crate) mod onion;
 mod who;
 
 use std::fs;
@@ -15,6 +16,7 @@ use serde_json::json;
 
 use crate::clock;
 use crate::http::{Call, HttpError, Reply, blocking, reply};
+use crate::onion::{describe, moment};
 
 pub(crate) use self::apps::{add as add_app, list as list_apps, remove as remove_app};
 pub(crate) use self::enrolments::{answer as answer_enrolment, ask as ask_enrolment};
@@ -40,6 +42,7 @@ pub(crate) async fn status(call: Call) -> Result<Reply, HttpError> {
             "databases": app.store.databases().len(),
             "apps": app.access.apps().all().len(),
             "memory_bytes": memory_bytes(),
+            "onion": describe(&app.onion, moment(clock::now())),
             "backup": app.backups.describe(),
             "active_tasks": app.tasks.list(|_| true),
         }))

@@ -71,6 +71,11 @@ impl DataDir {
         self.0.join("couch-config.json")
     }
 
+    /// The folder in which Tor keeps what it would have to fetch anew.
+    pub(crate) fn onion(&self) -> PathBuf {
+        self.0.join("onion")
+    }
+
     /// A folder for what lives only as long as one task; emptied at each start.
     pub(crate) fn scratch(&self) -> PathBuf {
         self.0.join("scratch")

@@ -26,6 +26,7 @@ mod indexer;
 mod listener;
 mod metrics;
 mod observe;
+mod onion;
 mod reads;
 mod replicate;
 mod tasks;
@@ -41,6 +42,11 @@ use std::process::ExitCode;
 pub fn main() -> ExitCode {
     // The one TLS stack, with ring; a second installation would be somebody else's.
     let _installed = rustls::crypto::ring::default_provider().install_default();
+    // Before all else: the child has no command line, no settings and no log of the hub's.
+    #[cfg(feature = "arti")]
+    if std::env::args_os().nth(1).is_some_and(|verb| verb == onion::CHILD) {
+        return ::onion::onion_child();
+    }
     match cli::Command::parse().execute() {
         Ok(outcome) => outcome.into(),
         Err(error) => {

@@ -16,12 +16,15 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::access::Way;
 use crate::app::App;
 use crate::config::{Config, TlsAddress};
+use crate::onion::{Metered, Onion};
 use connection::serve;
 use door::Door;
 use guest::Guests;
-use tls::TlsDoor;
+use onion::{OnionStream, Service};
+use tls::{TlsDoor, way_from};
 
 /// Connections open on the control socket, which has its own so that the owner always gets in.
 const CONTROL_CONNECTIONS_MAX: usize = 64;
@@ -155,15 +158,22 @@ pub(crate) struct Connections {
     tls: Arc<Semaphore>,
     tls_guests: Arc<Guests>,
     tls_max: u32,
+    /// So do streams through Tor, whose other ends nobody can tell apart.
+    onion: Arc<Semaphore>,
+    onion_guests: Arc<Guests>,
+    onion_max: u32,
     control: Arc<Semaphore>,
 }
 
 impl Connections {
-    /// At most so many at a time, and a quarter as many over TLS; for the next one the one that has
-    /// waited longest for a request has to leave.
-    pub(crate) fn new(connections_max: usize) -> Self {
-        let local_max = u32::try_from(connections_max.clamp(1, Semaphore::MAX_PERMITS / 2));
-        let local_max = local_max.unwrap_or(u32::MAX);
+    /// At most so many at a time, a quarter as many over TLS, and so many streams through Tor; for the
+    /// next one the one that has waited longest for a request has to leave, before it those that have
+    /// not even shaken hands.
+    pub(crate) fn new(connections_max: usize, streams_max: usize) -> Self {
+        let permits = |max: usize| {
+            u32::try_from(max.clamp(1, Semaphore::MAX_PERMITS / 2)).unwrap_or(u32::MAX)
+        };
+        let (local_max, onion_max) = (permits(connections_max), permits(streams_max));
         let tls_max = (local_max / TLS_SHARE).max(1);
         Self {
             local: Arc::new(Semaphore::new(local_max as usize)),
@@ -172,6 +182,9 @@ impl Connections {
             tls: Arc::new(Semaphore::new(tls_max as usize)),
             tls_guests: Arc::default(),
             tls_max,
+            onion: Arc::new(Semaphore::new(onion_max as usize)),
+            onion_guests: Arc::default(),
+            onion_max,
             control: Arc::new(Semaphore::new(CONTROL_CONNECTIONS_MAX)),
         }
     }
@@ -191,6 +204,9 @@ impl Connections {
             let room = Room { permits: Arc::clone(&self.tls), guests };
             loops.spawn(accept(Arc::clone(app), socket, room));
         }
+        let guests = Arc::clone(&self.onion_guests);
+        let room = Room { permits: Arc::clone(&self.onion), guests };
+        loops.spawn(accept(Arc::clone(app), Socket::Onion(Arc::clone(&app.onion), tls_door), room));
         let room = Room { permits: Arc::clone(&self.control), guests: Arc::default() };
         loops.spawn(accept(Arc::clone(app), Socket::Control(control), room));
         while loops.join_next().await.is_some() {}
@@ -200,8 +216,9 @@ impl Connections {
     pub(crate) async fn drain(&self, grace: Duration) -> bool {
         let local = self.local.acquire_many(self.local_max);
         let tls = self.tls.acquire_many(self.tls_max);
+        let onion = self.onion.acquire_many(self.onion_max);
         let control = self.control.acquire_many(CONTROL_CONNECTIONS_MAX as u32);
-        let all = async { tokio::join!(local, tls, control) };
+        let all = async { tokio::join!(local, tls, onion, control) };
         tokio::time::timeout(grace, all).await.is_ok()
     }
 }
@@ -209,6 +226,7 @@ impl Connections {
 enum Socket {
     Local(TcpListener, Door),
     Tls(TcpListener, Arc<TlsDoor>),
+    Onion(Arc<Onion>, Arc<TlsDoor>),
     Control(UnixListener),
 }
 
@@ -216,6 +234,7 @@ enum Socket {
 enum Stream {
     Local(TcpStream, Door),
     Tls(TcpStream, SocketAddr, Arc<TlsDoor>),
+    Onion(Metered<OnionStream>, Service, Arc<TlsDoor>),
     Control(UnixStream),
 }
 
@@ -229,6 +248,10 @@ impl Socket {
             Self::Tls(listener, door) => {
                 let (stream, address) = accept_tcp(listener).await?;
                 Ok(Stream::Tls(stream, address, Arc::clone(door)))
+            }
+            Self::Onion(onion, door) => {
+                let (stream, service) = onion.accept().await;
+                Ok(Stream::Onion(stream, service, Arc::clone(door)))
             }
             Self::Control(listener) => Ok(Stream::Control(listener.accept().await?.0)),
         }
@@ -308,11 +331,15 @@ fn begin(app: &Arc<App>, room: &Room, permit: OwnedSemaphorePermit, stream: Stre
         }
         Stream::Tls(stream, address, door) => match door.one_more_from(address.ip()) {
             Some(counted) => {
-                let entered = room.guests.enter();
-                tokio::spawn(door.welcome(app, stream, address, entered, (permit, counted)));
+                let (entered, way) = (room.guests.enter_shaking(), way_from(address.ip()));
+                tokio::spawn(door.welcome(app, stream, way, entered, (permit, counted)));
             }
             None => tracing::debug!("too many connections from one address; refused"),
         },
+        Stream::Onion(stream, service, door) => {
+            let (entered, way) = (room.guests.enter_shaking(), Way::Onion(service));
+            tokio::spawn(door.welcome(app, stream, way, entered, permit));
+        }
         Stream::Control(stream) if is_ours(&stream) => {
             tokio::spawn(serve(app, Door::Control, stream, room.guests.enter(), permit));
         }

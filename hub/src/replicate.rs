@@ -10,6 +10,7 @@
 //! it, `document` writes into documents how they ended.
 
 mod connect;
+mod destination;
 mod document;
 mod documents;
 mod endpoint;
@@ -32,7 +33,7 @@ use store::DbName;
 pub(crate) use self::document::{admit, is_replicator};
 pub(crate) use self::documents::follow;
 use self::endpoint::Endpoint;
-pub(crate) use self::endpoint::parse_url;
+pub(crate) use self::endpoint::{check_way, parse_url};
 pub(crate) use self::jobs::{Replications, Waiting, schedule};
 use self::options::Means;
 pub(crate) use self::outcome::{Ended, failure};
@@ -66,6 +67,7 @@ pub(crate) async fn replicate(call: Call) -> Result<Reply, HttpError> {
         }
         Wanted::Start(request) => *request,
     };
+    request.check_way(&app.onion)?;
     check_rights(&app, &principal, &request.source, &request.target, &request.spec)?;
     let continuous = request.spec.continuous;
     if continuous {

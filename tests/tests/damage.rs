@@ -252,14 +252,15 @@ fn a_damaged_catalog_or_settings_file_is_named() {
         let path = data.join(name);
         let sound = fs::read(&path).expect("a file");
         overwrite(&path, from, sound.len() - from as usize);
-        let run = Finished::of(&mut larder(&["run", "--http", "127.0.0.1:0"], &data));
+        let run =
+            Finished::of(&mut larder(&["run", "--http", "127.0.0.1:0", "--onion", "off"], &data));
         let said = run.expect_failure();
         assert!(said.contains(name) && said.contains("damaged"), "{said}");
         assert!(!said.contains("panicked"), "{said}");
         fs::write(&path, sound).expect("put back");
     }
     fs::write(data.join("couch-config.json"), "{\"a\":").expect("written");
-    let run = Finished::of(&mut larder(&["run", "--http", "127.0.0.1:0"], &data));
+    let run = Finished::of(&mut larder(&["run", "--http", "127.0.0.1:0", "--onion", "off"], &data));
     let said = run.expect_failure();
     assert!(said.contains("couch-config.json is damaged"), "{said}");
     fs::remove_file(data.join("couch-config.json")).expect("removed");

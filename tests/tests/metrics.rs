@@ -116,6 +116,11 @@ fn prometheus_is_told_the_same() {
         "# TYPE couchdb_couch_log_requests_total counter",
         "# TYPE couchdb_uptime_seconds counter",
         "# TYPE larder_attachment_bytes_written_total counter",
+        "larder_onion_reachable 0",
+        "larder_onion_restarts_total 0",
+        "larder_onion_streams 0",
+        "larder_onion_bytes_in_total 0",
+        "larder_onion_bytes_out_total 0",
     ] {
         assert!(text.lines().any(|found| found == line), "no {line:?} in\n{text}");
     }

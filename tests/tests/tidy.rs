@@ -46,6 +46,17 @@ fn the_page_of_threats_names_tests_that_are_there() {
     assert!(missing.is_empty(), "docs/threats.md names what is not there: {missing:?}");
 }
 
+/// A name that ends with `.onion` cannot get to the one place of the hub that looks names up.
+#[test]
+fn the_hub_looks_names_up_in_one_place() {
+    let ways =
+        ["TcpStream::connect", "lookup_host", "to_socket_addrs", "ToSocketAddrs", "UdpSocket"];
+    let hub = files().into_iter().filter(|path| path.starts_with("hub/src"));
+    let looks_up = |path: &PathBuf| ways.iter().any(|way| read(path).contains(way));
+    let places: Vec<_> = hub.filter(looks_up).collect();
+    assert_eq!(places, [Path::new("hub/src/replicate/destination.rs")]);
+}
+
 #[test]
 fn the_readme_names_the_two_commands() {
     let readme = read("README.md");

@@ -71,6 +71,13 @@ impl App {
         if !principal.is_current() {
             return Decision::Deny(Reason::LogIn);
         }
+        if principal.is_stranger() && action != Action::Greet {
+            // As whoever is in no policy.
+            return match target {
+                Target::Server => Decision::Deny(Reason::Forbid),
+                Target::Database(_) | Target::View { .. } => Decision::Deny(Reason::Hidden),
+            };
+        }
         let decision = self.decide_by_policies(principal.caller(), action, target);
         if decision.is_allowed() && principal.is_elsewhere() && is_done_here(action, target) {
             return Decision::Deny(Reason::Forbid);

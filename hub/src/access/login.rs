@@ -101,6 +101,9 @@ impl Access {
         if principal.is_admin() {
             return vec!["_admin".into()];
         }
+        if principal.is_stranger() {
+            return Vec::new();
+        }
         let policies = self.policies.now();
         policies.groups_of(principal.caller()).into_iter().map(str::to_owned).collect()
     }
@@ -116,7 +119,7 @@ impl Access {
                 return Principal::App(app);
             }
         }
-        Principal::Key(Arc::new(KeyHolder::new(key, &self.policies)))
+        Principal::Key(Arc::new(KeyHolder::new(key, way, &self.policies)))
     }
 
     /// Whether the owner wants nothing to do with this key.

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use acl::Caller;
 use identity::{ProvenKey, PublicKey};
+use onion::Service;
 
 use super::app::{App, OWNER};
 use super::policies::LivePolicies;
+use super::way::Way;
 
 /// Who sent a request.
 #[derive(Clone, Debug)]
@@ -29,19 +31,26 @@ pub(crate) struct KeyHolder {
     key: PublicKey,
     /// The key in base32.
     name: String,
+    way: Way,
     policies: Arc<LivePolicies>,
 }
 
 impl KeyHolder {
-    /// The holder of this key.
-    pub(crate) fn new(key: &ProvenKey, policies: &Arc<LivePolicies>) -> Self {
+    /// The holder of this key, who came this way.
+    pub(crate) fn new(key: &ProvenKey, way: Way, policies: &Arc<LivePolicies>) -> Self {
         let key = key.key();
-        Self { key, name: key.to_string(), policies: Arc::clone(policies) }
+        Self { key, name: key.to_string(), way, policies: Arc::clone(policies) }
     }
 
     /// Whether it is one of the owner's own devices, as of now.
     fn is_own(&self) -> bool {
-        self.policies.now().principals().get(&self.key).is_some_and(|notes| notes.own)
+        !self.is_stranger()
+            && self.policies.now().principals().get(&self.key).is_some_and(|notes| notes.own)
+    }
+
+    /// Whether it came by the door for those whom the hub does not know, where everybody is one.
+    fn is_stranger(&self) -> bool {
+        self.way == Way::Onion(Service::Strangers)
     }
 }
 
@@ -87,6 +96,15 @@ impl Principal {
     /// local documents, and gets what the table of routes has for keys.
     pub(crate) fn is_guest(&self) -> bool {
         self.is_elsewhere() && !self.is_admin()
+    }
+
+    /// Whether it came by the door for those whom the hub does not know, where everybody is one, be it
+    /// a device of the owner's.
+    pub(crate) fn is_stranger(&self) -> bool {
+        match self {
+            Self::Anonymous | Self::Unproven | Self::Owner | Self::App(_) => false,
+            Self::Key(holder) => holder.is_stranger(),
+        }
     }
 
     /// Whether it is still known: an app that was removed or changed is not, and what it began,

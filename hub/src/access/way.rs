@@ -1,5 +1,7 @@
 //! Where a connection comes from.
 
+use onion::Service;
+
 /// Where a connection comes from, which its listener knows: what is taken from this machine's programs
 /// is not taken from others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,4 +10,6 @@ pub(crate) enum Way {
     Local,
     /// Another machine of the same network.
     Lan,
+    /// Somebody, anywhere, through Tor.
+    Onion(Service),
 }

@@ -41,6 +41,9 @@ pub(super) fn run(data_dir: &Path, arguments: &RunArgs) -> anyhow::Result<Outcom
     if let Some(address) = arguments.tls {
         config.tls.address = address;
     }
+    if let Some(mode) = arguments.onion {
+        config.onion.mode = mode;
+    }
     if let Some(format) = arguments.log_format {
         config.log.format = format;
     }

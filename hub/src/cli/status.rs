@@ -7,7 +7,7 @@ use store::Millis;
 
 use super::Outcome;
 use super::hub::Hub;
-use super::show::{self, duration, size, table};
+use super::show::{self, duration, plural, size, table};
 use crate::access::OWNER;
 use crate::clock;
 
@@ -37,6 +37,9 @@ pub(super) async fn status(mut hub: Hub, json: bool) -> anyhow::Result<Outcome> 
     }
     if let Some(bytes) = status["memory_bytes"].as_u64() {
         rows.push(["memory".into(), size(bytes)]);
+    }
+    if let Some(onion) = status["onion"].as_object() {
+        rows.extend(describe_onion(&onion.clone().into(), clock::now()));
     }
     if !status["backup"].is_null() {
         rows.push(["backup".into(), describe_backup(&status["backup"], clock::now())]);
@@ -71,6 +74,47 @@ const RESERVED: &percent_encoding::AsciiSet =
 
 fn urls(status: &Value) -> Vec<&str> {
     status["urls"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// How far the onion service is, and what went wrong last where it is not.
+fn describe_onion(onion: &Value, now: Millis) -> Vec<[String; 2]> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let ago = |at: &Value| {
+        let passed = now.0.saturating_sub(at.as_u64().unwrap_or_default());
+        format!("{} ago", duration(passed / 1000))
+    };
+    let detail = text(&onion["detail"]);
+    if onion["mode"] == "off" {
+        return vec![["onion service".to_owned(), detail]];
+    }
+    let since = duration(onion["since_s"].as_u64().unwrap_or_default());
+    let dialled = match (onion["last_self_dial"]["took_ms"].as_u64(), onion["stage"].as_str()) {
+        (Some(took), Some("reachable")) => {
+            let at = ago(&onion["last_self_dial"]["at"]);
+            format!("; dialled itself {at}, in {}.{} s", took / 1000, took % 1000 / 100)
+        }
+        _ => String::new(),
+    };
+    let discovery = match (onion["discovery"]["state"].as_str(), onion["restricted"] == true) {
+        (Some("keys" | "keys_soon"), _) => {
+            let keys = onion["discovery"]["keys"].as_u64().unwrap_or_default();
+            format!("; found by {}", plural(keys, "key"))
+        }
+        (_, true) => "; not yet found by anybody".into(),
+        (_, false) => String::new(),
+    };
+    let mut rows = vec![
+        ["onion service".to_owned(), text(&onion["address"])],
+        [String::new(), format!("{detail} (for {since}{dialled}{discovery})")],
+    ];
+    let last_error = &onion["last_error"];
+    if onion["reachable"] != true && !last_error.is_null() {
+        rows.push([
+            String::new(),
+            format!("{}: {}", ago(&last_error["at"]), text(&last_error["text"])),
+        ]);
+    }
+    rows
 }
 
 /// How backups go: a failure before everything else.
@@ -133,6 +177,29 @@ mod tests {
         backup["last"] = json!({"at": 0, "file": "/b/x.backup", "bytes": 5});
         let made = describe_backup(&backup, now);
         assert!(made.starts_with("/b/x.backup (5"), "{made}");
+    }
+
+    #[test]
+    fn onion_services_in_two_lines() {
+        let off = json!({"mode": "off", "stage": "off", "detail": "off", "address": "a.onion"});
+        assert_eq!(describe_onion(&off, Millis(0)), [["onion service", "off"]]);
+        let mut onion = json!({
+            "mode": "arti", "stage": "bootstrapping", "address": "a.onion", "since_s": 61,
+            "detail": "connecting to the Tor network, 45%", "reachable": false,
+            "last_error": {"at": 1000, "text": "no network"},
+        });
+        let rows = describe_onion(&onion, Millis(4000));
+        assert_eq!(rows[0], ["onion service", "a.onion"]);
+        assert_eq!(rows[1][1], "connecting to the Tor network, 45% (for 1 min)");
+        assert_eq!(rows[2][1], "3 s ago: no network");
+        onion["stage"] = "reachable".into();
+        onion["detail"] = "reachable".into();
+        onion["reachable"] = true.into();
+        onion["last_self_dial"] = json!({"at": 0, "took_ms": 1234});
+        onion["discovery"] = json!({"state": "keys", "keys": 3});
+        let rows = describe_onion(&onion, Millis(4000));
+        let expected = "reachable (for 1 min; dialled itself 4 s ago, in 1.2 s; found by 3 keys)";
+        assert_eq!((rows.len(), rows[1][1].as_str()), (2, expected));
     }
 
     #[test]

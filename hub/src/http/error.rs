@@ -18,6 +18,7 @@ use super::reply::{self, Reply};
 use crate::access::{AclError, AppsError, EnrolmentError};
 use crate::causes::with_causes;
 use crate::couch_config::CouchConfigError;
+use crate::onion::ClientsError;
 
 /// When a client may come again whose request needs more memory than there is.
 const RETRY_AFTER_S: u64 = 5;
@@ -300,6 +301,16 @@ impl From<AppsError> for HttpError {
             AppsError::Exists(_) | AppsError::Conflict => Self::Exists(error.to_string()),
             AppsError::Unknown(_) => Self::NotFound("there is no app of that name"),
             AppsError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<ClientsError> for HttpError {
+    fn from(error: ClientsError) -> Self {
+        match error {
+            ClientsError::Unknown => Self::BadRequest(error.to_string()),
+            ClientsError::TooMany => Self::Exists(error.to_string()),
+            ClientsError::Store(error) => error.into(),
         }
     }
 }

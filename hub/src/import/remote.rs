@@ -33,7 +33,9 @@ impl Server {
     pub(super) fn new(app: &App, url: &str) -> Result<Self, HttpError> {
         let url = url.trim().trim_end_matches('/').to_owned();
         let server = Self { url, client: app.replications.client() };
-        server.database("_all_dbs").map(|_| server)
+        let list = server.database("_all_dbs")?;
+        replicate::check_way(&list.url, &app.onion)?;
+        Ok(server)
     }
 
     /// The databases that the credentials see.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, Request, header};
-use identity::{HttpKeyUrl, ProvenKey};
+use identity::{Authority, Host, HttpKeyUrl, ProvenKey};
+use onion::Service;
 
 use crate::access::{CrossOrigin, LocalDoor, LogIn, Principal, Proof, Renewal, Way};
 use crate::app::App;
@@ -63,18 +64,30 @@ impl Door {
 
 impl Visit {
     async fn admit(&self, app: Arc<App>, request: Request<Incoming>, asked: &mut Asked) -> Reply {
-        let proven = self.key.as_ref().map_or(Proven::Nothing, |key| Proven::Key(key, self.way));
-        match self.way {
+        let way = self.way_of(request.headers());
+        let proven = self.key.as_ref().map_or(Proven::Nothing, |key| Proven::Key(key, way));
+        match way {
             Way::Local => admit(app, &self.local, proven, request, asked).await,
             // Only hubs and apps come from elsewhere. A page would act with its reader's key.
-            Way::Lan if request.headers().contains_key(header::ORIGIN) => {
+            Way::Lan | Way::Onion(_) if request.headers().contains_key(header::ORIGIN) => {
                 HttpError::ForbiddenBecause("Pages use the hub of their own device.").reply()
             }
-            Way::Lan => match self.key {
+            Way::Lan | Way::Onion(_) => match self.key {
                 Some(_) => authenticated(app, proven, None, request, asked).await,
                 None if credentials(request.headers()) => HttpError::KeysOnly.reply(),
                 None => answer(app, Principal::Unproven, request, asked).await,
             },
+        }
+    }
+
+    /// Where a request comes from. One for an onion address has come through Tor, also where a Tor of this
+    /// machine publishes the listener: no name that a page can make its own looks like that.
+    fn way_of(&self, headers: &HeaderMap) -> Way {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let authority = host.and_then(|host| host.parse::<Authority>().ok());
+        match authority.map(|authority| authority.host) {
+            Some(Host::Onion(_)) if self.way == Way::Local => Way::Onion(Service::Main),
+            _ => self.way,
         }
     }
 

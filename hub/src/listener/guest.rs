@@ -34,6 +34,8 @@ pub(super) struct Guests {
 pub(super) struct Guest {
     /// [`ANSWERING`], [`SENT_AWAY`], or the turn at which it began to wait for a request.
     state: AtomicU64,
+    /// Whether its handshake has yet to end.
+    shaking: AtomicBool,
     /// Whether its client has yet to take in what was written.
     stalled: AtomicBool,
     leave: Notify,
@@ -50,9 +52,17 @@ pub(super) struct Entered {
 impl Guests {
     /// Counts a connection in.
     pub(super) fn enter(self: &Arc<Self>) -> Entered {
+        let entered = self.enter_shaking();
+        entered.has_shaken_hands();
+        entered
+    }
+
+    /// Counts a connection in whose handshake is to come.
+    pub(super) fn enter_shaking(self: &Arc<Self>) -> Entered {
         let turn = self.turn();
         let guest = Arc::new(Guest {
             state: AtomicU64::new(turn),
+            shaking: AtomicBool::new(true),
             stalled: AtomicBool::new(false),
             leave: Notify::new(),
         });
@@ -61,8 +71,9 @@ impl Guests {
         Entered { guests: Arc::clone(self), number: turn, guest }
     }
 
-    /// Sends away the connection that has waited longest for a request, or for the rest of one's
-    /// head; whether there was one. What is being answered is never cut off.
+    /// Sends away the connection that has waited longest for its handshake; where all have shaken
+    /// hands, the one that has waited longest for a request, or for the rest of one's head. Whether
+    /// there was one: what is being answered is never cut off.
     pub(super) fn send_longest_waiting_away(&self) -> bool {
         let all = self.all();
         let waiting = all.values().filter_map(|guest| {
@@ -70,7 +81,9 @@ impl Guests {
             let waits = !matches!(state, ANSWERING | SENT_AWAY);
             (waits && !guest.stalled.load(Ordering::Acquire)).then_some((state, guest))
         });
-        let Some((state, guest)) = waiting.min_by_key(|(state, _)| *state) else { return false };
+        // Whoever floods the hub with connections that come to nothing takes nobody's place.
+        let order = |(state, guest): &(u64, &Arc<Guest>)| (!guest.is_shaking(), *state);
+        let Some((state, guest)) = waiting.min_by_key(order) else { return false };
         let sent =
             guest.state.compare_exchange(state, SENT_AWAY, Ordering::AcqRel, Ordering::Acquire);
         guest.leave.notify_one();
@@ -92,6 +105,10 @@ impl Guests {
 }
 
 impl Guest {
+    fn is_shaking(&self) -> bool {
+        self.shaking.load(Ordering::Acquire)
+    }
+
     /// Notes whether writing to the client waits for it.
     pub(super) fn set_stalled(&self, stalled: bool) {
         self.stalled.store(stalled, Ordering::Release);
@@ -102,6 +119,11 @@ impl Entered {
     /// The connection.
     pub(super) fn guest(&self) -> &Arc<Guest> {
         &self.guest
+    }
+
+    /// Its handshake has ended.
+    pub(super) fn has_shaken_hands(&self) {
+        self.guest.shaking.store(false, Ordering::Release);
     }
 
     /// A request has come in full; it is answered until what this returns is dropped.
@@ -196,6 +218,22 @@ mod tests {
         drop(second);
         assert!(guests.send_longest_waiting_away());
         assert!(gone(&third) && !gone(&first));
+    }
+
+    #[test]
+    fn whoever_has_not_shaken_hands_leaves_before_all_others() {
+        let guests = Arc::new(Guests::default());
+        let early = guests.enter();
+        let [first, second, third] = [(); 3].map(|()| guests.enter_shaking());
+        second.has_shaken_hands();
+        assert!(guests.send_longest_waiting_away());
+        assert!(gone(&first) && !gone(&early) && !gone(&third));
+        drop(first);
+        assert!(guests.send_longest_waiting_away());
+        assert!(gone(&third) && !gone(&early) && !gone(&second));
+        drop(third);
+        assert!(guests.send_longest_waiting_away());
+        assert!(gone(&early) && !gone(&second));
     }
 
     #[test]

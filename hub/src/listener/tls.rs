@@ -1,13 +1,14 @@
 //! Connections over TLS: a handshake first, which proves the peer's key where it shows one.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use identity::{ProvenKey, PublicKey};
+use onion::Service;
 use rustls::ServerConfig;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -21,6 +22,9 @@ use crate::config::HttpConfig;
 
 /// How long a handshake may take; over a bad line it takes a few seconds.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+
+/// The same through Tor, where each round trip takes a second or more.
+const ONION_HANDSHAKE_MAX: Duration = Duration::from_secs(30);
 
 /// Connections that one key may have open: a replication takes a handful.
 const KEY_CONNECTIONS_MAX: usize = 64;
@@ -58,24 +62,28 @@ impl TlsDoor {
     pub(super) fn one_more_from(&self, address: IpAddr) -> Option<Option<Counted<IpAddr>>> {
         match way_from(address) {
             Way::Local => Some(None),
-            Way::Lan => self.addresses.one_more(address).map(Some),
+            Way::Lan | Way::Onion(_) => self.addresses.one_more(address).map(Some),
         }
     }
 
     /// Shakes hands, then serves the connection until it ends.
-    pub(super) async fn welcome<H: Send + 'static>(
+    pub(super) async fn welcome<S, H>(
         self: Arc<Self>,
         app: Arc<App>,
-        stream: TcpStream,
-        address: SocketAddr,
+        stream: S,
+        way: Way,
         entered: Entered,
         held: H,
-    ) {
-        let Some(stream) = self.shake_hands(&app, stream, &entered).await else { return };
+    ) where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        H: Send + 'static,
+    {
+        let Some(stream) = self.shake_hands(&app, stream, way, &entered).await else { return };
+        entered.has_shaken_hands();
         let key = ProvenKey::of_server_connection(stream.get_ref().1);
-        if key.as_ref().is_some_and(|key| app.access.is_blocked(key)) {
+        if let Err(reason) = admit(&app, way, key.as_ref()) {
             // Whoever is not wanted does not fill the log either.
-            tracing::debug!("a blocked key connected; refused");
+            tracing::debug!(reason, "a connection is refused");
             return;
         }
         let counted = match key.as_ref().map(|key| self.keys.one_more(key.key())) {
@@ -85,19 +93,23 @@ impl TlsDoor {
             }
             counted => counted.flatten(),
         };
-        let way = way_from(address.ip());
         let door = Door::Tls(Arc::new(Visit { way, key, local: Arc::clone(&self.local) }));
         serve(app, door, stream, entered, (held, counted)).await;
     }
 
-    async fn shake_hands(
+    async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         app: &App,
-        stream: TcpStream,
+        stream: S,
+        way: Way,
         entered: &Entered,
-    ) -> Option<TlsStream<TcpStream>> {
+    ) -> Option<TlsStream<S>> {
         let mut shutdown = app.shutdown.clone();
-        let handshake = tokio::time::timeout(HANDSHAKE_MAX, self.acceptor.accept(stream));
+        let limit = match way {
+            Way::Local | Way::Lan => HANDSHAKE_MAX,
+            Way::Onion(_) => ONION_HANDSHAKE_MAX,
+        };
+        let handshake = tokio::time::timeout(limit, self.acceptor.accept(stream));
         tokio::select! {
             outcome = handshake => match outcome {
                 Ok(Ok(stream)) => Some(stream),
@@ -116,7 +128,22 @@ impl TlsDoor {
     }
 }
 
-fn way_from(address: IpAddr) -> Way {
+/// Whether whoever has shaken hands may ask for anything at all.
+fn admit(app: &App, way: Way, key: Option<&ProvenKey>) -> Result<(), &'static str> {
+    if key.is_some_and(|key| app.access.is_blocked(key)) {
+        return Err("a blocked key");
+    }
+    // A descriptor keeps strangers from finding the service; who has found it nevertheless, or has
+    // been forgotten since, is none the wiser.
+    let known = key.is_some_and(|key| app.access.policies().now().knows(key.key()));
+    match way == Way::Onion(Service::Main) && app.onion.is_restricted() && !known {
+        true => Err("nobody whom the hub knows, while its discovery is restricted"),
+        false => Ok(()),
+    }
+}
+
+/// Where a connection over TCP comes from.
+pub(super) fn way_from(address: IpAddr) -> Way {
     if address.to_canonical().is_loopback() { Way::Local } else { Way::Lan }
 }
 

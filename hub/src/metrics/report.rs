@@ -5,6 +5,7 @@
 use super::{METHODS, Metrics, STATUSES, Summary, load, open_files};
 use crate::app::App;
 use crate::observe;
+use crate::onion::{Onion, child_memory_bytes, is_reachable};
 
 /// One figure.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,6 +73,7 @@ pub(crate) fn report(app: &App) -> Vec<Metric> {
             activity.attachment_bytes_written,
         ),
     ];
+    metrics.extend(of_onion(&app.onion));
     metrics.extend(
         counters.map(|(path, description, value)| {
             Metric::number(path, description, Kind::Counter, value)
@@ -100,6 +102,43 @@ pub(crate) fn report(app: &App) -> Vec<Metric> {
     }));
     metrics.sort_by(|a, b| a.path.cmp(&b.path));
     metrics
+}
+
+fn of_onion(onion: &Onion) -> Vec<Metric> {
+    let status = onion.status();
+    let (bytes_in, bytes_out) = onion.traffic().bytes();
+    let figures = [
+        (
+            "larder/onion_reachable",
+            "whether the hub has reached itself through Tor",
+            Kind::Level,
+            Some(u64::from(is_reachable(&status))),
+        ),
+        (
+            "larder/onion_restarts",
+            "how often the way into Tor was begun anew",
+            Kind::Counter,
+            Some(status.restarts.into()),
+        ),
+        (
+            "larder/onion_child_memory_bytes",
+            "memory that the process that speaks Tor occupies",
+            Kind::Level,
+            child_memory_bytes(&status),
+        ),
+        (
+            "larder/onion_streams",
+            "number of open streams through Tor",
+            Kind::Level,
+            Some(onion.traffic().open()),
+        ),
+        ("larder/onion_bytes_in", "bytes that came through Tor", Kind::Counter, Some(bytes_in)),
+        ("larder/onion_bytes_out", "bytes that went through Tor", Kind::Counter, Some(bytes_out)),
+    ];
+    let figures = figures.into_iter().filter_map(|(path, description, kind, value)| {
+        Some(Metric::number(path, description, kind, value?))
+    });
+    figures.collect()
 }
 
 fn requests(metrics: &Metrics) -> Vec<Metric> {

@@ -1,4 +1,4 @@
-//! How the hub reaches other servers: over TCP, and TLS where the URL says `https`.
+//! How the hub reaches other servers: over TCP or through Tor, and TLS where the URL says so.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,38 +6,46 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use http::Uri;
-use identity::{DeviceKey, PublicKey};
+use identity::{DeviceKey, OnionAddress, PublicKey};
 use replication::{BoxedIo, Connect};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 
+use super::destination::Destination;
+use crate::onion::{Onion, introduce};
+
 /// The way to where a URL of the scheme `http` or `https` points.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Network {
     /// Certificate authorities trusted beside the platform's.
     ca_file: Option<PathBuf>,
     /// Made when the first URL says `https`: the platform's authorities take a while to read.
     tls: Arc<OnceCell<TlsConnector>>,
+    onion: Arc<Onion>,
 }
 
 impl Network {
     /// Trusts the platform's authorities and those of a file.
-    pub(super) fn new(ca_file: Option<PathBuf>) -> Self {
-        Self { ca_file, tls: Arc::default() }
+    pub(super) fn new(ca_file: Option<PathBuf>, onion: Arc<Onion>) -> Self {
+        Self { ca_file, tls: Arc::default(), onion }
     }
 
     async fn reach(&self, uri: &Uri) -> io::Result<BoxedIo> {
         let secure = uri.scheme_str() == Some("https");
-        let stream = tcp(uri, if secure { 443 } else { 80 }).await?;
+        let destination = Destination::of(uri).map_err(io::Error::other)?;
+        let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        // An onion service has no key that it is known by here, so it is a group by itself.
+        let stream = stream(&self.onion, &destination, port, |of| format!("web {of}")).await?;
         if !secure {
-            return Ok(Box::new(stream));
+            return Ok(stream);
         }
         let host = uri.host().ok_or(io::ErrorKind::InvalidInput)?;
-        let name = ServerName::try_from(bare(host).to_owned()).map_err(io::Error::other)?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let host = if destination.onion().is_some() { host.trim_end_matches('.') } else { host };
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         let tls = self.tls.get_or_try_init(|| connector(self.ca_file.clone())).await?;
         Ok(Box::new(tls.connect(name, stream).await?))
     }
@@ -51,42 +59,78 @@ impl Connect for Network {
 }
 
 /// The way to a hub that has to prove its key.
+#[derive(Clone)]
 pub(super) struct ToKey {
     device: DeviceKey,
     key: PublicKey,
+    onion: Arc<Onion>,
 }
 
 impl ToKey {
     /// Whoever answers has to prove `key`; `device` is proven to it.
-    pub(super) fn new(device: &DeviceKey, key: PublicKey) -> Self {
-        Self { device: device.clone(), key }
+    pub(super) fn new(device: &DeviceKey, key: PublicKey, onion: Arc<Onion>) -> Self {
+        Self { device: device.clone(), key, onion }
+    }
+
+    async fn reach(&self, destination: &Destination, port: u16) -> io::Result<BoxedIo> {
+        let config = identity::tls::client_config(Some(&self.device), self.key);
+        let connector = TlsConnector::from(config.map_err(io::Error::other)?);
+        let stream = stream(&self.onion, destination, port, |_| self.key.to_string()).await?;
+        let stream = connector.connect(identity::tls::server_name(), stream).await?;
+        Ok(Box::new(stream))
+    }
+
+    /// Tells a hub that has just proven its key by which key this device looks for its onion service;
+    /// once, beside everything else, and as well as that goes.
+    fn introduce(&self, destination: Destination, port: u16) {
+        if !self.onion.is_to_be_introduced(self.key) {
+            return;
+        }
+        let way = self.clone();
+        tokio::spawn(async move {
+            let told = async {
+                let stream = way.reach(&destination, port).await?;
+                let key_for = |service: &OnionAddress| way.onion.key_for(service);
+                // Its name is its key, which it has proven.
+                introduce(stream, "hub", destination.onion(), key_for).await
+            };
+            if let Err(error) = told.await {
+                // With the next connection, then.
+                way.onion.was_not_introduced(way.key);
+                tracing::debug!(%error, "could not say by which key a hub is looked for");
+            }
+        });
     }
 }
 
 impl Connect for ToKey {
     fn connect(&self, uri: Uri) -> Pin<Box<dyn Future<Output = io::Result<BoxedIo>> + Send>> {
-        let config = identity::tls::client_config(Some(&self.device), self.key);
+        let way = self.clone();
         Box::pin(async move {
-            let connector = TlsConnector::from(config.map_err(io::Error::other)?);
-            let stream = tcp(&uri, identity::DEFAULT_PORT).await?;
-            let stream = connector.connect(identity::tls::server_name(), stream).await?;
-            Ok(Box::new(stream) as BoxedIo)
+            let destination = Destination::of(&uri).map_err(io::Error::other)?;
+            let port = uri.port_u16().unwrap_or(identity::DEFAULT_PORT);
+            let stream = way.reach(&destination, port).await?;
+            way.introduce(destination, port);
+            Ok(stream)
         })
     }
 }
 
-/// A connection to where a URL points.
-async fn tcp(uri: &Uri, default_port: u16) -> io::Result<TcpStream> {
-    let host = uri.host().ok_or(io::ErrorKind::InvalidInput)?;
-    let port = uri.port_u16().unwrap_or(default_port);
-    let stream = TcpStream::connect((bare(host), port)).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
-}
-
-/// Brackets are for URLs, not for looking names up.
-fn bare(host: &str) -> &str {
-    host.trim_start_matches('[').trim_end_matches(']')
+/// A connection to a destination; an onion service is dialled within the group that `group` makes of
+/// its address.
+async fn stream(
+    onion: &Onion,
+    destination: &Destination,
+    port: u16,
+    group: impl FnOnce(&str) -> String,
+) -> io::Result<BoxedIo> {
+    match destination {
+        Destination::Onion(address) => {
+            let stream = onion.dial(address, port, group(address.full())).await;
+            Ok(Box::new(stream.map_err(io::Error::other)?))
+        }
+        Destination::Clear(host) => Ok(Box::new(host.connect(port).await?)),
+    }
 }
 
 async fn connector(ca_file: Option<PathBuf>) -> io::Result<TlsConnector> {

@@ -116,7 +116,9 @@ fn take(app: &Arc<App>, db: &DbName, (head, body): Changed) {
         return table.forget(&place);
     }
     let (now, settings) = (clock::now(), Settings::of(&app.couch_config));
-    let outcome = match Replicate::parse(&body, &app.server_uuid, &settings) {
+    let request = Replicate::parse(&body, &app.server_uuid, &settings);
+    let request = request.and_then(|request| request.check_way(&app.onion).map(|()| request));
+    let outcome = match request {
         Ok(request) => {
             let (request, rev) = (Arc::new(request), head.rev.clone());
             // Until it has a job.

@@ -10,7 +10,9 @@ use replication::PeerUrl;
 use serde_json::{Map, Value};
 use store::DbName;
 
+use super::destination::{Destination, DestinationError};
 use crate::http::HttpError;
+use crate::onion::Onion;
 
 /// Headers that say how a request is sent, which is not for its sender to choose.
 const FRAMING: [HeaderName; 7] = [
@@ -86,6 +88,20 @@ impl Endpoint {
         matches!(self, Self::OfKey(_))
     }
 
+    /// Where it is, unless it is here.
+    pub(super) fn url(&self) -> Option<&PeerUrl> {
+        match self {
+            Self::Local(_) => None,
+            Self::Remote(url, _) => Some(url),
+            Self::OfKey(of_key) => Some(&of_key.place),
+        }
+    }
+
+    /// Whether it is behind an onion service.
+    pub(super) fn is_onion(&self) -> bool {
+        self.url().is_some_and(leads_to_onion)
+    }
+
     /// What tells it from others, without credentials.
     pub(super) fn identity(&self) -> &str {
         match self {
@@ -128,24 +144,35 @@ impl OfKey {
 
 /// Reads the URL of a database elsewhere, which the request calls `side`.
 pub(crate) fn parse_url(text: &str, side: &str) -> Result<PeerUrl, HttpError> {
-    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let (scheme, _) = text.split_once("://").unwrap_or(("", text));
     if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
         return Err(HttpError::NotImplemented(
             "replication over anything but http, https and httpkey is not in this release",
         ));
     }
-    let authority = rest.split('/').next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    let host = host.rsplit_once(':').map_or(host, |(host, _port)| host).trim_end_matches('.');
-    if host.to_ascii_lowercase().ends_with(".onion") {
-        // Never looked up: the name would go to a name server.
-        return Err(HttpError::NotImplemented(
-            "replication with onion services is not in this release",
-        ));
+    let invalid =
+        |error: &dyn fmt::Display| HttpError::BadRequest(format!("Invalid `{side}`: {error}"));
+    let url: PeerUrl = text.parse().map_err(|error| invalid(&error))?;
+    destination(&url).map_err(|error| invalid(&error))?;
+    Ok(url)
+}
+
+/// Refuses a URL that this hub has no way to, as long as it is set up as it is.
+pub(crate) fn check_way(url: &PeerUrl, onion: &Onion) -> Result<(), HttpError> {
+    match onion.is_off() && leads_to_onion(url) {
+        true => Err(HttpError::NotImplemented(
+            "the hub has no way to onion services: they are switched off (`--onion off`)",
+        )),
+        false => Ok(()),
     }
-    text.parse().map_err(|error: replication::ParseUrlError| {
-        HttpError::BadRequest(format!("Invalid `{side}`: {error}"))
-    })
+}
+
+fn leads_to_onion(url: &PeerUrl) -> bool {
+    destination(url).is_ok_and(|destination| destination.onion().is_some())
+}
+
+fn destination(url: &PeerUrl) -> Result<Destination, DestinationError> {
+    Destination::of(&url.endpoint().parse().map_err(|_| DestinationError::NoHost)?)
 }
 
 /// The members `headers` and `auth` of a source or target.

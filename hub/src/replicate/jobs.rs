@@ -28,6 +28,7 @@ use crate::access::Principal;
 use crate::app::App;
 use crate::clock;
 use crate::http::HttpError;
+use crate::onion::Onion;
 use crate::tasks::Task;
 use crate::validate::Author;
 
@@ -37,6 +38,10 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Longest time for which a peer is waited for between two parts of an answer; more than the ten
 /// seconds between two heartbeats.
 const IDLE_S_MIN: u64 = 30;
+
+/// Shortest time for which an answer of an onion service is waited for: dialling it may take half a
+/// minute, and TLS a few round trips of a second each.
+const ONION_ANSWER_S_MIN: u64 = 90;
 
 /// The replications of the hub.
 pub(crate) struct Replications {
@@ -74,8 +79,9 @@ impl Waiting {
 
 impl Replications {
     /// None yet; those to come trust the certificate authorities of a file beside the platform's.
-    pub(crate) fn new(ca_file: Option<PathBuf>) -> Self {
-        let client = HttpClient::new(Arc::new(Network::new(ca_file)), Timeouts::default());
+    pub(crate) fn new(ca_file: Option<PathBuf>, onion: &Arc<Onion>) -> Self {
+        let network = Network::new(ca_file, Arc::clone(onion));
+        let client = HttpClient::new(Arc::new(network), Timeouts::default());
         let live = watch::Sender::new(0);
         Self { client, table: Mutex::default(), wake: Notify::new(), live }
     }
@@ -188,21 +194,23 @@ impl Replications {
                 }
             }
             Endpoint::Remote(url, headers) => {
-                let client = self.client.with_timeouts(timeouts(means));
+                let client = self.client.with_timeouts(timeouts(endpoint, means));
                 Arc::new(over_http(client, url, headers.clone(), means))
             }
             Endpoint::OfKey(of_key) => {
                 // Connections to one key are never used for another.
-                let way = ToKey::new(&app.device, of_key.key);
-                let client = HttpClient::new(Arc::new(way), timeouts(means));
+                let way = ToKey::new(&app.device, of_key.key, Arc::clone(&app.onion));
+                let client = HttpClient::new(Arc::new(way), timeouts(endpoint, means));
                 Arc::new(over_http(client, &of_key.place, HeaderMap::new(), means))
             }
         }
     }
 }
 
-fn timeouts(means: &Means) -> Timeouts {
-    Timeouts { answer_s: means.answer_s, idle_s: means.answer_s.max(IDLE_S_MIN) }
+fn timeouts(endpoint: &Endpoint, means: &Means) -> Timeouts {
+    let least_s = if endpoint.is_onion() { ONION_ANSWER_S_MIN } else { 0 };
+    let answer_s = means.answer_s.max(least_s);
+    Timeouts { answer_s, idle_s: answer_s.max(IDLE_S_MIN) }
 }
 
 fn over_http(client: HttpClient, url: &PeerUrl, headers: HeaderMap, means: &Means) -> HttpPeer {

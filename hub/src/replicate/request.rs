@@ -3,10 +3,11 @@
 use replication::Spec;
 use serde_json::{Map, Value};
 
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, check_way};
 use super::options::{self, Means, flag};
 use super::settings::Settings;
 use crate::http::HttpError;
+use crate::onion::Onion;
 
 /// What a request asks for.
 pub(super) enum Wanted {
@@ -55,6 +56,12 @@ impl Replicate {
         let target = Endpoint::parse(body, "target")?;
         let (spec, means) = options::parse(body, (&source, &target), hub, settings)?;
         Ok(Self { source, target, spec, means })
+    }
+
+    /// Refuses what this hub has no way to, as long as it is set up as it is.
+    pub(super) fn check_way(&self, onion: &Onion) -> Result<(), HttpError> {
+        let mut urls = [&self.source, &self.target].into_iter().filter_map(Endpoint::url);
+        urls.try_for_each(|url| check_way(url, onion))
     }
 }
 
@@ -174,9 +181,10 @@ mod tests {
             ("source", json!({}), "an object needs a `url`"),
             ("source", json!("No Name"), "400 illegal_database_name"),
             ("source", json!("ftp://h/a"), "501 not_implemented"),
-            ("source", json!("https://abc.onion/a"), "501 not_implemented"),
-            ("source", json!("http://abc.onion/a"), "501 not_implemented"),
-            ("source", json!("http://u:p@ABC.Onion.:80/a"), "501 not_implemented"),
+            ("source", json!("https://abc.onion/a"), "Invalid `source`: an onion address is 56"),
+            ("target", json!("http://u:p@ABC.Onion.:80/a"), "Invalid `target`: an onion address"),
+            ("source", json!({"url": "http://abc%2Eonion/a"}), "not an absolute URL"),
+            ("source", json!("httpkey://abc.onion/ed25519publickey:a/b"), "400 bad_request"),
             ("source", json!("http://h"), "the URL names no database"),
             ("target", json!({"url": "http://h/a", "headers": {"Host": "x"}}), "sets itself"),
             (

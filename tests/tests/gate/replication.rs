@@ -161,7 +161,7 @@ fn onion_addresses_are_not_looked_up() {
     ours.put("/notes", "").expect(201);
     let onion = "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion";
     let source = format!("httpkey://{onion}:9898/ed25519publickey:{}/notes", key(&ours));
-    // Refused before anything is asked for: there is no way to it in this release but a name server.
+    // Refused before anything is asked for: with `--onion off` a name server would be the only way.
     let reply = replicate(&ours, &source, "notes").expect(501);
     assert_eq!(reply.text("error"), "not_implemented");
     let broken = source.replace("pg6m", "pg6n");

@@ -45,8 +45,9 @@ const GROUPS: [Group; 12] = [
 ];
 
 /// Endpoints that take nothing but their path and method; what all endpoints refuse is all there is.
-const TAKE_NOTHING: [&str; 9] = [
+const TAKE_NOTHING: [&str; 10] = [
     "POST /_hub/backup",
+    "POST /_hub/onion/check",
     "POST /_hub/verify",
     "POST /_node/{node}/_config/_reload",
     "POST /{db}/_compact",

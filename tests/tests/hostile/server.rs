@@ -16,6 +16,8 @@ pub(crate) fn rows() -> Vec<Row> {
         ("POST /_hub/enrolments", "/_hub/enrolments"),
         ("POST /_hub/enrolments/{doc}", "/_hub/enrolments/d"),
         ("POST /_hub/groups/{doc}", "/_hub/groups/g"),
+        ("POST /_hub/onion/clients/allow", "/_hub/onion/clients/allow"),
+        ("POST /_hub/onion/clients/remove", "/_hub/onion/clients/remove"),
     ] {
         rows.extend(no_json(endpoint, path));
         rows.extend(no_json_type(endpoint, path));
@@ -23,6 +25,7 @@ pub(crate) fn rows() -> Vec<Row> {
     }
     rows.extend(lists());
     rows.extend(rights());
+    rows.extend(onion());
     rows.extend(sessions());
     rows.extend(settings());
     rows.extend(imports());
@@ -53,6 +56,30 @@ fn rights() -> Vec<Row> {
         ask("{\"name\":\"a\"}").bad("missing field `key`"),
         ask("{\"name\":\"a\",\"key\":\"x\"}")
             .bad("a key is 52 lower-case base32 characters (a to z, 2 to 7)"),
+    ]
+}
+
+/// Who may find the onion service.
+fn onion() -> Vec<Row> {
+    let allow =
+        |text: &str| row("POST /_hub/onion/clients/allow", "/_hub/onion/clients/allow").json(text);
+    let remove = |text: &str| {
+        row("POST /_hub/onion/clients/remove", "/_hub/onion/clients/remove").json(text)
+    };
+    let nobody = "`nobody` is no key, no httpkey URL, no petname, no app and no group:NAME";
+    let key = format!("descriptor:x25519:{}", "A".repeat(52));
+    vec![
+        allow("{}").bad("missing field `who`"),
+        allow("{\"who\":\"nobody\",\"key\":\"x\"}")
+            .bad("a discovery key is descriptor:x25519: and 52 base32 characters"),
+        allow(&format!("{{\"who\":\"nobody\",\"key\":\"{key}\"}}")).bad(nobody),
+        remove("{}").bad("missing field `who`"),
+        remove("{\"who\":\"nobody\"}").bad(nobody),
+        row("PUT /_hub/onion/client-key", "/_hub/onion/client-key").json("{}").gets(
+            403,
+            "forbidden",
+            "This is for other devices, known by their keys.",
+        ),
     ]
 }
 
