@@ -9,7 +9,7 @@ use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use ureq::tls::TlsConfig;
 
-use crate::{Body, Key, Reply};
+use crate::{Body, Key, Reply, netns};
 
 /// A replication of the whole package index fits in; a hub that hangs does not stop a suite forever.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15 * 60);
@@ -28,6 +28,8 @@ pub struct Client {
     agent: ureq::Agent,
     origin: String,
     authorization: Option<String>,
+    /// Where its connections are made, when that is not beside the test.
+    namespace: Option<String>,
 }
 
 impl Client {
@@ -54,6 +56,7 @@ impl Client {
             agent: agent(TlsConfig::default()),
             origin: format!("http://{host}"),
             authorization: credentials.map(basic),
+            namespace: None,
         }
     }
 
@@ -66,16 +69,22 @@ impl Client {
             .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .build();
         let origin = url.trim().trim_end_matches('/').to_owned();
-        Self { agent: agent(tls), origin, authorization: None }
+        Self { agent: agent(tls), origin, authorization: None, namespace: None }
+    }
+
+    /// The same, connecting from the namespace of this name.
+    pub(crate) fn in_namespace(self, namespace: Option<String>) -> Self {
+        Self { namespace, ..self }
     }
 
     /// The same server, asked by somebody else: a name and a token, or nobody.
     pub fn as_principal(&self, credentials: Option<(&str, &str)>) -> Self {
         let host = self.origin.trim_start_matches("http://");
-        match credentials {
+        let client = match credentials {
             Some((name, token)) => Self::new(&format!("http://{name}:{}@{host}", encode(token))),
             None => Self::new(&self.origin),
-        }
+        };
+        client.in_namespace(self.namespace.clone())
     }
 
     /// GET.
@@ -159,7 +168,15 @@ impl Request<'_> {
     /// # Errors
     /// The transport's, where the server may be killed at any moment.
     pub fn try_send(self, body: impl Into<Body>) -> Result<Reply, ureq::Error> {
-        let Body { bytes, content_type } = body.into();
+        let body = body.into();
+        match self.client.namespace.clone() {
+            Some(namespace) => netns::inside(&namespace, || self.try_send_here(body)),
+            None => self.try_send_here(body),
+        }
+    }
+
+    fn try_send_here(self, body: Body) -> Result<Reply, ureq::Error> {
+        let Body { bytes, content_type } = body;
         let method = Method::from_bytes(self.method.as_bytes()).map_err(http::Error::from)?;
         let mut request = http::Request::builder()
             .method(method)

@@ -64,30 +64,9 @@ pub fn run(options: &Options) -> Vec<String> {
     let (a, b) = (Hub::start(), Hub::start());
     say("hub A", a.url());
     say("hub B", b.url());
-
-    a.put(&format!("/{DATABASE}"), "").expect(201);
-    load::documents(&a, &index.packages);
-    let attached = load::attachments(&a, &index.packages);
-    let ids: Vec<String> = index.packages.into_iter().map(|package| package.id).collect();
-
-    let asked = questions::begin("A", &a);
-    asked.show();
-
-    push(&a, &b, "new database", true);
-    let mut differences = asked.differences(&questions::ask("B", &b));
-
-    let follower = Follower::start(&b, DATABASE, MARKER);
-    edit::both_sides(&a, &b, &ids, &attached);
-    exchange(&a, &b);
-    b.put(&format!("/{DATABASE}/{MARKER}"), json!({})).expect(201);
-    pull(&a, &b, "the marker");
-
-    let seen = follower.finish();
-    differences.extend(compare(&a, &b, &seen));
-    let [ours, theirs] = [("A", &a), ("B", &b)].map(|(name, hub)| questions::ask(name, hub));
-    differences.extend(ours.differences(&theirs));
-    for (name, hub) in [("hub A", a), ("hub B", b)] {
-        report::sizes(name, &hub);
+    let b_database = format!("{}{DATABASE}", b.owner_url());
+    let differences = Demo { a: &a, b: &b, b_database, creates: true }.run(index.packages);
+    for hub in [a, b] {
         hub.stop();
     }
     say("time", format!("{:.1} s", start.elapsed().as_secs_f64()));
@@ -103,30 +82,81 @@ pub fn run(options: &Options) -> Vec<String> {
     differences
 }
 
-/// Replicates both ways until nothing new crosses.
-fn exchange(a: &Hub, b: &Hub) {
-    for round in 1..=EXCHANGES_MAX {
-        if push(a, b, &format!("exchange {round}"), false)
-            + pull(a, b, &format!("exchange {round}"))
-            == 0
-        {
-            return;
+/// The same between two hubs of one's own, A reaching B's database by this URL; B has made it, and lets
+/// A write there.
+///
+/// # Panics
+/// As [`run`] does.
+pub fn between(a: &Hub, b: &Hub, b_database: &str, options: &Options) -> Vec<String> {
+    let mut packages = index::read().packages;
+    packages.truncate(options.records.unwrap_or(usize::MAX));
+    Demo { a, b, b_database: b_database.to_owned(), creates: false }.run(packages)
+}
+
+struct Demo<'a> {
+    a: &'a Hub,
+    b: &'a Hub,
+    /// B's database, as A reaches it.
+    b_database: String,
+    /// Whether A makes it.
+    creates: bool,
+}
+
+impl Demo<'_> {
+    fn run(&self, packages: Vec<index::Package>) -> Vec<String> {
+        let Self { a, b, creates, .. } = *self;
+        a.put(&format!("/{DATABASE}"), "").expect(201);
+        load::documents(a, &packages);
+        let attached = load::attachments(a, &packages);
+        let ids: Vec<String> = packages.into_iter().map(|package| package.id).collect();
+
+        let asked = questions::begin("A", a);
+        asked.show();
+
+        self.push("new database", creates);
+        let mut differences = asked.differences(&questions::ask("B", b));
+
+        let follower = Follower::start(b, DATABASE, MARKER);
+        edit::both_sides(a, b, &ids, &attached);
+        self.exchange();
+        b.put(&format!("/{DATABASE}/{MARKER}"), json!({})).expect(201);
+        self.pull("the marker");
+
+        let seen = follower.finish();
+        differences.extend(compare(a, b, &seen));
+        let [ours, theirs] = [("A", a), ("B", b)].map(|(name, hub)| questions::ask(name, hub));
+        differences.extend(ours.differences(&theirs));
+        for (name, hub) in [("hub A", a), ("hub B", b)] {
+            report::sizes(name, hub);
         }
+        differences
     }
-    panic!("after {EXCHANGES_MAX} exchanges in each direction there was still something to write");
-}
 
-/// Has A push to B; returns how far that moved B.
-fn push(a: &Hub, b: &Hub, what: &str, create_target: bool) -> u64 {
-    let target = database_url(b);
-    let job = json!({ "source": DATABASE, "target": target, "create_target": create_target });
-    replicate(a, b, &format!("A → B, {what}"), &job)
-}
+    /// Replicates both ways until nothing new crosses.
+    fn exchange(&self) {
+        for round in 1..=EXCHANGES_MAX {
+            let what = format!("exchange {round}");
+            if self.push(&what, false) + self.pull(&what) == 0 {
+                return;
+            }
+        }
+        panic!(
+            "after {EXCHANGES_MAX} exchanges in each direction there was still something to write"
+        );
+    }
 
-/// Has A pull from B; returns how far that moved A.
-fn pull(a: &Hub, b: &Hub, what: &str) -> u64 {
-    let job = json!({ "source": database_url(b), "target": DATABASE });
-    replicate(a, a, &format!("B → A, {what}"), &job)
+    /// Has A push to B; returns how far that moved B.
+    fn push(&self, what: &str, create_target: bool) -> u64 {
+        let target = &self.b_database;
+        let job = json!({ "source": DATABASE, "target": target, "create_target": create_target });
+        replicate(self.a, self.b, &format!("A → B, {what}"), &job)
+    }
+
+    /// Has A pull from B; returns how far that moved A.
+    fn pull(&self, what: &str) -> u64 {
+        let job = json!({ "source": self.b_database, "target": DATABASE });
+        replicate(self.a, self.a, &format!("B → A, {what}"), &job)
+    }
 }
 
 /// Runs one replication to its end; returns by how much the target's update sequence rose.
@@ -156,10 +186,6 @@ fn update_seq(hub: &Hub) -> u64 {
     let seq = info["update_seq"].to_string();
     let number = seq.trim_matches('"').split('-').next().and_then(|number| number.parse().ok());
     number.unwrap_or_default()
-}
-
-fn database_url(hub: &Hub) -> String {
-    format!("{}{DATABASE}", hub.owner_url())
 }
 
 fn document_path(id: &str) -> String {

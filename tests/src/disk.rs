@@ -76,6 +76,17 @@ impl SmallDisk {
         fs::remove_file(self.ballast()).expect("what filled the disk");
     }
 
+    /// Lets nobody write to it, or everybody again. Nobody may be writing.
+    ///
+    /// # Panics
+    /// When somebody is.
+    #[track_caller]
+    pub fn set_writable(&self, writable: bool) {
+        let options = if writable { "remount,rw" } else { "remount,ro" };
+        let mounted = Command::new("mount").args(["-o", options]).arg(&self.at).status();
+        assert!(mounted.is_ok_and(|status| status.success()), "{options}");
+    }
+
     fn ballast(&self) -> PathBuf {
         self.at.join("ballast")
     }

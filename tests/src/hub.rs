@@ -9,21 +9,34 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::built::built;
-use crate::{Client, Finished, Key, Process};
+use crate::{Client, Finished, Key, Namespace, Process};
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 const LISTENING: &str = "larder: listening on ";
-const RUN: &[&str] = &["run", "--http", "127.0.0.1:0", "--tls", "127.0.0.1:0", "--onion", "off"];
+const RUN: &[&str] = &["run", "--http", "127.0.0.1:0", "--tls", "127.0.0.1:0"];
 
 /// How much of the hub's log a failure shows.
 const SHOWN_LOG_LINES: usize = 40;
+
+/// How a hub is started, where it is not as all are.
+#[derive(Clone, Copy, Default)]
+pub struct HubOptions<'a> {
+    /// Its `larder.toml`, or what an earlier hub in the directory left where this is empty.
+    pub settings: &'a str,
+    /// Its `--onion`; off when `None`.
+    pub onion: Option<&'a str>,
+    /// Where it runs; beside the test when `None`. Its owner's client connects from there, too.
+    pub namespace: Option<&'a Namespace>,
+}
 
 /// A running hub, and its owner's client: `hub.get("/notes")`.
 ///
 /// Dropping it kills the process and removes its directory.
 pub struct Hub {
     process: Process,
+    /// Where it runs, when that is not beside the test.
+    namespace: Option<String>,
     owner: Client,
     owner_url: String,
     url: String,
@@ -48,19 +61,32 @@ impl Hub {
     /// Starts a hub on an empty directory with this `larder.toml`.
     #[track_caller]
     pub fn start_with(settings: &str) -> Self {
+        Self::start_as(&HubOptions { settings, ..HubOptions::default() })
+    }
+
+    /// Starts a hub on an empty directory.
+    #[track_caller]
+    pub fn start_as(options: &HubOptions<'_>) -> Self {
         let folder = TempDir::with_prefix("larder-test-").expect("a temporary directory");
-        let data = folder.path().join("data");
-        std::fs::create_dir(&data).expect("a data directory");
-        std::fs::write(data.join("larder.toml"), settings).expect("settings");
-        Self::start_in(folder)
+        Self::start_again(folder, options)
     }
 
     /// Starts a hub on what an earlier one left in this directory.
     #[track_caller]
     pub fn start_in(folder: TempDir) -> Self {
+        Self::start_again(folder, &HubOptions::default())
+    }
+
+    /// The same, in its own way.
+    #[track_caller]
+    pub fn start_again(folder: TempDir, options: &HubOptions<'_>) -> Self {
         let data_dir = folder.path().join("data");
+        if !options.settings.is_empty() {
+            std::fs::create_dir_all(&data_dir).expect("a data directory");
+            std::fs::write(data_dir.join("larder.toml"), options.settings).expect("settings");
+        }
         let log = folder.path().join("hub.log");
-        let mut command = larder(RUN, &data_dir);
+        let mut command = options.run(&data_dir);
         match File::options().create(true).append(true).open(&log) {
             Ok(file) => command.stderr(Stdio::from(file)),
             Err(error) => panic!("{}: {error}", log.display()),
@@ -72,8 +98,9 @@ impl Hub {
         };
         let printed = Finished::of(&mut larder(&["url"], &data_dir)).expect_success();
         let owner_url = printed.trim().to_owned();
-        let owner = Client::new(&owner_url);
-        Self { process, owner, owner_url, url, _log: ShownOnPanic(log), folder }
+        let namespace = options.namespace.map(|namespace| namespace.name().to_owned());
+        let owner = Client::new(&owner_url).in_namespace(namespace.clone());
+        Self { namespace, process, owner, owner_url, url, _log: ShownOnPanic(log), folder }
     }
 
     /// Where it listens, without a name: `http://127.0.0.1:PORT/`.
@@ -108,6 +135,14 @@ impl Hub {
     /// The owner's client.
     pub fn client(&self) -> &Client {
         &self.owner
+    }
+
+    /// A command that runs where the hub does, and so reaches it.
+    pub(crate) fn beside(&self, command: &Command) -> Command {
+        match &self.namespace {
+            Some(name) => behind(&["ip", "netns", "exec", name], command),
+            None => behind(&["env"], command),
+        }
     }
 
     /// The data directory.
@@ -160,6 +195,34 @@ impl Hub {
         assert!(status.success(), "after SIGTERM the hub ended with {status}\n{log}");
         folder
     }
+}
+
+impl HubOptions<'_> {
+    fn run(&self, data_dir: &Path) -> Command {
+        let mut words = RUN.to_vec();
+        words.extend(["--onion", self.onion.unwrap_or("off")]);
+        let command = larder(&words, data_dir);
+        match self.namespace {
+            Some(namespace) => behind(&namespace.words(), &command),
+            None => command,
+        }
+    }
+}
+
+/// The same command, run by another one whose arguments end with it.
+fn behind(words: &[&str], command: &Command) -> Command {
+    let mut outer = Command::new(words[0]);
+    outer.args(&words[1..]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => outer.env(name, value),
+            None => outer.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        outer.current_dir(folder);
+    }
+    outer
 }
 
 impl Deref for Hub {

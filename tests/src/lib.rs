@@ -32,7 +32,7 @@ pub use disk::{SmallDisk, hidden};
 mod eventually;
 pub use eventually::eventually;
 mod hub;
-pub use hub::{Hub, larder};
+pub use hub::{Hub, HubOptions, larder};
 mod netns;
 pub use netns::{Capture, Incoming, Namespace, Namespaces, Packet, Protocol};
 mod scripts;

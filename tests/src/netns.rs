@@ -15,6 +15,7 @@
 mod capture;
 pub use capture::Capture;
 mod namespace;
+pub(crate) use namespace::inside;
 pub use namespace::{Incoming, Namespace};
 mod packet;
 pub use packet::{Packet, Protocol};
@@ -25,6 +26,9 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use crate::Finished;
+
+/// The address of the bridge of every namespace.
+const BRIDGE: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 
 /// What the names of all our namespaces begin with; then comes our process id.
 const PREFIX: &str = "larder-test-";
@@ -48,9 +52,11 @@ impl Namespaces {
     #[expect(clippy::new_without_default, reason = "making namespaces is no default of anything")]
     pub fn new() -> Self {
         delete_abandoned();
-        let bridge = Namespace::create(&unique_name("bridge"), address(1));
+        let bridge = Namespace::create(&unique_name("bridge"), BRIDGE);
         let own = format!("{}/24", bridge.address());
-        bridge.ip(&["link", "add", "bridge0", "type", "bridge"]);
+        // What it does not listen for, it does not ask about: captures show no words of its own.
+        bridge.ip(&["link", "add", "bridge0", "type", "bridge", "mcast_snooping", "0"]);
+        bridge.silence("bridge0");
         // Else it takes over the least of its ports', and connections stall whenever that changes.
         bridge.ip(&["link", "set", "bridge0", "address", "02:00:00:00:00:01"]);
         bridge.ip(&["link", "set", "bridge0", "addrgenmode", "none"]);
@@ -80,9 +86,10 @@ impl Namespaces {
     }
 }
 
-/// The address of this number; 1 is the bridge.
+/// The address of this number; the first is the bridge's.
 fn address(number: u8) -> Ipv4Addr {
-    Ipv4Addr::new(10, 77, 0, number)
+    let [a, b, c, _] = BRIDGE.octets();
+    Ipv4Addr::new(a, b, c, number)
 }
 
 fn unique_name(name: &str) -> String {

@@ -92,6 +92,15 @@ impl TestNet {
         Self::start_at(&Site::inside(namespace, namespace.address()))
     }
 
+    /// As [`Self::start`], with a clock that is so many seconds ahead of ours.
+    ///
+    /// # Panics
+    /// As [`Self::start`] does.
+    #[track_caller]
+    pub fn start_ahead(ahead: i64) -> Self {
+        Self::start_at(&Site { ahead, ..Site::local(Ipv4Addr::LOCALHOST) })
+    }
+
     #[track_caller]
     #[allow(clippy::print_stderr, reason = "whoever waits wants to know why")]
     fn start_at(site: &Site) -> Self {
@@ -112,7 +121,7 @@ impl TestNet {
     fn attempt(site: &Site, learning: Duration) -> Result<Self, String> {
         let identity = Identity::of("authority");
         let [directory, authority_port, ports @ ..] = site.free_ports::<{ 2 + RELAYS }>();
-        let schedule = Schedule::starting_now(learning);
+        let schedule = Schedule::starting_now(learning, site.ahead);
         let network = format!(
             "{NETWORK}{}DirAuthority authority orport={} no-v2 v3ident={} {directory} {}\n",
             schedule.settings(),

@@ -23,7 +23,7 @@ impl Follower {
     /// Starts it, and returns once it has read the past and waits for news.
     pub(crate) fn start(hub: &Hub, database: &str, marker: &str) -> Self {
         let url = format!("{}{database}", hub.owner_url());
-        let process = Process::start(node().args(["follow.mjs", &url, marker]));
+        let process = Process::start(&mut hub.beside(node().args(["follow.mjs", &url, marker])));
         match process.await_line("following ", FOLLOWER_LIMIT) {
             Ok(past) => say("follower", format!("PouchDB follows B live, after {past} changes")),
             Err(reason) => panic!("the PouchDB follower failed: {reason}"),

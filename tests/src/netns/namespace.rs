@@ -63,8 +63,13 @@ impl Namespace {
     /// A command that runs in it.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.name]).arg(program);
+        command.args(&self.words()[1..]).arg(program);
         command
+    }
+
+    /// The words before a command that make it run here.
+    pub(crate) fn words(&self) -> [&str; 4] {
+        ["ip", "netns", "exec", &self.name]
     }
 
     /// Does something on a thread inside; sockets made there stay there.
@@ -73,14 +78,7 @@ impl Namespace {
     /// When the namespace cannot be entered, or what is done panics.
     #[track_caller]
     pub fn inside<T: Send>(&self, body: impl FnOnce() -> T + Send) -> T {
-        let namespace = File::open(Path::new("/run/netns").join(&self.name)).expect("a namespace");
-        let enter = || {
-            let network = Some(LinkNameSpaceType::Network);
-            move_into_link_name_space(namespace.as_fd(), network).expect("a way in");
-            body()
-        };
-        let done = std::thread::scope(|scope| scope.spawn(enter).join());
-        done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        inside(&self.name, body)
     }
 
     /// Begins to capture every packet on all its devices.
@@ -103,15 +101,37 @@ impl Namespace {
     #[track_caller]
     pub(super) fn plug_into(&self, bridge: &Self, number: u8) {
         let (port, own) = (format!("port{number}"), format!("{}/24", self.address));
-        let gateway = bridge.address.to_string();
         // Made where its ends belong, so that nothing is ever seen outside of the two.
         bridge.ip(&["link", "add", &port, "type", "veth", "peer", "eth0", "netns", &self.name]);
         bridge.ip(&["link", "set", &port, "addrgenmode", "none"]);
         bridge.ip(&["link", "set", &port, "master", "bridge0", "up"]);
         self.ip(&["link", "set", "eth0", "addrgenmode", "none"]);
+        self.silence("eth0");
         self.ip(&["address", "add", &own, "dev", "eth0"]);
         self.ip(&["link", "set", "eth0", "up"]);
-        self.ip(&["route", "add", "default", "via", &gateway]);
+        self.send_everything_to(bridge.address);
+    }
+
+    /// Pulls the cable out, or plugs it in again.
+    #[track_caller]
+    pub fn set_cable(&self, plugged: bool) {
+        self.ip(&["link", "set", "eth0", if plugged { "up" } else { "down" }]);
+        if plugged {
+            // The way went with the cable.
+            self.send_everything_to(super::BRIDGE);
+        }
+    }
+
+    #[track_caller]
+    fn send_everything_to(&self, gateway: Ipv4Addr) {
+        self.ip(&["route", "replace", "default", "via", &gateway.to_string()]);
+    }
+
+    /// Keeps the kernel from speaking to its neighbours by itself, which captures would show.
+    #[track_caller]
+    pub(super) fn silence(&self, device: &str) {
+        let setting = format!("/proc/sys/net/ipv6/conf/{device}/disable_ipv6");
+        self.inside(|| std::fs::write(&setting, "1")).expect("a quiet kernel");
     }
 
     #[track_caller]
@@ -123,6 +143,19 @@ impl Namespace {
         rules.expect("rules for nft");
         assert!(nft.wait().is_ok_and(|status| status.success()), "nft took no rules");
     }
+}
+
+/// Does something on a thread inside the namespace of this name.
+#[track_caller]
+pub(crate) fn inside<T: Send>(name: &str, body: impl FnOnce() -> T + Send) -> T {
+    let namespace = File::open(Path::new("/run/netns").join(name)).expect("a namespace");
+    let enter = || {
+        let network = Some(LinkNameSpaceType::Network);
+        move_into_link_name_space(namespace.as_fd(), network).expect("a way in");
+        body()
+    };
+    let done = std::thread::scope(|scope| scope.spawn(enter).join());
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 impl Drop for Namespace {

@@ -27,10 +27,14 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
-    pub(crate) fn starting_now(learning: Duration) -> Self {
+    /// Of a network whose clock is so many seconds ahead of ours.
+    pub(crate) fn starting_now(learning: Duration, ahead: i64) -> Self {
         #[allow(clippy::disallowed_methods, reason = "tor reads the same clock")]
         let start = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        Self { start: start.expect("a clock that is set"), learning }
+        let (start, ahead_by) =
+            (start.expect("a clock that is set"), Duration::from_secs(ahead.unsigned_abs()));
+        let start = if ahead < 0 { start.saturating_sub(ahead_by) } else { start + ahead_by };
+        Self { start, learning }
     }
 
     /// Rather than wait for the clock, this moves the votes to where the clock will be.

@@ -1,0 +1,8 @@
+//! Hubs that reach each other through onion services, over a private Tor network.
+
+mod nat;
+mod programs;
+mod reach;
+mod restricted;
+mod support;
+mod withstand;
