@@ -11,9 +11,12 @@ fn with_two() -> Hub {
     let hub = Hub::start();
     hub.put("/a", "").expect(201);
     hub.put("/b", "").expect(201);
+    hub.put("/c", "").expect(201);
     hub.put("/a/one", json!({})).expect(201);
     let url = format!("{}b", hub.owner_url());
-    hub.put("/_replicator/done", json!({"source": "a", "target": url})).expect(201);
+    // A target of its own: whoever came second to the same one would find nothing left to write.
+    let other = format!("{}c", hub.owner_url());
+    hub.put("/_replicator/done", json!({"source": "a", "target": other})).expect(201);
     let live =
         json!({"source": "a", "target": url, "continuous": true, "checkpoint_interval": 100});
     hub.put("/_replicator/live", live).expect(201);
