@@ -1,12 +1,12 @@
 //! How a hub proves to itself that it can be reached: it dials its own address, and what it sends has to
 //! come out at its own door.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
 use crate::{CheckError, DIAL_MAX, DialError};
@@ -17,8 +17,9 @@ pub(crate) const PORT: u16 = 9899;
 /// How long a caller may take to say what it came with.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
 
-/// Callers that are listened to at once; most of them are strangers.
-const CALLERS_MAX: usize = 8;
+/// Callers that are listened to at once; most of them are strangers. For the next one the oldest has to
+/// leave, so that whoever stays and says nothing does not keep the hub from hearing itself.
+const CALLERS_MAX: usize = 64;
 
 const OURS: u8 = 1;
 const NOT_OURS: u8 = 0;
@@ -29,12 +30,13 @@ type Token = [u8; 16];
 #[derive(Clone, Debug)]
 pub(crate) struct SelfDials {
     sent: Arc<Mutex<HashSet<Token>>>,
-    callers: Arc<Semaphore>,
+    /// The tasks that listen, the oldest first.
+    callers: Arc<Mutex<VecDeque<AbortHandle>>>,
 }
 
 impl SelfDials {
     pub(crate) fn new() -> Self {
-        Self { sent: Arc::default(), callers: Arc::new(Semaphore::new(CALLERS_MAX)) }
+        Self { sent: Arc::default(), callers: Arc::default() }
     }
 
     /// Says something over a stream to the own address, and whether it came out here; how long it took,
@@ -60,18 +62,22 @@ impl SelfDials {
         }
     }
 
-    /// Answers whoever has come to the door for it, beside everything else; more than a few at once are
-    /// sent away.
+    /// Answers whoever has come to the door for it, beside everything else.
     pub(crate) fn answer<S>(&self, stream: S)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Ok(permit) = Arc::clone(&self.callers).try_acquire_owned() else { return };
+        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        callers.retain(|caller| !caller.is_finished());
+        while callers.len() >= CALLERS_MAX {
+            let Some(oldest) = callers.pop_front() else { break };
+            oldest.abort();
+        }
         let dials = self.clone();
-        tokio::spawn(async move {
+        let listening = tokio::spawn(async move {
             let _left_early = timeout(ANSWER_MAX, dials.hear(stream)).await;
-            drop(permit);
         });
+        callers.push_back(listening.abort_handle());
     }
 
     async fn hear<S: AsyncRead + AsyncWrite + Unpin>(&self, mut stream: S) -> std::io::Result<()> {
@@ -141,15 +147,24 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn strangers_who_say_nothing_are_few_and_do_not_stay() {
         let hub = SelfDials::new();
-        let mut callers: Vec<_> = (0..CALLERS_MAX).map(|_| duplex(64)).collect();
-        for (_, far) in &mut callers {
-            hub.answer(std::mem::replace(far, duplex(1).0));
-        }
-        let (mut near, far) = duplex(64);
+        let mut near: Vec<_> = (0..=CALLERS_MAX)
+            .map(|_| {
+                let (near, far) = duplex(64);
+                hub.answer(far);
+                near
+            })
+            .collect();
+        let began = Instant::now();
+        // The first had to leave for the last.
+        assert!(near.remove(0).read_u8().await.is_err());
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        // However many of them there are, the hub hears itself.
+        let (own, far) = duplex(64);
         hub.answer(far);
-        assert!(near.read_u8().await.is_err());
-        for (near, _) in &mut callers {
+        hub.call(async { Ok(own) }).await.unwrap();
+        for mut near in near {
             assert!(near.read_u8().await.is_err());
         }
+        assert!(began.elapsed() >= ANSWER_MAX);
     }
 }

@@ -18,7 +18,7 @@ use tor_proto::stream::IncomingStreamRequest;
 use super::Client;
 use crate::arti::copy::Parent;
 use crate::arti::message::{Secret, Start, ToParent};
-use crate::{DiscoveryKey, DiscoverySecret, Effective, Service};
+use crate::{DiscoveryKey, DiscoverySecret, Effective, Service, self_dial};
 
 /// Arti publishes a descriptor at most once a minute, and says nothing when it has.
 const REPUBLISHED: Duration = Duration::from_secs(65);
@@ -122,10 +122,16 @@ impl Services {
             Service::Strangers => port == self.start.strangers_port,
         };
         let refuse = |reason| End::new_with_reason(reason);
-        let refused = match (answers, Arc::clone(&self.streams).try_acquire_owned()) {
+        // Checks of the hub's own are not counted, else strangers could fill it and keep it from hearing itself;
+        // the parent lets few of them stay.
+        let room = match port {
+            self_dial::PORT => Ok(None),
+            _ => Arc::clone(&self.streams).try_acquire_owned().map(Some),
+        };
+        let refused = match (answers, room) {
             (false, _) => request.reject(refuse(EndReason::DONE)).await,
             (true, Err(_)) => request.reject(refuse(EndReason::RESOURCELIMIT)).await,
-            (true, Ok(_open)) => match request.accept(Connected::new_empty()).await {
+            (true, Ok(_counted)) => match request.accept(Connected::new_empty()).await {
                 Ok(stream) => {
                     self.parent.pass_on(ToParent::Incoming { service, port }, stream).await;
                     Ok(())
