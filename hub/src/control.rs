@@ -16,6 +16,7 @@ use serde_json::json;
 
 use crate::clock;
 use crate::http::{Call, HttpError, Reply, blocking, reply};
+use crate::metrics::Process;
 use crate::onion::{describe, moment};
 
 pub(crate) use self::apps::{add as add_app, list as list_apps, remove as remove_app};
@@ -41,7 +42,7 @@ pub(crate) async fn status(call: Call) -> Result<Reply, HttpError> {
             "disk_full": app.store.is_full(),
             "databases": app.store.databases().len(),
             "apps": app.access.apps().all().len(),
-            "memory_bytes": memory_bytes(),
+            "memory_bytes": Process::look().resident_bytes,
             "onion": describe(&app.onion, moment(clock::now())),
             "backup": app.backups.describe(),
             "active_tasks": app.tasks.list(|_| true),
@@ -66,11 +67,4 @@ fn bytes_on_disk(dir: &Path) -> u64 {
 fn bytes_free(dir: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(dir).ok()?;
     Some(disk.f_bavail.saturating_mul(disk.f_frsize))
-}
-
-/// Resident memory, where the system tells.
-fn memory_bytes() -> Option<u64> {
-    let statm = fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
-    Some(pages * rustix::param::page_size() as u64)
 }

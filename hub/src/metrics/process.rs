@@ -1,8 +1,8 @@
-//! What the operating system says of this process; where it says nothing, nothing is told.
+//! What the operating system says of this process, and of its child; where it says nothing, nothing is told.
 
 use std::fs;
 
-/// What the operating system says of this process.
+/// What the operating system says of a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Process {
     /// Memory that it occupies, in bytes.
@@ -16,7 +16,17 @@ pub(crate) struct Process {
 impl Process {
     /// Asks. May block for a moment.
     pub(crate) fn look() -> Self {
-        Self::parse(&fs::read_to_string("/proc/self/status").unwrap_or_default())
+        Self::read("self")
+    }
+
+    /// Asks the same of another one. May block for a moment.
+    pub(crate) fn of(id: u32) -> Self {
+        Self::read(&id.to_string())
+    }
+
+    fn read(process: &str) -> Self {
+        let status = fs::read_to_string(format!("/proc/{process}/status"));
+        Self::parse(&status.unwrap_or_default())
     }
 
     /// Source: proc(5), `/proc/pid/status`.

@@ -6,6 +6,7 @@ use store::Millis;
 use tokio::time::Instant;
 
 use super::Onion;
+use crate::metrics::Process;
 
 /// A moment, by both clocks.
 #[derive(Clone, Copy, Debug)]
@@ -89,9 +90,7 @@ fn discovery(effective: Effective) -> Value {
 
 /// What the process that speaks Tor occupies, where it is our own and the system tells. May block.
 pub(crate) fn child_memory_bytes(status: &Status) -> Option<u64> {
-    let statm = std::fs::read_to_string(format!("/proc/{}/statm", status.child?)).ok()?;
-    let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
-    Some(pages * rustix::param::page_size() as u64)
+    Process::of(status.child?).resident_bytes
 }
 
 #[cfg(test)]
