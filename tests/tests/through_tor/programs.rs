@@ -1,11 +1,49 @@
 //! Programs that know of Tor and of certificates, and nothing of Larder.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use tests::{CTor, CTorOptions, Hub, Key, TestNet};
+
+use crate::support::*;
+
+/// A program's way to a hub's database: a Tor of its own, and a key that may read and write there.
+struct Visit {
+    hub: Hub,
+    tor: CTor,
+    folder: tempfile::TempDir,
+    certificate: PathBuf,
+    secret: PathBuf,
+    /// The database.
+    url: String,
+}
+
+impl Visit {
+    /// To a hub whose database has so many documents.
+    #[track_caller]
+    fn to_database_of(documents: usize) -> Self {
+        let network = TestNet::shared();
+        let hub = hub(network);
+        let tor = network.c_tor(&CTorOptions::default());
+        let key = Key::new();
+        share(&hub, "notes", documents, &key.text());
+        let folder = tempfile::tempdir().expect("a folder");
+        let (certificate, secret) = key.write_to(folder.path());
+        let url = format!("https://{}:9898/notes", address(&hub));
+        Self { hub, tor, folder, certificate, secret, url }
+    }
+
+    fn socks(&self) -> SocketAddr {
+        self.tor.socks()
+    }
+}
+
 mod needs_tor {
     use std::process::Command;
 
-    use tests::{CTorOptions, Finished, Key, TestNet};
+    use tests::Finished;
 
-    use crate::support::*;
+    use super::*;
 
     /// What `torsocks` has to know of a C Tor.
     fn torsocks_settings(port: u16) -> String {
@@ -14,26 +52,19 @@ mod needs_tor {
 
     #[test]
     fn curl_comes_with_a_certificate() {
-        let network = TestNet::shared();
-        let hub = hub(network);
-        let tor = network.c_tor(&CTorOptions::default());
-        let key = Key::new();
-        share(&hub, "notes", 3, &key.text());
-        let folder = tempfile::tempdir().expect("a folder");
-        let (certificate, secret) = key.write_to(folder.path());
-        let url = format!("https://{}:9898/notes", address(&hub));
-        let settings = folder.path().join("torsocks.conf");
-        std::fs::write(&settings, torsocks_settings(tor.socks().port())).expect("settings");
+        let visit = Visit::to_database_of(3);
+        let settings = visit.folder.path().join("torsocks.conf");
+        std::fs::write(&settings, torsocks_settings(visit.socks().port())).expect("settings");
 
         let curl = |mut command: Command, proxy: bool, with_key: bool| {
             command.args(["--silent", "--show-error", "--insecure", "--max-time", "60"]);
             if proxy {
-                command.args(["--socks5-hostname", &tor.socks().to_string()]);
+                command.args(["--socks5-hostname", &visit.socks().to_string()]);
             }
             if with_key {
-                command.arg("--cert").arg(&certificate).arg("--key").arg(&secret);
+                command.arg("--cert").arg(&visit.certificate).arg("--key").arg(&visit.secret);
             }
-            Finished::of(command.arg(&url))
+            Finished::of(command.arg(&visit.url))
         };
         let fetched = tests::eventually("an answer", || {
             let finished = curl(Command::new("curl"), true, true);
@@ -56,25 +87,19 @@ mod needs_tor {
 
 mod needs_node {
     mod needs_tor {
-        use tests::{CTorOptions, Key, TestNet, node};
+        use tests::{Finished, node};
 
-        use crate::support::*;
+        use super::super::*;
 
         #[test]
         fn pouchdb_comes_with_a_certificate() {
-            let network = TestNet::shared();
-            let hub = hub(network);
-            let tor = network.c_tor(&CTorOptions::default());
-            let key = Key::new();
-            share(&hub, "notes", 25, &key.text());
-            let folder = tempfile::tempdir().expect("a folder");
-            let (certificate, secret) = key.write_to(folder.path());
-            let url = format!("https://{}:9898/notes", address(&hub));
+            let visit = Visit::to_database_of(25);
             let mut script = node();
-            script.args(["onion.mjs", &url, &tor.socks().to_string()]).arg(certificate).arg(secret);
-            let said = tests::Finished::of(&mut script).expect_success();
+            script.args(["onion.mjs", &visit.url, &visit.socks().to_string()]);
+            script.arg(&visit.certificate).arg(&visit.secret);
+            let said = Finished::of(&mut script).expect_success();
             assert!(said.contains("25 pulled, 1 pushed"), "{said}");
-            assert_eq!(count(&hub, "notes"), 26);
+            assert_eq!(count(&visit.hub, "notes"), 26);
         }
     }
 }

@@ -20,9 +20,13 @@ mod needs_tor {
     fn a_child_that_is_killed_again_and_again_loses_nothing() {
         let network = TestNet::shared();
         let (friend, ours) = (hub(network), hub(network));
-        const DOCUMENTS: usize = 20_000;
+        const DOCUMENTS: u64 = 20_000;
+        let arrived = |hub: &Hub| match hub.get("/notes") {
+            reply if reply.status == 200 => reply.json()["doc_count"].as_u64().unwrap_or_default(),
+            _ => 0,
+        };
         share(&friend, "notes", 0, &key(&ours));
-        for start in (0..DOCUMENTS).step_by(1000) {
+        for start in (0..20_000).step_by(1000) {
             write(&friend, "notes", start..start + 1000);
         }
         let source = url(&friend, "notes");
@@ -33,13 +37,19 @@ mod needs_tor {
         for round in 0..6 {
             let killed = if round % 2 == 0 { &ours } else { &friend };
             let pid = await_reachable(killed)["child_pid"].as_u64().expect("a process");
-            std::thread::sleep(Duration::from_millis(700));
+            // In the middle of it, while it is not over.
+            let before = arrived(&ours);
+            tests::eventually("more documents", || match arrived(&ours) {
+                DOCUMENTS => Ok(()),
+                now if now > before => Ok(()),
+                now => Err(format!("{now} documents")),
+            });
             signal(pid, "-KILL");
             // The local API does not notice.
             killed.get("/_up").expect(200);
         }
-        tests::eventually("every document", || match count(&ours, "notes") {
-            20_000 => Ok(()),
+        tests::eventually("every document", || match arrived(&ours) {
+            DOCUMENTS => Ok(()),
             count => Err(format!("{count} documents: {}", ours.get("/_scheduler/jobs"))),
         });
         let both = [&friend, &ours].map(|hub| {
@@ -62,12 +72,10 @@ mod needs_tor {
         // Fewer than four relays are too few for any onion service, so that nothing is asked while one is
         // away: all has to be well afterwards.
         network.stop_authority();
-        std::thread::sleep(Duration::from_secs(1));
         ours.get("/_up").expect(200);
         network.start_authority();
         for relay in 0..3 {
             network.stop_relay(relay);
-            std::thread::sleep(Duration::from_secs(1));
             ours.get("/_up").expect(200);
             network.start_relay(relay);
         }
