@@ -39,6 +39,11 @@ const RELAYS: usize = 3;
 const LEARNING: [Duration; 3] =
     [Duration::from_secs(6), Duration::from_secs(10), Duration::from_secs(16)];
 
+/// For clients, by way of the consensus. Both implementations have to use one time period, and Arti's guards
+/// and timeouts are made for a network that is larger and farther away.
+const CONSENSUS_PARAMETERS: &str = "hsdir_interval=1440 cbtinitialtimeout=5000 cbtmintimeout=2000 \
+     guard-max-sample-size=4 guard-min-filtered-sample-size=3";
+
 /// What relays and clients have in common.
 const NETWORK: &str = "\
 TestingTorNetwork 1
@@ -101,12 +106,27 @@ impl TestNet {
         Self::start_at(&Site { ahead, ..Site::local(Ipv4Addr::LOCALHOST) })
     }
 
+    /// As [`Self::start`], with relays that refuse the descriptor of every onion service.
+    ///
+    /// # Panics
+    /// As [`Self::start`] does.
+    #[track_caller]
+    pub fn start_refusing_descriptors() -> Self {
+        Self::start_by(&Site::local(Ipv4Addr::LOCALHOST), "HSV3MaxDescriptorSize=1")
+    }
+
+    #[track_caller]
+    fn start_at(site: &Site) -> Self {
+        Self::start_by(site, "")
+    }
+
+    /// With further parameters in the consensus.
     #[track_caller]
     #[allow(clippy::print_stderr, reason = "whoever waits wants to know why")]
-    fn start_at(site: &Site) -> Self {
+    fn start_by(site: &Site, parameters: &str) -> Self {
         let mut faults = Vec::new();
         for learning in LEARNING {
-            match Self::attempt(site, learning) {
+            match Self::attempt(site, learning, parameters) {
                 Ok(network) => return network,
                 Err(fault) => {
                     eprintln!("the private Tor network starts over: {fault}");
@@ -118,7 +138,7 @@ impl TestNet {
     }
 
     #[track_caller]
-    fn attempt(site: &Site, learning: Duration) -> Result<Self, String> {
+    fn attempt(site: &Site, learning: Duration, parameters: &str) -> Result<Self, String> {
         let identity = Identity::of("authority");
         let [directory, authority_port, ports @ ..] = site.free_ports::<{ 2 + RELAYS }>();
         let schedule = Schedule::starting_now(learning, site.ahead);
@@ -136,7 +156,7 @@ impl TestNet {
             identity,
             authority_port,
             directory,
-            &network,
+            &format!("{network}ConsensusParams {CONSENSUS_PARAMETERS} {parameters}\n"),
             &randomness,
         );
         // A relay that makes itself known to nobody does not try again in time.

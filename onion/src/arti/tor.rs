@@ -1,5 +1,6 @@
 //! Arti: the only file that sees its types, but for the one on services.
 
+mod runtime;
 mod service;
 
 use std::collections::BTreeSet;
@@ -14,15 +15,15 @@ use futures_util::StreamExt as _;
 use tor_error::{ErrorKind, ErrorReport as _};
 use tor_hscrypto::pk::{HsClientDescEncSecretKey, HsId};
 use tor_llcrypto::pk::curve25519::StaticSecret;
-use tor_rtcompat::PreferredRuntime;
 
+use self::runtime::Runtime;
 use self::service::Services;
 use super::child::Network;
 use super::copy::Parent;
 use super::message::{Secret, Start, ToParent};
 use crate::{Blocked, DialError, DiscoveryKey, OnionAddress};
 
-type Client = Arc<TorClient<PreferredRuntime>>;
+type Client = Arc<TorClient<Runtime>>;
 
 /// Services whose discovery keys were handed to Arti that are remembered.
 const KNOWN_MAX: usize = 4096;
@@ -45,7 +46,7 @@ impl Network for Tor {
         builder.storage().cache_dir(directory("cache")).state_dir(directory("state"));
         let config =
             builder.build().map_err(|error| report("Arti's settings do not fit", &error))?;
-        let runtime = PreferredRuntime::current().map_err(|error| error.to_string())?;
+        let runtime = runtime::current().map_err(|error| error.to_string())?;
         let client = TorClient::with_runtime(runtime).config(config).create_unbootstrapped();
         let client = client.map_err(|error| format!("Arti cannot begin: {}", error.report()))?;
         tokio::spawn(watch(Arc::clone(&client), parent.clone()));

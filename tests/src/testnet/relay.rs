@@ -44,11 +44,6 @@ MinUptimeHidServDirectoryV2 0 minutes
 TestingAuthDirTimeToLearnReachability 0 minutes
 ";
 
-/// For clients, by way of the consensus. Both implementations have to use one time period, and Arti's guards
-/// and timeouts are made for a network that is larger and farther away.
-const CONSENSUS_PARAMETERS: &str = "ConsensusParams hsdir_interval=1440 cbtinitialtimeout=5000 \
-     cbtmintimeout=2000 guard-max-sample-size=4 guard-min-filtered-sample-size=3\n";
-
 /// Far longer than a relay takes to find its network again.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
@@ -69,7 +64,7 @@ impl Relay {
         network: &str,
         shared_randomness: &str,
     ) -> Self {
-        let settings = format!("{network}{AUTHORITY}{CONSENSUS_PARAMETERS}DirPort {directory}\n");
+        let settings = format!("{network}{AUTHORITY}DirPort {directory}\n");
         let folder = data_directory();
         fs::write(folder.path().join("sr-state"), shared_randomness).expect("random values");
         Self::start_in(folder, site, "authority", identity, or_port, &settings)

@@ -12,7 +12,7 @@ mod needs_tor {
     use std::io::{Read as _, Write as _};
     use std::net::TcpStream;
 
-    use tests::{CTorOptions, TestNet};
+    use tests::{CTorOptions, Control, TestNet};
 
     use super::*;
 
@@ -166,6 +166,24 @@ mod needs_tor {
         std::fs::set_permissions(hub.data_dir().join("onion"), PermissionsExt::from_mode(0o700))
             .expect("rights");
         await_reachable(&hub);
+    }
+
+    #[test]
+    fn a_network_that_refuses_descriptors_is_named_by_both_ways() {
+        let network = TestNet::start_refusing_descriptors();
+        let tor = network.c_tor(&CTorOptions { control: Control::Cookie, ..Default::default() });
+        let by_arti = settings(&network, "");
+        let by_c_tor = format!("[onion]\ncontrol = '{}'\n", tor.control());
+        for (onion, settings) in [("arti", by_arti), ("system", by_c_tor)] {
+            let options =
+                HubOptions { settings: &settings, onion: Some(onion), ..HubOptions::default() };
+            let hub = Hub::start_as(&options);
+            let status = until(&hub, "named", |status| status["last_error"]["text"].is_string());
+            let text = status["last_error"]["text"].as_str().unwrap_or_default();
+            assert!(text.contains("descriptor") || text.contains("publish"), "{onion}: {status}");
+            assert_eq!(status["reachable"], false, "{onion}: {status}");
+            hub.put("/notes", "").expect(201);
+        }
     }
 
     /// Opens a stream through a C Tor; it takes a host's name as it is.

@@ -108,7 +108,10 @@ fn by_arti(network: &TestNet) -> Way {
 }
 
 fn by_c_tor(network: &TestNet) -> Way {
-    let options = || CTorOptions { control: Control::Cookie, ..CTorOptions::default() };
+    // As the relays: what its usual scheduler waits for has no meaning on one machine.
+    let lines = vec!["Schedulers Vanilla".to_owned()];
+    let options =
+        || CTorOptions { control: Control::Cookie, lines: lines.clone(), ..CTorOptions::default() };
     let tors = vec![network.c_tor(&options()), network.c_tor(&options())];
     let hub = |tor: &CTor| {
         let settings = format!("[onion]\ncontrol = '{}'\n", tor.control());
