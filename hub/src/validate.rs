@@ -119,7 +119,7 @@ impl Author {
                 continue;
             }
             let shown = match database.read(|snapshot| snapshot.preview(edit))? {
-                Preview::Known => continue,
+                Preview::Known | Preview::Resolution => continue,
                 // Not left to the commit: it could find the edit right by then, and nobody was asked.
                 Preview::Refused(error) => {
                     verdicts[at] = Err(error.into());

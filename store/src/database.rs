@@ -3,10 +3,13 @@
 mod codec;
 mod commit;
 mod compact;
+mod conflicts;
 mod files;
+mod held;
 mod index;
 mod lineage;
 mod open;
+mod overwritten;
 mod partition;
 mod pending;
 mod preview;
@@ -25,7 +28,9 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use event_listener::{Event, EventListener};
 
 use self::files::Files;
+pub use self::held::Held;
 use self::open::Slot;
+pub use self::overwritten::Overwritten;
 pub use self::partition::PartitionInfo;
 use self::pending::Pending;
 pub use self::preview::Preview;
@@ -366,13 +371,24 @@ impl Database {
 /// Keys of the table `meta`.
 mod setting {
     pub(super) use crate::engine::PARTITIONED;
+    use crate::{ConflictRule, Error};
 
     pub(super) const SECURITY: &str = "security";
     pub(super) const REVS_LIMIT: &str = "revs_limit";
     pub(super) const PURGES_LIMIT: &str = "purged_infos_limit";
+    pub(super) const CONFLICT_RULE: &str = "conflict_rule";
 
     /// Those that compaction carries over as they are.
-    pub(super) const KEPT: [&str; 4] = [SECURITY, REVS_LIMIT, PURGES_LIMIT, PARTITIONED];
+    pub(super) const KEPT: [&str; 5] =
+        [SECURITY, REVS_LIMIT, PURGES_LIMIT, CONFLICT_RULE, PARTITIONED];
+
+    /// What is stored under [`CONFLICT_RULE`].
+    pub(super) fn conflict_rule(stored: Option<&[u8]>) -> Result<ConflictRule, Error> {
+        let damaged = || Error::Damaged("conflict rule".into());
+        stored.map_or(Ok(ConflictRule::default()), |bytes| {
+            ConflictRule::decode(bytes).ok_or_else(damaged)
+        })
+    }
 }
 
 fn decode_number(stored: Option<Vec<u8>>) -> Option<u64> {

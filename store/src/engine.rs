@@ -60,14 +60,37 @@ pub(crate) struct LocalRow {
     pub(crate) body: Vec<u8>,
 }
 
-/// A row of `overwritten` or `held`: it keeps a body that no tree may refer to any more. Nothing
-/// writes them yet; compaction already carries them over.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct PinnedRow {
-    pub(crate) table: &'static str,
+/// A body that lost to a later writer. No tree refers to it: the row keeps it, with its attachments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OverwrittenRow {
+    /// Counts up, and is never given twice.
+    pub(crate) id: u64,
+    pub(crate) doc: String,
+    /// The revision that lost, as `changes::encode_rev` writes it.
+    pub(crate) rev: Vec<u8>,
     pub(crate) body: BodyId,
-    /// All columns, `body` again among them.
-    pub(crate) values: Vec<rusqlite::types::Value>,
+    /// Where the document stood in the feed when it lost.
+    pub(crate) seq: u64,
+    /// What else is known of it, as JSON.
+    pub(crate) info: String,
+}
+
+/// A revision from the future, which no tree has yet: the row keeps its body, with its attachments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HeldRow {
+    /// Counts up, and is never given twice.
+    pub(crate) id: u64,
+    pub(crate) doc: String,
+    /// The revision and its ancestors, newest first, each as `changes::encode_rev` writes it.
+    pub(crate) path: Vec<u8>,
+    pub(crate) deleted: bool,
+    pub(crate) body: BodyId,
+    /// When it may be seen, in milliseconds since 1970.
+    pub(crate) due: u64,
+    /// Who brought it.
+    pub(crate) deliverer: String,
+    /// What it takes, attachments included.
+    pub(crate) bytes: u64,
 }
 
 /// The record of one purge.
@@ -104,6 +127,7 @@ pub(crate) struct Counters {
     pub(crate) stale: u64,
     /// Position of the last purge.
     pub(crate) purge_seq: u64,
+    pub(crate) pins: Pins,
     pub(crate) live: Live,
     /// The file was written before `live` was counted; its next compaction begins to.
     pub(crate) live_unknown: bool,
@@ -118,6 +142,22 @@ pub(crate) struct Live {
     pub(crate) attachment_bytes: u64,
     /// The same, as they are stored.
     pub(crate) stored_attachment_bytes: u64,
+}
+
+/// What rows of `overwritten` and `held` amount to, and what goes on counting with them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pins {
+    /// The id that the last of these rows was given.
+    pub(crate) last: u64,
+    /// Rows of each table.
+    pub(crate) overwritten: u64,
+    pub(crate) held: u64,
+    /// JSON bytes of their bodies, before encoding.
+    pub(crate) bytes: u64,
+    /// Bytes of their attachments, as they are stored.
+    pub(crate) attachment_bytes: u64,
+    /// The newest stamp that was written here, in milliseconds since 1970.
+    pub(crate) newest_stamp: u64,
 }
 
 /// Told of each row in turn; `Break` ends the scan.
@@ -155,7 +195,14 @@ pub(crate) trait Rows {
     fn blob(&self, hash: &ContentHash) -> Result<Option<AttachmentReader>, Error>;
     fn blob_row(&self, hash: &ContentHash) -> Result<Option<BlobRow>, Error>;
     fn blobs(&self, visit: Visit<'_, BlobRow>) -> Result<(), Error>;
-    fn pinned(&self) -> Result<Vec<PinnedRow>, Error>;
+    /// Overwritten bodies whose rows have greater ids, in order.
+    fn overwritten(&self, after: u64, visit: Visit<'_, OverwrittenRow>) -> Result<(), Error>;
+    /// Those of one document.
+    fn overwritten_of(&self, doc: &str, visit: Visit<'_, OverwrittenRow>) -> Result<(), Error>;
+    /// All revisions that are held, in the order in which they came.
+    fn held(&self, visit: Visit<'_, HeldRow>) -> Result<(), Error>;
+    /// Those of one document.
+    fn held_of(&self, doc: &str, visit: Visit<'_, HeldRow>) -> Result<(), Error>;
     /// Records of purges after a position, in order.
     fn purges(&self, after: u64, visit: Visit<'_, PurgeRow>) -> Result<(), Error>;
     /// How many bodies are stored.
@@ -193,7 +240,10 @@ pub(crate) trait RowsMut: Rows {
     fn put_blob(&mut self, staged: &Staged) -> Result<Option<BlobRow>, Error>;
     /// Takes over a row of another engine on the same folder of attachment files.
     fn copy_blob(&mut self, row: BlobRow, from: &dyn Rows) -> Result<(), Error>;
-    fn put_pinned(&mut self, row: &PinnedRow) -> Result<(), Error>;
+    fn put_overwritten(&mut self, row: &OverwrittenRow) -> Result<(), Error>;
+    fn delete_overwritten(&mut self, id: u64) -> Result<(), Error>;
+    fn put_held(&mut self, row: &HeldRow) -> Result<(), Error>;
+    fn delete_held(&mut self, id: u64) -> Result<(), Error>;
     fn put_purge(&mut self, row: &PurgeRow) -> Result<(), Error>;
 }
 

@@ -8,8 +8,11 @@ mod attachment;
 mod backup;
 mod catalog;
 mod changes;
+mod conflicts;
 mod core;
 mod database;
+#[cfg(feature = "deliberate-bugs")]
+pub mod deliberate;
 mod document;
 mod engine;
 mod error;
@@ -33,9 +36,10 @@ pub use attachment::{
 };
 pub use backup::{CopyFile, Restore};
 pub use changes::{Change, Direction};
+pub use conflicts::{ConflictPolicy, ConflictRule, FieldPath, ParsePolicyError};
 pub use database::{
-    Body, Database, DocTree, Head, IdRange, Info, Local, PartitionInfo, Preview, Purge, Sizes,
-    Snapshot, Waste,
+    Body, Database, DocTree, Head, Held, IdRange, Info, Local, Overwritten, PartitionInfo, Preview,
+    Purge, Sizes, Snapshot, Waste,
 };
 pub use document::{
     BodyText, DocError, Document, DocumentId, DocumentLimits, Edit, EditError, Following, Lineage,

@@ -17,11 +17,13 @@ use crate::RevId;
 mod encode;
 mod merge;
 mod purge;
+pub mod resolve;
 mod stem;
 
 pub use encode::DecodeError;
 pub use merge::{Inserted, PathError};
 pub use purge::Purged;
+pub use resolve::{Derived, Resolution};
 
 /// A document's revision forest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -144,6 +146,12 @@ impl RevTree {
         self.occurrences(rev).next().is_some()
     }
 
+    /// Whether it is for [`Self::resolve`] to say what becomes of its leaves: there are several, or a dead one.
+    #[must_use]
+    pub fn is_undecided(&self) -> bool {
+        self.only_leaf().map_or_else(|| !self.is_empty(), |only| self.node(only).deleted)
+    }
+
     /// A revision and what it came from, newest first: CouchDB's `_revisions` and `_revs_info`.
     pub fn ancestry(&self, id: NodeId) -> impl Iterator<Item = &Node> {
         iter::successors(self.nodes.get(id.0), |node| node.parent.map(|parent| self.node(parent)))
@@ -200,6 +208,20 @@ impl RevTree {
                 self.nodes[at].stored = None;
             }
         }
+    }
+
+    /// Forgets where a body lies: somebody else keeps it.
+    pub fn forget_body(&mut self, body: BodyId) {
+        for node in &mut self.nodes {
+            if node.stored.is_some_and(|stored| stored.body == body) {
+                node.stored = None;
+            }
+        }
+    }
+
+    fn only_leaf(&self) -> Option<NodeId> {
+        let mut leaves = self.leaf_ids();
+        leaves.next().filter(|_| leaves.next().is_none())
     }
 
     fn leaf_ids(&self) -> impl Iterator<Item = NodeId> {

@@ -99,7 +99,13 @@ impl EditContent<'_> {
 #[must_use]
 pub fn stamped(stamp: Stamp, edit: &EditContent<'_>) -> RevId {
     let generation = edit.parent.map_or(0, |parent| parent.generation).saturating_add(1);
-    let unchecked = (u128::from(stamp.0) << HASH_BITS | u128::from(edit.hash())) << CHECK_BITS;
+    assembled(stamp, edit.hash(), generation)
+}
+
+/// The revision id of a stamp, a hash of which the last 28 bits count, and a generation.
+pub(crate) fn assembled(stamp: Stamp, hash: u32, generation: u64) -> RevId {
+    let hash = hash & ((1 << HASH_BITS) - 1);
+    let unchecked = (u128::from(stamp.0) << HASH_BITS | u128::from(hash)) << CHECK_BITS;
     let mut digest = unchecked.to_be_bytes();
     let check = check(generation, &digest);
     digest[CHECKED_BYTES..].copy_from_slice(&check);
@@ -112,7 +118,26 @@ pub fn stamped(stamp: Stamp, edit: &EditContent<'_>) -> RevId {
 #[must_use]
 pub fn stamp_of(rev: &RevId) -> Option<Stamp> {
     let digest = digest(rev)?;
+    #[cfg(feature = "deliberate-bugs")]
+    if crate::deliberate::has(crate::deliberate::Bug::StampsByShape) {
+        return Some(claimed(digest));
+    }
     (digest[CHECKED_BYTES..] == check(rev.generation, digest)).then(|| claimed(digest))
+}
+
+/// The stamp of a revision id, if it is stamped later than that millisecond; whether an earlier one
+/// is right is not even looked at.
+pub(crate) fn stamp_after(rev: &RevId, after: Millis) -> Option<Stamp> {
+    digest(rev).filter(|digest| claimed(digest).millis() > after)?;
+    stamp_of(rev)
+}
+
+/// The id, changed in its last bit should it be taken for a stamped one.
+pub(crate) fn unstamped(generation: u64, mut digest: [u8; 16]) -> RevId {
+    if digest[CHECKED_BYTES..] == check(generation, &digest) {
+        digest[15] ^= 1;
+    }
+    RevId { generation, signature: Signature::Digest(digest) }
 }
 
 /// The stamp for the next edit of a document: `now`, or one tick above the greatest in its tree.

@@ -9,8 +9,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 use store::{
-    ContentHash, CopyFile, Database, DbName, Direction, DocId, Error, IdRange, Millis, Restore,
-    Seq, Store,
+    ConflictRule, ContentHash, CopyFile, Database, DbName, Direction, DocId, Edit, Error, IdRange,
+    Lineage, Millis, Restore, Seq, Store,
 };
 use support::{options, put};
 
@@ -109,7 +109,7 @@ fn version_1_is_brought_up_to_date_with_all_that_it_holds() {
     check_contents(&database);
     database.write(vec![put("new", None, "{}")], Millis(2)).unwrap().remove(0).unwrap();
     store.close();
-    assert_eq!(version(&paths(folder.path(), &database).0), 2);
+    assert_eq!(version(&paths(folder.path(), &database).0), 3);
     drop((store, database));
 
     let store = Store::open(folder.path(), &options()).unwrap();
@@ -118,6 +118,45 @@ fn version_1_is_brought_up_to_date_with_all_that_it_holds() {
     database.compact(&mut |_, _| {}).unwrap();
     assert_eq!(database.info().unwrap().doc_count, 4);
     assert_eq!(database.verify().unwrap(), Vec::<String>::new());
+}
+
+/// What version 2 added to version 1.
+const VERSION_2: &str = "
+CREATE TABLE purges (
+    seq INTEGER PRIMARY KEY, uuid BLOB NOT NULL, doc TEXT NOT NULL, revs BLOB NOT NULL
+);
+PRAGMA user_version = 2;
+";
+
+#[test]
+fn version_2_is_brought_up_to_date_and_takes_conflicts() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = "old".parse().unwrap();
+    store_with(folder.path(), &name, |main, attachment| {
+        lay_out(main, attachment);
+        Connection::open(main).unwrap().execute_batch(VERSION_2).unwrap();
+    });
+    let store = Store::open(folder.path(), &options()).unwrap();
+    let database = store.database(&name).unwrap();
+    check_contents(&database);
+    let rule = ConflictRule { policy: "newest_by:/t".parse().unwrap(), version: 1 };
+    database.set_conflict_rule(rule.clone()).unwrap();
+    let write = |rev: &str, body: &str| {
+        let lineage = Lineage::Path(vec![rev.parse().unwrap()]);
+        let edit = Edit { lineage, ..put("torn", None, body) };
+        database.deliver(vec![edit], Millis(2), "couch").unwrap().remove(0).unwrap()
+    };
+    write("1-a", "{\"t\":1}");
+    write("1-b", "{\"t\":2}");
+    assert_eq!(database.overwritten(0, 9).unwrap().len(), 1);
+    assert_eq!(database.verify().unwrap(), Vec::<String>::new());
+    store.close();
+    assert_eq!(version(&paths(folder.path(), &database).0), 3);
+    drop((store, database));
+    let store = Store::open(folder.path(), &options()).unwrap();
+    let database = store.database(&name).unwrap();
+    assert_eq!(database.conflict_rule().unwrap(), rule);
+    assert_eq!(database.overwritten(0, 9).unwrap().len(), 1);
 }
 
 #[test]
@@ -140,7 +179,7 @@ fn copies_of_version_1_are_restored() {
 
 #[test]
 fn other_versions_are_refused_and_left_alone() {
-    for (found, refusal) in [(3, "stored in format 3"), (0, "without a version")] {
+    for (found, refusal) in [(4, "stored in format 4"), (0, "without a version")] {
         let folder = tempfile::tempdir().unwrap();
         let name = "other".parse().unwrap();
         store_with(folder.path(), &name, |main, attachment| {

@@ -119,6 +119,9 @@ pub(crate) enum HttpError {
     /// The requests of all clients take all the memory that they may.
     #[error("The hub is busy with other large requests; try again.")]
     Overloaded,
+    /// More revisions from the future are held of whoever brings this one than may be.
+    #[error("Too many revisions from the future are held; try again when some are due.")]
+    TooManyHeld,
     /// A byte range outside the attachment of this length.
     #[error("Requested range not satisfiable")]
     RangeNotSatisfiable(u64),
@@ -202,7 +205,9 @@ impl HttpError {
             Self::DocumentTooLarge(_) => (S::PAYLOAD_TOO_LARGE, "document_too_large", reason),
             Self::AttachmentTooLarge(_) => (S::PAYLOAD_TOO_LARGE, "attachment_too_large", reason),
             Self::RequestTooLarge => (S::PAYLOAD_TOO_LARGE, "too_large", reason),
-            Self::Overloaded => (S::SERVICE_UNAVAILABLE, "service unavailable", reason),
+            Self::Overloaded | Self::TooManyHeld => {
+                (S::SERVICE_UNAVAILABLE, "service unavailable", reason)
+            }
             Self::RangeNotSatisfiable(_) => {
                 (S::RANGE_NOT_SATISFIABLE, "requested_range_not_satisfiable", reason)
             }
@@ -250,7 +255,7 @@ impl HttpError {
                     headers.insert(header::ALLOW, methods);
                 }
             }
-            Self::Overloaded => {
+            Self::Overloaded | Self::TooManyHeld => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
             }
             Self::TooManyAttempts(seconds) => {
@@ -565,6 +570,7 @@ impl From<EditError> for HttpError {
             EditError::Conflict => Self::Conflict,
             EditError::MissingStub { .. } => Self::MissingStub(reason),
             EditError::InvalidPath => Self::BadRequest(reason),
+            EditError::TooManyHeld => Self::TooManyHeld,
             EditError::Partition(error) => error.into(),
         }
     }

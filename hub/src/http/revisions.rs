@@ -87,15 +87,16 @@ fn lack(snapshot: &Snapshot<'_>, id: &str, revs: &[RevId]) -> Result<Option<Lack
     // What cannot be an id is the id of no document here.
     let Ok(id) = id.parse::<DocId>() else { return found(all()) };
     // Most questions are about the winner alone, which is found without its tree.
-    let Some(head) = snapshot.head(&id)? else { return found(all()) };
-    if revs.iter().all(|rev| *rev == head.rev) {
+    let head = snapshot.head(&id)?;
+    if head.as_ref().is_some_and(|head| revs.iter().all(|rev| *rev == head.rev)) {
         return Ok(None);
     }
-    let Some(document) = snapshot.tree(&id)? else { return found(all()) };
-    let missing = document.tree.missing(revs);
-    let ancestors = document.tree.possible_ancestors(&missing);
-    let possible_ancestors =
-        ancestors.into_iter().map(|node| document.tree.node(node).rev.clone()).collect();
+    let document = if head.is_some() { snapshot.tree(&id)? } else { None };
+    let missing = snapshot.missing(&id, document.as_ref(), revs)?;
+    let possible_ancestors = document.as_ref().map_or_else(Vec::new, |document| {
+        let ancestors = document.tree.possible_ancestors(&missing).into_iter();
+        ancestors.map(|node| document.tree.node(node).rev.clone()).collect()
+    });
     found(Lack { missing: missing.into_iter().cloned().collect(), possible_ancestors })
 }
 

@@ -1,25 +1,34 @@
 //! Deciding edits against the rows, within the one transaction that keeps them.
 
+mod held;
+mod overwritten;
 mod purge;
+mod resolution;
 mod weight;
 
 use std::collections::HashMap;
 
+use self::overwritten::Lost;
+pub(super) use self::overwritten::{Contents, OverwrittenInfo};
+pub(super) use self::resolution::time_of;
 pub(super) use self::weight::{Attached, Weight, weigh};
 use super::codec;
 use super::lineage::{edited_leaf, is_settled, known_ancestors};
 use super::queue::LocalWrite;
 use crate::changes::{encode_leaves, encode_rev};
 use crate::engine::{BodyRow, Counters, DocRow, HeadRow, LocalRow, RowsMut};
-use crate::rev_tree::{BodyId, Inserted, NodeId, RevTree, Stored};
-use crate::stamp::{EditContent, next_stamp, stamped};
+use crate::rev_tree::{BodyId, Derived, Inserted, NodeId, RevTree, Stored};
+use crate::stamp::{EditContent, Stamp, next_stamp, stamped};
 use crate::{
-    Attachment, Content, CopySource, DocId, Edit, EditError, Encoding, Error, Lineage, Millis,
-    NewAttachment, RevId,
+    Attachment, BodyText, ConflictRule, Content, CopySource, DocId, Edit, EditError, Encoding,
+    Error, Lineage, Millis, NewAttachment, RevId,
 };
 
 /// Where the winner's body lies when only its id is known.
 const NO_BODY: BodyId = BodyId(0);
+
+/// The body of a derived tombstone.
+const EMPTY: &str = "{}";
 
 /// Edits that are worth looking for together.
 const EXPECTED_MIN: usize = 8;
@@ -37,6 +46,10 @@ pub(super) struct Commit<'a> {
     attached: HashMap<BodyId, Attached>,
     /// Documents that changed, in the order in which they first did.
     changed: Vec<DocId>,
+    /// What is done about conflicts, once that was asked.
+    rule: Option<ConflictRule>,
+    /// What time it is, as far as those who write have said.
+    now: Millis,
 }
 
 /// A document as this transaction sees it.
@@ -44,19 +57,23 @@ struct Pending {
     before: Option<Before>,
     tree: RevTree,
     changed: bool,
+    /// Bodies that resolution tombstones took from it in this transaction.
+    lost: Vec<Lost>,
 }
 
 impl Pending {
     /// The document as its row has it; none is a document that nobody wrote.
     fn of(id: &DocId, row: Option<DocRow>) -> Result<Self, Error> {
-        let Some(row) = row else {
-            return Ok(Self { before: None, tree: RevTree::default(), changed: false });
-        };
+        let Some(row) = row else { return Ok(Self::with(None, RevTree::default())) };
         let tree = decode_tree(id.as_str(), &row.tree)?;
         let HeadRow { seq, deleted, .. } = row.head;
         let weight = Weight::of(&row, &tree);
-        let before = Some(Before { seq, deleted, weight, leaves: weight::leaf_bodies(&tree) });
-        Ok(Self { before, tree, changed: false })
+        let before = Before { seq, deleted, weight, leaves: weight::leaf_bodies(&tree) };
+        Ok(Self::with(Some(before), tree))
+    }
+
+    fn with(before: Option<Before>, tree: RevTree) -> Self {
+        Self { before, tree, changed: false, lost: Vec::new() }
     }
 }
 
@@ -77,8 +94,18 @@ impl<'a> Commit<'a> {
         let mut counters = rows.counters()?;
         counters.body_next = counters.body_next.max(NO_BODY.0 + 1);
         let first_body = BodyId(counters.body_next);
-        let (docs, attached) = (HashMap::new(), HashMap::new());
-        Ok(Self { rows, counters, revs_limit, device, docs, first_body, attached, changed: vec![] })
+        Ok(Self {
+            rows,
+            counters,
+            revs_limit,
+            device,
+            docs: HashMap::new(),
+            first_body,
+            attached: HashMap::new(),
+            changed: Vec::new(),
+            rule: None,
+            now: Millis(counters.pins.newest_stamp),
+        })
     }
 
     /// Loads documents that will be edited, all at once: where most of them are new, their rows are
@@ -102,53 +129,94 @@ impl<'a> Commit<'a> {
         Ok(())
     }
 
-    /// Decides one edit and writes what it brings; the outer error ends the transaction.
+    /// Decides one edit and writes what it brings, by somebody else if `by` names them; the outer error
+    /// ends the transaction.
     pub(super) fn edit(
         &mut self,
         edit: &Edit,
         now: Millis,
+        by: Option<&str>,
     ) -> Result<Result<RevId, EditError>, Error> {
+        self.now = self.now.max(now);
         self.load(&edit.id)?;
-        let Some(pending) = self.docs.get(&edit.id) else { return Ok(Err(EditError::Conflict)) };
-        let tree = &pending.tree;
-        let base = match &edit.lineage {
-            Lineage::Child(base) => match edited_leaf(tree, base.as_ref(), edit.deleted) {
-                Ok(base) => base,
-                Err(error) => return Ok(Err(error)),
-            },
-            Lineage::Path(path) => {
-                match path.first() {
-                    None => return Ok(Err(EditError::InvalidPath)),
-                    // As in CouchDB, what is known stays as it is, even if more ancestors are told.
-                    Some(tip) if tree.find(tip).is_some_and(|at| is_settled(tree, at)) => {
-                        return Ok(Ok(tip.clone()));
-                    }
-                    Some(_) => None,
-                }
-            }
+        match &edit.lineage {
+            Lineage::Child(base) => self.follow(edit, base.as_ref(), now),
+            Lineage::Path(path) => self.take_over(edit, path, now, by),
+        }
+    }
+
+    /// Decides an edit of a leaf, or the first one of a document: its revision is made here.
+    fn follow(
+        &mut self,
+        edit: &Edit,
+        base: Option<&RevId>,
+        now: Millis,
+    ) -> Result<Result<RevId, EditError>, Error> {
+        let Some(tree) = self.tree(&edit.id) else { return Ok(Err(EditError::Conflict)) };
+        let base = match edited_leaf(tree, base, edit.deleted) {
+            Ok(base) => base,
+            Err(error) => return Ok(Err(error)),
         };
-        let stubs = match &edit.lineage {
-            Lineage::Child(_) => base.iter().copied().collect(),
-            Lineage::Path(path) => known_ancestors(tree, path),
-        };
-        let generation = match &edit.lineage {
-            Lineage::Child(_) => base.map_or(0, |at| tree.node(at).rev.generation) + 1,
-            Lineage::Path(path) => path.first().map_or(0, |tip| tip.generation),
-        };
-        let attachments = match self.attach(edit, generation, &stubs)? {
+        let parent = base.map(|at| tree.node(at).rev.clone());
+        let discards = base.is_some_and(|at| discards(edit, tree, at));
+        let stamp = next_stamp(tree, now);
+        let generation = parent.as_ref().map_or(0, |parent| parent.generation) + 1;
+        let attachments = match self.attach(edit, generation, base.as_slice())? {
             Ok(attachments) => attachments,
             Err(error) => return Ok(Err(error)),
         };
-        let Some(pending) = self.docs.get(&edit.id) else { return Ok(Err(EditError::Conflict)) };
-        let path = match &edit.lineage {
-            Lineage::Path(path) => path.clone(),
-            Lineage::Child(_) => {
-                let parent = base.map(|at| &pending.tree.node(at).rev);
-                let rev = self.stamp(edit, parent, &attachments, &pending.tree, now);
-                std::iter::once(rev).chain(parent.cloned()).collect()
-            }
+        let rev = match &parent {
+            Some(parent) if discards => Derived::Discarded.tombstone(parent),
+            parent => self.stamp(stamp, &edit.body, parent.as_ref(), &attachments),
         };
+        let path: Vec<RevId> = std::iter::once(rev).chain(parent).collect();
         self.insert(edit, &path, &attachments)
+    }
+
+    /// Decides a revision that was made elsewhere.
+    fn take_over(
+        &mut self,
+        edit: &Edit,
+        path: &[RevId],
+        now: Millis,
+        by: Option<&str>,
+    ) -> Result<Result<RevId, EditError>, Error> {
+        let Some(tree) = self.tree(&edit.id) else { return Ok(Err(EditError::Conflict)) };
+        let Some(tip) = path.first() else { return Ok(Err(EditError::InvalidPath)) };
+        // As in CouchDB, what is known stays as it is, even if more ancestors are told.
+        if tree.find(tip).is_some_and(|at| is_settled(tree, at)) {
+            return Ok(Ok(tip.clone()));
+        }
+        let stubs = known_ancestors(tree, path);
+        let derived = Derived::of_path(path);
+        if derived.is_some() && !is_empty_tombstone(edit) {
+            return Ok(Err(EditError::InvalidPath));
+        }
+        let hold = match by {
+            Some(by) => match self.hold(edit, path, derived, now, by)? {
+                Ok(hold) => hold,
+                Err(error) => return Ok(Err(error)),
+            },
+            None => held::Hold::Not,
+        };
+        if matches!(hold, held::Hold::Already) {
+            return Ok(Ok(tip.clone()));
+        }
+        let attachments = match self.attach(edit, tip.generation, &stubs)? {
+            Ok(attachments) => attachments,
+            Err(error) => return Ok(Err(error)),
+        };
+        match (hold, by) {
+            (held::Hold::Until(due), Some(by)) => {
+                self.keep_back(edit, path, &attachments, due, by)?;
+                Ok(Ok(tip.clone()))
+            }
+            _ => self.insert(edit, path, &attachments),
+        }
+    }
+
+    fn tree(&self, id: &DocId) -> Option<&RevTree> {
+        self.docs.get(id).map(|pending| &pending.tree)
     }
 
     /// Writes a local document over whatever stands there.
@@ -166,12 +234,14 @@ impl<'a> Commit<'a> {
     }
 
     pub(super) fn setting(&mut self, key: &str, value: &[u8]) -> Result<(), Error> {
+        self.rule = None;
         self.rows.set_setting(key, value)
     }
 
-    /// Writes the changed documents' rows; returns the last sequence.
+    /// Decides conflicts of the changed documents and writes their rows; returns the last sequence.
     pub(super) fn finish(mut self) -> Result<Counters, Error> {
         for id in std::mem::take(&mut self.changed) {
+            self.settle(&id)?;
             let Some(pending) = self.docs.remove(&id) else { continue };
             self.finish_document(id.as_str(), &pending)?;
         }
@@ -199,7 +269,8 @@ impl<'a> Commit<'a> {
             if winner.deleted { &mut counters.docs_deleted } else { &mut counters.docs_live };
         *count += 1;
         self.rows.put_change(seq, id, &encode_leaves(&pending.tree))?;
-        self.rows.put_doc(&row)
+        self.rows.put_doc(&row)?;
+        self.keep_lost(id, seq, pending)
     }
 
     fn load(&mut self, id: &DocId) -> Result<(), Error> {
@@ -217,18 +288,52 @@ impl<'a> Commit<'a> {
         path: &[RevId],
         attachments: &[Attachment],
     ) -> Result<Result<RevId, EditError>, Error> {
-        let body = BodyId(self.counters.body_next);
-        let stored = Stored { body, bytes: edit.body.len() as u64 };
-        let Some(pending) = self.docs.get_mut(&edit.id) else {
-            return Ok(Err(EditError::Conflict));
-        };
-        match pending.tree.insert_path(path, edit.deleted, Some(stored)) {
+        let stored = Stored { body: self.next_body(), bytes: edit.body.len() as u64 };
+        let came = matches!(edit.lineage, Lineage::Path(_));
+        match self.graft(&edit.id, path, edit.deleted, stored, came)? {
+            Err(error) => return Ok(Err(error)),
+            Ok(false) => return Ok(Ok(path[0].clone())),
+            Ok(true) => {}
+        }
+        self.put_body(stored.body, &edit.body, attachments)?;
+        Ok(Ok(path[0].clone()))
+    }
+
+    /// Adds a revision to a document's tree, whether it `came` from elsewhere; whether it needs the body.
+    fn graft(
+        &mut self,
+        id: &DocId,
+        path: &[RevId],
+        deleted: bool,
+        stored: Stored,
+        came: bool,
+    ) -> Result<Result<bool, EditError>, Error> {
+        let Some(pending) = self.docs.get_mut(id) else { return Ok(Err(EditError::Conflict)) };
+        let lost = if came { Lost::by(&pending.tree, path) } else { None };
+        match pending.tree.insert_path(path, deleted, Some(stored)) {
             Err(_) => return Ok(Err(EditError::InvalidPath)),
-            Ok(Inserted::Known { body_taken: false, .. }) => return Ok(Ok(path[0].clone())),
+            Ok(Inserted::Known { body_taken: false, .. }) => return Ok(Ok(false)),
             Ok(_) => {}
         }
+        pending.lose(lost);
         let freed = pending.tree.stem(self.revs_limit);
-        self.counters.body_next += 1;
+        self.free(id, &freed)?;
+        self.mark_changed(id);
+        Ok(Ok(true))
+    }
+
+    /// The id of the next body, which is not given until the body is put.
+    fn next_body(&self) -> BodyId {
+        BodyId(self.counters.body_next)
+    }
+
+    fn put_body(
+        &mut self,
+        body: BodyId,
+        json: &str,
+        attachments: &[Attachment],
+    ) -> Result<(), Error> {
+        self.counters.body_next = self.counters.body_next.max(body.0 + 1);
         if !attachments.is_empty() {
             self.attached.insert(body, Attached::by(attachments));
         }
@@ -238,11 +343,7 @@ impl<'a> Commit<'a> {
                 Error::Damaged(format!("attachments cannot be written: {error}"))
             })?),
         };
-        let row = BodyRow { body: codec::encode(&edit.body), attachments };
-        self.rows.put_body(body, &row)?;
-        self.free(&edit.id, &freed)?;
-        self.mark_changed(&edit.id);
-        Ok(Ok(path[0].clone()))
+        self.rows.put_body(body, &BodyRow { body: codec::encode(json), attachments })
     }
 
     fn mark_changed(&mut self, id: &DocId) {
@@ -262,23 +363,20 @@ impl<'a> Commit<'a> {
         Ok(())
     }
 
+    /// The id of a revision that is made here.
     fn stamp(
-        &self,
-        edit: &Edit,
+        &mut self,
+        stamp: Stamp,
+        body: &BodyText,
         parent: Option<&RevId>,
         attachments: &[Attachment],
-        tree: &RevTree,
-        now: Millis,
     ) -> RevId {
+        let newest = &mut self.counters.pins.newest_stamp;
+        *newest = (*newest).max(stamp.millis().0);
         let attachments: Vec<(&str, &[u8])> =
             attachments.iter().map(|a| (a.name.as_str(), &a.content.0[..])).collect();
-        let content = EditContent {
-            parent,
-            body: edit.body.hash(),
-            attachments: &attachments,
-            device: self.device,
-        };
-        stamped(next_stamp(tree, now), &content)
+        let (body, device) = (body.hash(), self.device);
+        stamped(stamp, &EditContent { parent, body, attachments: &attachments, device })
     }
 
     /// Files staged bytes, and finds what stubs stand for in the stored ancestors and what copies are
@@ -360,12 +458,29 @@ impl<'a> Commit<'a> {
         let mut inherited = Vec::new();
         let Some(pending) = self.docs.get(id) else { return Ok(inherited) };
         for at in ancestors {
-            let Some(stored) = pending.tree.node(*at).stored else { continue };
-            let found = self.rows.attachments(stored.body)?;
+            let node = pending.tree.node(*at);
+            let body = match node.stored {
+                Some(stored) => Some(stored.body),
+                None => self.overwritten_body(id, &node.rev)?,
+            };
+            let Some(body) = body else { continue };
+            let found = self.rows.attachments(body)?;
             inherited.extend(decode_attachments(found.as_deref())?);
         }
         Ok(inherited)
     }
+}
+
+/// Whether a deletion takes a leaf away in favour of another live one, which is how clients of CouchDB
+/// settle conflicts: then nobody means the document to go.
+fn discards(edit: &Edit, tree: &RevTree, leaf: NodeId) -> bool {
+    let live = |at: &NodeId| *at != leaf && !tree.node(*at).deleted;
+    is_empty_tombstone(edit) && !tree.node(leaf).deleted && tree.leaves().iter().any(live)
+}
+
+/// Whether an edit deletes and says nothing else.
+fn is_empty_tombstone(edit: &Edit) -> bool {
+    edit.deleted && &*edit.body == EMPTY && edit.attachments.is_empty()
 }
 
 fn stands_for(stub: &NewAttachment, stored: &Attachment) -> bool {

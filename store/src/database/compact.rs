@@ -1,5 +1,6 @@
 //! Compaction: what is live is copied into a new file while readers and writers go on.
 
+mod pins;
 mod purges;
 
 use std::collections::HashSet;
@@ -267,8 +268,8 @@ fn copy_blobs(body: &BodyRow, from: &dyn Rows, to: &mut dyn RowsMut) -> Result<A
     Ok(Attached::by(&attachments))
 }
 
-/// Copies what has no sequence: settings, local documents, pinned rows, records of purges, and the
-/// counters.
+/// Copies what has no sequence: settings, local documents, what lost or is held, records of purges,
+/// and the counters.
 fn copy_rest(source: &dyn Engine, target: &dyn Engine) -> Result<(), Error> {
     source.read(&mut |from| {
         target.write(&mut |to| {
@@ -287,15 +288,7 @@ fn copy_rest(source: &dyn Engine, target: &dyn Engine) -> Result<(), Error> {
                 }
             })?;
             failed?;
-            for pinned in from.pinned()? {
-                if let Some(body) = from.body(pinned.body)?
-                    && to.body(pinned.body)?.is_none()
-                {
-                    to.put_body(pinned.body, &body)?;
-                    copy_blobs(&body, from, to)?;
-                }
-                to.put_pinned(&pinned)?;
-            }
+            pins::copy(from, to)?;
             purges::copy(from, to)?;
             let Counters { live, live_unknown, .. } = to.counters()?;
             let mut counters = Counters { live, live_unknown, ..from.counters()? };

@@ -1,14 +1,16 @@
 //! An edit as validation functions see it before it is written.
 
-use super::Snapshot;
+use super::commit::time_of;
 use super::lineage::{edited_leaf, is_settled, known_ancestors};
+use super::{Snapshot, setting};
 use crate::document::render::{
     append, begin_attachment, write_members, write_rev, write_signature,
 };
-use crate::rev_tree::NodeId;
+use crate::rev_tree::{Derived, Node, NodeId, RevTree};
+use crate::stamp::stamp_of;
 use crate::{
-    Attachment, Content, DocTree, Edit, EditError, Error, Lineage, NewAttachment, Output, RevId,
-    Show, json,
+    Attachment, ConflictPolicy, Content, DocTree, Edit, EditError, Error, Lineage, NewAttachment,
+    Output, RevId, Show, json,
 };
 
 /// What an edit would do.
@@ -16,6 +18,9 @@ use crate::{
 pub enum Preview {
     /// Nothing: the revision is known.
     Known,
+    /// What this database does itself where it meets the same conflict: a resolution tombstone, beside a
+    /// leaf that is greater than what it takes away. Nobody need be asked.
+    Resolution,
     /// It would be refused, whatever it holds.
     Refused(EditError),
     /// It would write this document.
@@ -36,7 +41,7 @@ impl Snapshot<'_> {
     pub fn preview(&self, edit: &Edit) -> Result<Preview, Error> {
         let document = self.tree(&edit.id)?;
         let document = document.as_ref();
-        let empty = crate::rev_tree::RevTree::default();
+        let empty = RevTree::default();
         let tree = document.map_or(&empty, |document| &document.tree);
         let base = match &edit.lineage {
             Lineage::Child(base) => match edited_leaf(tree, base.as_ref(), edit.deleted) {
@@ -49,6 +54,7 @@ impl Snapshot<'_> {
                 Some(tip) if tree.find(tip).is_some_and(|at| is_settled(tree, at)) => {
                     return Ok(Preview::Known);
                 }
+                Some(_) if self.resolves(edit, path, tree)? => return Ok(Preview::Resolution),
                 Some(_) => {
                     let mut ancestors = known_ancestors(tree, path).into_iter();
                     ancestors.find(|at| tree.node(*at).stored.is_some())
@@ -72,6 +78,28 @@ impl Snapshot<'_> {
         };
         let new = render(edit, &revs, &kept.unwrap_or_default());
         Ok(Preview::Document { new: text(new)?, old })
+    }
+
+    /// Whether an edit is a resolution tombstone that the tree and the rule of this database justify.
+    /// Without a greater leaf it is a deletion like any other.
+    fn resolves(&self, edit: &Edit, path: &[RevId], tree: &RevTree) -> Result<bool, Error> {
+        let ([_, lost, ..], true) = (path, edit.deleted && edit.attachments.is_empty()) else {
+            return Ok(false);
+        };
+        if Derived::of_path(path) != Some(Derived::Overwritten) {
+            return Ok(false);
+        }
+        let rule = setting::conflict_rule(self.rows.setting(setting::CONFLICT_RULE)?.as_deref())?;
+        let field = match &rule.policy {
+            ConflictPolicy::Keep => return Ok(false),
+            ConflictPolicy::Newest => None,
+            ConflictPolicy::NewestBy(field) => Some(field),
+        };
+        let time =
+            |node: &Node| time_of(self.rows, field, node, node.stored.map(|stored| stored.body));
+        let lost_at = tree.find(lost).map(|at| tree.node(at));
+        let lost_time = lost_at.map_or_else(|| Ok(stamp_of(lost)), time)?;
+        Ok(lost_time.is_some() && tree.is_beaten(lost, lost_time, time)?)
     }
 
     /// A stored revision with everything that validation functions see of it.

@@ -1,8 +1,9 @@
 //! Writes that wait to be committed together.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use crate::{Edit, EditError, Error, LocalId, Millis, Purge, RevId};
+use crate::{DocId, Edit, EditError, Error, LocalId, Millis, Purge, RevId};
 
 /// Writes that may wait for one database; past this its callers are told to come back.
 const WAITING_MAX: usize = 8192;
@@ -22,6 +23,8 @@ pub(super) enum Job {
     Edits {
         edits: Vec<Edit>,
         now: Millis,
+        /// Who brings them, where that is somebody else.
+        by: Option<Arc<str>>,
         done: Box<dyn FnOnce(Edited) + Send>,
     },
     Local {
@@ -37,6 +40,10 @@ pub(super) enum Job {
         purges: Vec<Purge>,
         done: Box<dyn FnOnce(Purged) + Send>,
     },
+    Settle {
+        settle: Settle,
+        done: Box<dyn FnOnce(Result<u64, Error>) + Send>,
+    },
     /// Runs while nothing else writes.
     Alone(Box<dyn FnOnce() + Send>),
 }
@@ -49,6 +56,21 @@ pub(super) struct LocalWrite {
     pub(super) json: Option<String>,
 }
 
+/// What is done about conflicts, what they left behind, and what is held.
+#[derive(Clone, Debug)]
+pub(super) enum Settle {
+    /// Decides the conflicts of these documents; how many changed.
+    Resolve { ids: Vec<DocId>, now: Millis },
+    /// Forgets an overwritten body; 1 if it was there.
+    Dismiss(u64),
+    /// Forgets overwritten bodies by age and bytes; how many.
+    Trim { before: Millis, bytes_max: u64 },
+    /// Takes held revisions in whose time has come; how many.
+    ReleaseDue(Millis),
+    /// Takes a held revision in now; 1 if it was there.
+    Release { id: u64, now: Millis },
+}
+
 impl Job {
     /// Tells the caller that nothing was written.
     pub(super) fn fail(self, error: Error) {
@@ -57,6 +79,7 @@ impl Job {
             Self::Local { done, .. } => done(Err(error)),
             Self::Setting { done, .. } => done(Err(error)),
             Self::Purge { done, .. } => done(Err(error)),
+            Self::Settle { done, .. } => done(Err(error)),
             // Whoever waits for it sees its channel close.
             Self::Alone(_) => {}
         }
@@ -66,7 +89,11 @@ impl Job {
     pub(super) fn edits(&self) -> &[Edit] {
         match self {
             Self::Edits { edits, .. } => edits,
-            Self::Local { .. } | Self::Setting { .. } | Self::Purge { .. } | Self::Alone(_) => &[],
+            Self::Local { .. }
+            | Self::Setting { .. }
+            | Self::Purge { .. }
+            | Self::Settle { .. }
+            | Self::Alone(_) => &[],
         }
     }
 
@@ -75,6 +102,12 @@ impl Job {
         match self {
             Self::Edits { edits, .. } => edits.iter().any(|edit| edit.id.is_design()),
             Self::Purge { purges, .. } => purges.iter().any(|purge| purge.id.is_design()),
+            Self::Settle { settle, .. } => match settle {
+                Settle::Resolve { ids, .. } => ids.iter().any(DocId::is_design),
+                // Of which documents shows only then.
+                Settle::ReleaseDue(_) | Settle::Release { .. } => true,
+                Settle::Dismiss(_) | Settle::Trim { .. } => false,
+            },
             Self::Local { .. } | Self::Setting { .. } | Self::Alone(_) => false,
         }
     }
@@ -87,6 +120,8 @@ impl Job {
             Self::Local { write, .. } => (1, write.json.as_ref().map_or(0, String::len)),
             Self::Setting { value, .. } => (1, value.len()),
             Self::Purge { purges, .. } => (purges.len(), 0),
+            Self::Settle { settle: Settle::Resolve { ids, .. }, .. } => (ids.len(), 0),
+            Self::Settle { .. } => (1, 0),
             Self::Alone(_) => (1, 0),
         }
     }

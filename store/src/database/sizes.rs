@@ -2,8 +2,8 @@
 
 use crate::engine::Counters;
 
-/// What a database takes that holds nothing: a page for each table, and some.
-const EMPTY_BYTES: u64 = 13 * 4096;
+/// What a database takes that holds nothing: a page for each table and index, and some.
+const EMPTY_BYTES: u64 = 15 * 4096;
 
 /// What a superseded row of the changes feed takes, in both of its tables.
 const STALE_ROW_BYTES: u64 = 70;
@@ -24,17 +24,21 @@ impl Sizes {
     /// Of a database whose own files take `on_disk` bytes, and whose pages that hold something take
     /// `used`.
     pub(super) fn of(on_disk: u64, used: u64, counters: &Counters) -> Self {
-        let Counters { leaf_bytes, superseded_bytes, blob_bytes, live, .. } = *counters;
+        let Counters { leaf_bytes, superseded_bytes, blob_bytes, live, pins, .. } = *counters;
         let (decoded, stored) = match counters.live_unknown {
             true => (blob_bytes, blob_bytes),
-            false => (live.attachment_bytes, live.stored_attachment_bytes),
+            false => {
+                let stored = live.stored_attachment_bytes + pins.attachment_bytes;
+                (live.attachment_bytes, stored)
+            }
         };
         let in_files = counters.blob_file_bytes;
         let file = on_disk + in_files;
         let stale = counters.stale * STALE_ROW_BYTES;
         let others = live.row_bytes + stale + blob_bytes.saturating_sub(in_files) + EMPTY_BYTES;
         let bodies = used.saturating_sub(others);
-        let superseded = share(bodies, superseded_bytes, leaf_bytes + superseded_bytes);
+        let kept_bytes = leaf_bytes + pins.bytes;
+        let superseded = share(bodies, superseded_bytes, kept_bytes + superseded_bytes);
         let dropped = superseded + stale + blob_bytes.saturating_sub(stored);
         Self {
             file,

@@ -1,5 +1,6 @@
 //! Reading a database as it was at one moment.
 
+use std::cell::OnceCell;
 use std::ops::ControlFlow;
 
 use super::codec;
@@ -18,11 +19,13 @@ pub struct Snapshot<'a> {
     pub(super) rows: &'a dyn Rows,
     tally: &'a Tally,
     pending: &'a Pending,
+    /// Whether any revision is held, once that was asked.
+    pub(super) holds: OnceCell<bool>,
 }
 
 impl<'a> Snapshot<'a> {
     pub(super) fn new(rows: &'a dyn Rows, tally: &'a Tally, pending: &'a Pending) -> Self {
-        Self { rows, tally, pending }
+        Self { rows, tally, pending, holds: OnceCell::new() }
     }
 }
 
@@ -165,7 +168,7 @@ impl Snapshot<'_> {
 }
 
 /// Some rows out of many, and the first error among them.
-struct Page<T> {
+pub(super) struct Page<T> {
     skip: u64,
     limit: usize,
     rows: Vec<T>,
@@ -173,11 +176,11 @@ struct Page<T> {
 }
 
 impl<T> Page<T> {
-    fn new(skip: u64, limit: usize) -> Self {
+    pub(super) fn new(skip: u64, limit: usize) -> Self {
         Self { skip, limit, rows: Vec::new(), failed: None }
     }
 
-    fn take(&mut self, row: impl FnOnce() -> Result<T, Error>) -> ControlFlow<()> {
+    pub(super) fn take(&mut self, row: impl FnOnce() -> Result<T, Error>) -> ControlFlow<()> {
         if self.rows.len() >= self.limit {
             return ControlFlow::Break(());
         }
@@ -193,7 +196,7 @@ impl<T> Page<T> {
         if done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    fn finish(self) -> Result<Vec<T>, Error> {
+    pub(super) fn finish(self) -> Result<Vec<T>, Error> {
         self.failed.map_or(Ok(self.rows), Err)
     }
 }

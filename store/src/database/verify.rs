@@ -5,10 +5,12 @@ use std::io::Read as _;
 use std::ops::ControlFlow;
 
 use super::Database;
-use super::commit::{decode_attachments, decode_tree, doc_row};
+use super::commit::{Contents, decode_attachments, decode_tree, doc_row};
+use super::held::held;
+use super::overwritten::overwritten;
 use super::purge::decode_purge;
 use crate::changes::encode_leaves;
-use crate::engine::{Counters, DocRow, Rows};
+use crate::engine::{Counters, DocRow, Pins, Rows};
 use crate::rev_tree::BodyId;
 use crate::{Direction, Error};
 
@@ -60,7 +62,7 @@ fn check_documents(rows: &dyn Rows, findings: &mut Findings) -> Result<Counters,
         if failed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     failed?;
-    bodies.extend(rows.pinned()?.iter().map(|row| row.body));
+    check_pins(rows, &mut bodies, findings)?;
     let stored = rows.count_bodies()?;
     findings.check(stored == bodies.len() as u64, || {
         format!("{stored} bodies are stored, {} referred to", bodies.len())
@@ -114,6 +116,52 @@ fn check_document(
             });
         }
     }
+    Ok(())
+}
+
+/// Bodies that lost or are held, which no tree has.
+fn check_pins(
+    rows: &dyn Rows,
+    bodies: &mut HashSet<BodyId>,
+    findings: &mut Findings,
+) -> Result<(), Error> {
+    let (mut counted, mut pinned) = (Pins::default(), Vec::new());
+    rows.overwritten(0, &mut |row| {
+        counted.overwritten += 1;
+        findings.check(overwritten(&row).is_ok(), || format!("overwritten {} is damaged", row.id));
+        pinned.push((row.id, row.body));
+        ControlFlow::Continue(())
+    })?;
+    rows.held(&mut |row| {
+        counted.held += 1;
+        findings.check(held(&row).is_ok(), || format!("held {} is damaged", row.id));
+        pinned.push((row.id, row.body));
+        ControlFlow::Continue(())
+    })?;
+    let known = rows.counters()?.pins;
+    for (id, body) in pinned {
+        findings.check(id <= known.last, || format!("row {id} is newer than the last one"));
+        findings.check(bodies.insert(body), || format!("body {} has two owners", body.0));
+        let contents = match Contents::of(rows, body) {
+            Ok(contents) => contents,
+            Err(error) => {
+                findings.check(false, || error.to_string());
+                continue;
+            }
+        };
+        match contents.json() {
+            Ok(json) => counted.bytes += json.len() as u64,
+            Err(error) => findings.check(false, || error.to_string()),
+        }
+        counted.attachment_bytes += contents.attachment_bytes();
+        for attachment in contents.attachments() {
+            let there = rows.blob_row(&attachment.content)?.is_some();
+            findings.check(there, || format!("attachment {:?} is gone", attachment.name));
+        }
+    }
+    let Pins { last, newest_stamp, .. } = known;
+    let counted = Pins { last, newest_stamp, ..counted };
+    findings.check(counted == known, || format!("counters say {known:?}, rows {counted:?}"));
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 
 use super::commit::Commit;
 use super::partition::refusal;
-use super::queue::{Edited, Job, LocalWrite, Next};
+use super::queue::{Edited, Job, LocalWrite, Next, Settle};
 use super::{Database, REVS_LIMIT, decode_number, setting};
 use crate::activity::Committed;
 use crate::core::lock;
@@ -25,6 +25,7 @@ enum Outcome {
     Local(Option<u64>),
     Setting,
     Purge(Vec<Vec<RevId>>),
+    Settled(u64),
 }
 
 impl Database {
@@ -36,7 +37,20 @@ impl Database {
         now: Millis,
         done: impl FnOnce(Edited) + Send + 'static,
     ) {
-        self.push(Job::Edits { edits, now, done: Box::new(done) });
+        self.push(Job::Edits { edits, now, by: None, done: Box::new(done) });
+    }
+
+    /// [`Self::submit`], for revisions that somebody else brings, whom `by` names. One that is stamped
+    /// more than ten minutes ahead of `now`, and of all that was written here, is accepted but held:
+    /// nobody sees it until its time has come, see [`Self::held`].
+    pub fn submit_delivered(
+        &self,
+        edits: Vec<Edit>,
+        now: Millis,
+        by: &str,
+        done: impl FnOnce(Edited) + Send + 'static,
+    ) {
+        self.push(Job::Edits { edits, now, by: Some(by.into()), done: Box::new(done) });
     }
 
     /// [`Self::submit`], committing on this thread where no other is at work on the database: as long as
@@ -47,7 +61,7 @@ impl Database {
         now: Millis,
         done: impl FnOnce(Edited) + Send + 'static,
     ) {
-        let job = Job::Edits { edits, now, done: Box::new(done) };
+        let job = Job::Edits { edits, now, by: None, done: Box::new(done) };
         if self.enqueue(job) {
             self.commit_next();
             let upkeep = self.stale.load(Ordering::Relaxed) > STALE_MAX;
@@ -62,7 +76,16 @@ impl Database {
     /// # Errors
     /// Any of [`Error`]; then nothing was written.
     pub fn write(&self, edits: Vec<Edit>, now: Millis) -> Edited {
-        self.wait(|done| Job::Edits { edits, now, done })
+        self.wait(|done| Job::Edits { edits, now, by: None, done })
+    }
+
+    /// [`Self::submit_delivered`], waiting for the outcome.
+    ///
+    /// # Errors
+    /// Any of [`Error`]; then nothing was written.
+    pub fn deliver(&self, edits: Vec<Edit>, now: Millis, by: &str) -> Edited {
+        let by = Some(by.into());
+        self.wait(|done| Job::Edits { edits, now, by, done })
     }
 
     /// Writes a local document over whatever stands there, or deletes it where `json` is `None`;
@@ -259,10 +282,10 @@ fn count(jobs: &[Job], outcomes: &[Outcome]) -> Committed {
 impl Job {
     fn decide(&self, commit: &mut Commit<'_>, partitioned: bool) -> Result<Outcome, Error> {
         match self {
-            Self::Edits { edits, now, .. } => {
+            Self::Edits { edits, now, by, .. } => {
                 let outcomes = edits.iter().map(|edit| match refusal(partitioned, &edit.id) {
                     Some(refusal) => Ok(Err(refusal)),
-                    None => commit.edit(edit, *now),
+                    None => commit.edit(edit, *now, by.as_deref()),
                 });
                 Ok(Outcome::Edits(outcomes.collect::<Result<_, _>>()?))
             }
@@ -275,6 +298,7 @@ impl Job {
                 let purged = purges.iter().map(|purge| commit.purge(purge));
                 Ok(Outcome::Purge(purged.collect::<Result<_, _>>()?))
             }
+            Self::Settle { settle, .. } => Ok(Outcome::Settled(settle.decide(commit)?)),
             Self::Alone(_) => Ok(Outcome::Setting),
         }
     }
@@ -285,7 +309,26 @@ impl Job {
             (Self::Local { done, .. }, Outcome::Local(rev)) => done(Ok(rev)),
             (Self::Setting { done, .. }, Outcome::Setting) => done(Ok(())),
             (Self::Purge { done, .. }, Outcome::Purge(purged)) => done(Ok(purged)),
+            (Self::Settle { done, .. }, Outcome::Settled(count)) => done(Ok(count)),
             (job, _) => job.fail(Error::Closing),
+        }
+    }
+}
+
+impl Settle {
+    fn decide(&self, commit: &mut Commit<'_>) -> Result<u64, Error> {
+        match self {
+            Self::Resolve { ids, now } => {
+                let mut changed = 0;
+                for id in ids {
+                    changed += u64::from(commit.resolve(id, *now)?);
+                }
+                Ok(changed)
+            }
+            Self::Dismiss(id) => commit.dismiss(*id).map(u64::from),
+            Self::Trim { before, bytes_max } => commit.trim(*before, *bytes_max),
+            Self::ReleaseDue(now) => commit.release_due(*now),
+            Self::Release { id, now } => commit.release(*id, *now).map(u64::from),
         }
     }
 }

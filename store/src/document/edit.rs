@@ -70,6 +70,10 @@ pub enum EditError {
     /// The revision path is not one: empty, generations that do not descend by one, or too long.
     #[error("Invalid revision path")]
     InvalidPath,
+    /// It comes from the future, and more are held of whoever brings it than may be: to be brought again
+    /// when some of them are due.
+    #[error("Too many revisions from the future are held")]
+    TooManyHeld,
     /// The database is partitioned, and keeps no documents of such ids.
     #[error(transparent)]
     Partition(PartitionedIdError),

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    BlobRow, BodyRow, Counters, DocRow, Engine, HeadRow, LocalRow, PinnedRow, PurgeRow, Rows,
-    RowsMut, Visit,
+    BlobRow, BodyRow, Counters, DocRow, Engine, HeadRow, HeldRow, LocalRow, OverwrittenRow,
+    PurgeRow, Rows, RowsMut, Visit,
 };
 use crate::attachment::{Staged, StagedData};
 use crate::rev_tree::BodyId;
@@ -31,7 +31,8 @@ struct State {
     bodies: BTreeMap<u64, Arc<BodyRow>>,
     locals: BTreeMap<String, Arc<LocalRow>>,
     blobs: BTreeMap<ContentHash, Arc<[u8]>>,
-    pinned: Vec<PinnedRow>,
+    overwritten: BTreeMap<u64, Arc<OverwrittenRow>>,
+    held: BTreeMap<u64, Arc<HeldRow>>,
     purges: BTreeMap<u64, Arc<PurgeRow>>,
 }
 
@@ -235,8 +236,28 @@ impl Rows for State {
         Ok(())
     }
 
-    fn pinned(&self) -> Result<Vec<PinnedRow>, Error> {
-        Ok(self.pinned.clone())
+    fn overwritten(&self, after: u64, visit: Visit<'_, OverwrittenRow>) -> Result<(), Error> {
+        let after = (Bound::Excluded(after), Bound::Unbounded);
+        let rows = self.overwritten.range(after).map(|(_, row)| OverwrittenRow::clone(row));
+        visit_all(rows, visit);
+        Ok(())
+    }
+
+    fn overwritten_of(&self, doc: &str, visit: Visit<'_, OverwrittenRow>) -> Result<(), Error> {
+        let rows = self.overwritten.values().filter(|row| row.doc == doc);
+        visit_all(rows.map(|row| OverwrittenRow::clone(row)), visit);
+        Ok(())
+    }
+
+    fn held(&self, visit: Visit<'_, HeldRow>) -> Result<(), Error> {
+        visit_all(self.held.values().map(|row| HeldRow::clone(row)), visit);
+        Ok(())
+    }
+
+    fn held_of(&self, doc: &str, visit: Visit<'_, HeldRow>) -> Result<(), Error> {
+        let rows = self.held.values().filter(|row| row.doc == doc);
+        visit_all(rows.map(|row| HeldRow::clone(row)), visit);
+        Ok(())
     }
 
     fn purges(&self, after: u64, visit: Visit<'_, PurgeRow>) -> Result<(), Error> {
@@ -344,8 +365,23 @@ impl RowsMut for State {
         Ok(())
     }
 
-    fn put_pinned(&mut self, row: &PinnedRow) -> Result<(), Error> {
-        self.pinned.push(row.clone());
+    fn put_overwritten(&mut self, row: &OverwrittenRow) -> Result<(), Error> {
+        self.overwritten.insert(row.id, Arc::new(row.clone()));
+        Ok(())
+    }
+
+    fn delete_overwritten(&mut self, id: u64) -> Result<(), Error> {
+        self.overwritten.remove(&id);
+        Ok(())
+    }
+
+    fn put_held(&mut self, row: &HeldRow) -> Result<(), Error> {
+        self.held.insert(row.id, Arc::new(row.clone()));
+        Ok(())
+    }
+
+    fn delete_held(&mut self, id: u64) -> Result<(), Error> {
+        self.held.remove(&id);
         Ok(())
     }
 

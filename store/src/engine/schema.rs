@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::Error;
 
 /// Version of the database files written here, kept in SQLite's `user_version`.
-pub(crate) const FORMAT: u64 = 2;
+pub(crate) const FORMAT: u64 = 3;
 
 const TABLES: &str = "
 CREATE TABLE meta (
@@ -70,8 +70,15 @@ CREATE TABLE purges (
 );
 ";
 
+/// What version 3 added: how much a held revision takes, and a way to those of a document.
+const PINS: &str = "
+ALTER TABLE held ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX overwritten_of ON overwritten (doc);
+CREATE INDEX held_of ON held (doc);
+";
+
 /// What leads from one version to the next: from 1 to 2, and so on.
-const STEPS: [&str; FORMAT as usize - 1] = [PURGES];
+const STEPS: [&str; FORMAT as usize - 1] = [PURGES, PINS];
 
 /// Brings a file of an earlier version to the present one; all of it, or nothing.
 pub(super) fn bring_up_to_date(connection: &mut Connection) -> Result<(), Error> {
@@ -104,7 +111,7 @@ pub(super) fn template(partitioned: bool) -> rusqlite::Result<Vec<u8>> {
     let connection = Connection::open_in_memory()?;
     connection.execute_batch("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;")?;
     connection.execute_batch(TABLES)?;
-    connection.execute_batch(PURGES)?;
+    STEPS.iter().try_for_each(|step| connection.execute_batch(step))?;
     if partitioned {
         let sql = "INSERT INTO meta (key, value) VALUES (?1, X'01')";
         connection.execute(sql, [PARTITIONED])?;
@@ -135,7 +142,7 @@ mod tests {
         });
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(TABLES).unwrap();
-        connection.execute_batch(PURGES).unwrap();
+        STEPS.iter().for_each(|step| connection.execute_batch(step).unwrap());
         let sql = "SELECT tables.name, group_concat(columns.name)
                    FROM sqlite_schema AS tables, pragma_table_info(tables.name) AS columns
                    WHERE tables.type = 'table' GROUP BY tables.name";

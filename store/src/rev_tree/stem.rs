@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
+use super::resolve::CHAIN_MAX;
 use super::{BodyId, Node, NodeId, RevTree, Stored};
 use crate::{RevId, Signature};
 
@@ -16,11 +17,14 @@ impl RevTree {
     /// every leaf, so that a revision that came to stand in two trees stands in one again. Histories
     /// that arrive in pieces need this, so call it after inserting, however short they are.
     ///
+    /// Of a leaf that only its ancestors tell the meaning of, those stay whatever the limit:
+    /// [`super::resolve`] says which.
+    ///
     /// Source: CouchDB's `couch_key_tree:stem/2`.
     pub fn stem(&mut self, limit: usize) -> Vec<Stored> {
         let limit = limit.max(1);
-        if self.leaf_ids().nth(1).is_none() {
-            return self.shorten(limit);
+        if let Some(leaf) = self.only_leaf() {
+            return self.shorten(self.limit_of(leaf, limit));
         }
         let nodes = if self.repeats_a_signature() {
             self.replanted(limit)
@@ -35,6 +39,11 @@ impl RevTree {
         freed.retain(|stored| !kept.contains(&stored.body));
         self.nodes = nodes;
         freed
+    }
+
+    /// How many revisions of a leaf's history are kept where `limit` are of others'.
+    fn limit_of(&self, leaf: NodeId, limit: usize) -> usize {
+        if limit < CHAIN_MAX { limit.max(self.chain(leaf)) } else { limit }
     }
 
     /// Stems a single history, at whose limit an often edited document stands for ever.
@@ -53,20 +62,20 @@ impl RevTree {
     }
 
     fn cut(&self, limit: usize) -> Vec<Node> {
-        // How many edits lie between a node and the nearest leaf that descends from it.
-        let mut edits = vec![usize::MAX; self.nodes.len()];
+        // How many revisions are kept from a node on downwards, by the leaf that keeps most of them.
+        let mut left = vec![0_usize; self.nodes.len()];
         for (at, node) in self.nodes.iter().enumerate().rev() {
             if self.is_leaf(NodeId(at)) {
-                edits[at] = 0;
+                left[at] = self.limit_of(NodeId(at), limit);
             }
             if let Some(NodeId(parent)) = node.parent {
-                edits[parent] = edits[parent].min(edits[at] + 1);
+                left[parent] = left[parent].max(left[at].saturating_sub(1));
             }
         }
         let mut kept = Vec::new();
         let mut places = vec![None; self.nodes.len()];
         for (at, node) in self.nodes.iter().enumerate() {
-            if edits[at] < limit {
+            if left[at] > 0 {
                 places[at] = Some(NodeId(kept.len()));
                 let parent = node.parent.and_then(|parent| places[parent.0]);
                 kept.push(Node { parent, ..node.clone() });
@@ -79,7 +88,8 @@ impl RevTree {
     ///
     /// Source: `repair_tree` in `couch_key_tree`.
     fn replanted(&self, limit: usize) -> Vec<Node> {
-        let path = |leaf| self.ancestry(leaf).take(limit).collect::<Vec<&Node>>();
+        let path =
+            |leaf| self.ancestry(leaf).take(self.limit_of(leaf, limit)).collect::<Vec<&Node>>();
         let mut paths: Vec<Vec<&Node>> = self.leaf_ids().map(path).collect();
         paths.sort_by(|a, b| {
             let oldest = |path: &[&Node]| path.last().map(|node| node.rev.generation);

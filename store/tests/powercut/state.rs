@@ -5,7 +5,8 @@ use std::io::Read as _;
 
 use store::{Database, Direction, Error, IdRange, Seq, Store};
 
-/// Databases, feeds, leaves with their bodies and attachments, purges, local documents, settings.
+/// Databases, feeds, leaves with their bodies and attachments, purges, local documents, settings, what lost
+/// and what is held.
 pub(crate) fn of(store: &Store) -> Result<String, Error> {
     let mut text = String::new();
     for database in store.databases() {
@@ -28,7 +29,17 @@ fn describe(database: &Database, text: &mut String) -> Result<(), Error> {
         database.purged_infos_limit()?,
         database.revs_limit()?
     );
+    let _ = writeln!(text, " {:?}", database.conflict_rule()?);
+    for held in database.held()? {
+        let _ = writeln!(text, " held {} {} {} {}", held.id, held.doc, held.rev, held.due.0);
+    }
     database.read(|snapshot| {
+        for lost in snapshot.overwritten(0, usize::MAX)? {
+            let contents = snapshot.overwritten_contents(lost.id)?;
+            let (_, body) = contents.ok_or_else(|| Error::Damaged("overwritten".into()))?;
+            let hash = blake3::hash(body.json.as_bytes()).to_hex();
+            let _ = writeln!(text, " lost {} {} {} {hash}", lost.id, lost.doc, lost.rev);
+        }
         for change in snapshot.changes(Seq(0), Direction::Ascending, usize::MAX)? {
             let _ = writeln!(text, " {} {} {}", change.seq.0, change.id, change.leaves.len());
             let tree = snapshot.tree(&change.id)?;

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use store::stamp::{EditContent, Stamp, stamped};
 use store::{
-    Content, CopyFile, Database, DbName, DocId, Edit, Error, Lineage, Millis, NewAttachment, Purge,
-    Store,
+    ConflictPolicy, ConflictRule, Content, CopyFile, Database, DbName, DocId, Edit, Error, Lineage,
+    Millis, NewAttachment, Purge, Store,
 };
 
 use super::support::{Random, options, put};
@@ -38,6 +39,18 @@ pub(crate) enum Step {
         database: u64,
         doc: u64,
     },
+    /// Has it decide conflicts from now on.
+    Rule(u64),
+    /// Brings a revision that is in conflict with what is there, or from the future.
+    Deliver {
+        database: u64,
+        doc: u64,
+        ahead: bool,
+    },
+    /// Takes in what is due.
+    ReleaseDue(u64),
+    /// Forgets some of what lost.
+    Trim(u64),
     Local {
         database: u64,
         id: u64,
@@ -57,6 +70,9 @@ const DATABASES: u64 = 3;
 
 const DOCS: u64 = 12;
 
+/// More than a revision may be ahead of us to be seen at once.
+const AHEAD_MS: u64 = 11 * 60 * 1000;
+
 /// From this size on attachments have files of their own.
 const LARGE: u64 = 64 * 1024;
 
@@ -64,9 +80,10 @@ const LARGE: u64 = 64 * 1024;
 pub(crate) fn steps(seed: u64, count: u64, filling: bool) -> Vec<Step> {
     let mut random = Random::new(seed);
     let mut steps: Vec<_> = (0..DATABASES).map(Step::Create).collect();
+    steps.extend((1..DATABASES).map(Step::Rule));
     for number in 0..count {
         let database = random.below(DATABASES);
-        let step = match random.below(28) {
+        let step = match random.below(34) {
             0 => {
                 steps.push(Step::Delete(database));
                 Step::Create(database)
@@ -81,6 +98,11 @@ pub(crate) fn steps(seed: u64, count: u64, filling: bool) -> Vec<Step> {
             11 => Step::Tombstone { database, doc: random.below(DOCS) },
             24..27 => Step::Purge { database, docs: [random.below(DOCS), random.below(DOCS)] },
             27 => Step::Branch { database, doc: random.below(DOCS) },
+            28..32 => {
+                Step::Deliver { database, doc: random.below(DOCS), ahead: random.below(3) == 0 }
+            }
+            32 => Step::ReleaseDue(database),
+            33 => Step::Trim(database),
             kind => {
                 let docs = (0..1 + random.below(3)).map(|_| random.below(DOCS)).collect();
                 let attachment = match kind {
@@ -163,6 +185,36 @@ impl<'a> Runner<'a> {
                 let mut edit = put(doc_id(*doc).as_str(), None, &body(number, 100));
                 edit.lineage = Lineage::Path(path);
                 write(&self.database(*database), vec![edit], number);
+            }
+            Step::Rule(database) => {
+                let rule = ConflictRule { policy: ConflictPolicy::Newest, version: 1 };
+                self.database(*database).set_conflict_rule(rule).expect("written");
+            }
+            Step::Deliver { database, doc, ahead } => {
+                let now = Millis(1_000_000 + number);
+                let then = Millis(now.0 + if *ahead { AHEAD_MS } else { 3 });
+                let body = body(number, 200);
+                let hash = blake3::hash(body.as_bytes());
+                let content = EditContent {
+                    parent: None,
+                    body: hash.as_bytes(),
+                    attachments: &[],
+                    device: &[9; 32],
+                };
+                let path = vec![stamped(Stamp::at(then), &content)];
+                let mut edit = put(doc_id(*doc).as_str(), None, &body);
+                edit.lineage = Lineage::Path(path);
+                let database = self.database(*database);
+                let outcomes = database.deliver(vec![edit], now, "elsewhere").expect("written");
+                outcomes.into_iter().for_each(|outcome| drop(outcome.expect("taken")));
+            }
+            Step::ReleaseDue(database) => {
+                let now = Millis(1_000_000 + number + AHEAD_MS);
+                self.database(*database).release_due(now).expect("taken in");
+            }
+            Step::Trim(database) => {
+                let before = Millis((1_000_000 + number).saturating_sub(5));
+                self.database(*database).trim_overwritten(before, 1000).expect("forgotten");
             }
             Step::Local { database, id } => {
                 let id = format!("_local/{id}").parse().expect("a local id");

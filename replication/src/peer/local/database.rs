@@ -192,16 +192,14 @@ impl LocalDatabase {
         self.database.read(|snapshot| {
             let mut wanted = Vec::new();
             for Change { id, leaves } in changes {
-                let (revs, ancestors) = match snapshot.tree(id)? {
-                    None => (leaves.clone(), Vec::new()),
-                    Some(store::DocTree { tree, .. }) => {
-                        let missing = tree.missing(leaves);
-                        let ancestors = tree.possible_ancestors(&missing);
-                        let rev = |id: store::rev_tree::NodeId| tree.node(id).rev.clone();
-                        let ancestors = ancestors.into_iter().map(rev).collect();
-                        (missing.into_iter().cloned().collect(), ancestors)
-                    }
-                };
+                let document = snapshot.tree(id)?;
+                let missing = snapshot.missing(id, document.as_ref(), leaves)?;
+                let ancestors =
+                    document.as_ref().map_or_else(Vec::new, |store::DocTree { tree, .. }| {
+                        let ancestors = tree.possible_ancestors(&missing).into_iter();
+                        ancestors.map(|id| tree.node(id).rev.clone()).collect()
+                    });
+                let revs: Vec<RevId> = missing.into_iter().cloned().collect();
                 if !revs.is_empty() {
                     wanted.push(Wanted { id: id.clone(), revs, ancestors, whole: false });
                 }
@@ -297,7 +295,7 @@ impl LocalDatabase {
         let results = self.database.write(edits, now)?;
         for ((id, rev), result) in names.into_iter().zip(results) {
             if let Err(error) = result {
-                refusals.push(Refusal { id, rev, reason: reason(&error) });
+                refusals.push(Refusal { id, rev, reason: reason(&error)? });
             }
         }
         Ok(refusals)
@@ -370,11 +368,18 @@ fn edit(revision: Revision, staged: Vec<Option<Staged>>) -> Edit {
     }
 }
 
-fn reason(error: &EditError) -> RefusalReason {
+/// What is told of an edit that was not written.
+///
+/// # Errors
+/// [`PeerError::Unavailable`] when it could only not be written now.
+fn reason(error: &EditError) -> Result<RefusalReason, PeerError> {
     match error {
-        EditError::MissingStub { .. } => RefusalReason::MissingStub,
+        EditError::MissingStub { .. } => Ok(RefusalReason::MissingStub),
         EditError::Conflict | EditError::InvalidPath | EditError::Partition(_) => {
-            RefusalReason::Final(error.to_string())
+            Ok(RefusalReason::Final(error.to_string()))
+        }
+        EditError::TooManyHeld => {
+            Err(PeerError::Unavailable { status: 503, reason: error.to_string() })
         }
     }
 }

@@ -6,8 +6,8 @@ use crate::engine::PurgeRow;
 use crate::{Error, Purge, RevId};
 
 impl Commit<'_> {
-    /// Takes the leaves among the revisions away, with bodies and all, and writes down what was asked
-    /// for. Returns the leaves that are gone.
+    /// Takes the leaves among the revisions away, with bodies and all, and what is kept of revisions that
+    /// lost or are held, and writes down what was asked for. Returns the leaves that are gone.
     pub(in crate::database) fn purge(&mut self, purge: &Purge) -> Result<Vec<RevId>, Error> {
         self.counters.purge_seq += 1;
         let mut revs = Vec::new();
@@ -25,6 +25,8 @@ impl Commit<'_> {
             self.free(&purge.id, &purged.freed)?;
             self.mark_changed(&purge.id);
         }
+        self.purge_overwritten(&purge.id, &purge.revs)?;
+        self.purge_held(&purge.id, &purge.revs)?;
         Ok(purged.revs)
     }
 

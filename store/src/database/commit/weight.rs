@@ -89,6 +89,11 @@ impl Attached {
             stored: attachments.iter().map(Attachment::stored_length).sum(),
         }
     }
+
+    /// As they are stored.
+    pub(in crate::database) fn stored(self) -> u64 {
+        self.stored
+    }
 }
 
 impl Live {

@@ -9,14 +9,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::types::ValueRef;
-use rusqlite::{
-    CachedStatement, Connection, OptionalExtension as _, Params, Row, params, params_from_iter,
-};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Params, Row, params};
 
 use crate::attachment::{Staged, StagedData};
 use crate::engine::{
-    BlobRow, BodyRow, Counters, DocRow, HeadRow, Live, LocalRow, PinnedRow, PurgeRow, Rows,
-    RowsMut, Visit, blob_path,
+    BlobRow, BodyRow, Counters, DocRow, HeadRow, HeldRow, Live, LocalRow, OverwrittenRow, Pins,
+    PurgeRow, Rows, RowsMut, Visit, blob_path,
 };
 use crate::rev_tree::BodyId;
 use crate::{AttachmentReader, ContentHash, Direction, Error, IdRange, varint};
@@ -306,21 +304,27 @@ impl Rows for SqliteRows<'_> {
         self.each(sql, [], blob_row, visit)
     }
 
-    fn pinned(&self) -> Result<Vec<PinnedRow>, Error> {
-        let mut pinned = Vec::new();
-        for (table, columns) in PINNED_TABLES {
-            let sql = format!("SELECT body, {columns} FROM {table}");
-            let map = |row: &Row<'_>| {
-                let values = (1..=columns.split(',').count()).map(|column| row.get(column));
-                let values = values.collect::<rusqlite::Result<_>>()?;
-                Ok(PinnedRow { table, body: BodyId(row.get(0)?), values })
-            };
-            self.each(&sql, [], map, &mut |row| {
-                pinned.push(row);
-                ControlFlow::Continue(())
-            })?;
-        }
-        Ok(pinned)
+    fn overwritten(&self, after: u64, visit: Visit<'_, OverwrittenRow>) -> Result<(), Error> {
+        let sql = "SELECT id, doc, rev, body, seq, info FROM overwritten WHERE id > ?1 ORDER BY id";
+        self.each(sql, [clamp(after)], overwritten_row, visit)
+    }
+
+    fn overwritten_of(&self, doc: &str, visit: Visit<'_, OverwrittenRow>) -> Result<(), Error> {
+        let sql =
+            "SELECT id, doc, rev, body, seq, info FROM overwritten WHERE doc = ?1 ORDER BY id";
+        self.each(sql, [doc], overwritten_row, visit)
+    }
+
+    fn held(&self, visit: Visit<'_, HeldRow>) -> Result<(), Error> {
+        let sql =
+            "SELECT id, doc, path, deleted, body, due, deliverer, bytes FROM held ORDER BY id";
+        self.each(sql, [], held_row, visit)
+    }
+
+    fn held_of(&self, doc: &str, visit: Visit<'_, HeldRow>) -> Result<(), Error> {
+        let sql = "SELECT id, doc, path, deleted, body, due, deliverer, bytes FROM held \
+                   WHERE doc = ?1 ORDER BY id";
+        self.each(sql, [doc], held_row, visit)
     }
 
     fn purges(&self, after: u64, visit: Visit<'_, PurgeRow>) -> Result<(), Error> {
@@ -434,13 +438,30 @@ impl RowsMut for SqliteRows<'_> {
         Ok(())
     }
 
-    fn put_pinned(&mut self, row: &PinnedRow) -> Result<(), Error> {
-        let PinnedRow { table, values, .. } = row;
-        let columns = PINNED_TABLES.iter().find(|(name, _)| name == table);
-        let columns = columns.map_or("", |(_, columns)| columns);
-        let marks = vec!["?"; values.len()].join(", ");
-        let sql = format!("INSERT INTO {table} ({columns}) VALUES ({marks})");
-        self.run(&sql, params_from_iter(values))?;
+    fn put_overwritten(&mut self, row: &OverwrittenRow) -> Result<(), Error> {
+        let sql = "INSERT INTO overwritten (id, doc, rev, body, seq, info)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let OverwrittenRow { id, doc, rev, body, seq, info } = row;
+        self.run(sql, params![clamp(*id), doc, rev, clamp(body.0), clamp(*seq), info])?;
+        Ok(())
+    }
+
+    fn delete_overwritten(&mut self, id: u64) -> Result<(), Error> {
+        self.run("DELETE FROM overwritten WHERE id = ?1", [clamp(id)])?;
+        Ok(())
+    }
+
+    fn put_held(&mut self, row: &HeldRow) -> Result<(), Error> {
+        let sql = "INSERT INTO held (id, doc, path, deleted, body, due, deliverer, bytes)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        let HeldRow { id, doc, path, deleted, body, due, deliverer, bytes } = row;
+        let (id, body, due, bytes) = (clamp(*id), clamp(body.0), clamp(*due), clamp(*bytes));
+        self.run(sql, params![id, doc, path, deleted, body, due, deliverer, bytes])?;
+        Ok(())
+    }
+
+    fn delete_held(&mut self, id: u64) -> Result<(), Error> {
+        self.run("DELETE FROM held WHERE id = ?1", [clamp(id)])?;
         Ok(())
     }
 
@@ -450,12 +471,6 @@ impl RowsMut for SqliteRows<'_> {
         Ok(())
     }
 }
-
-/// The tables whose rows pin a body, and all their columns.
-const PINNED_TABLES: [(&str, &str); 2] = [
-    ("overwritten", "id, doc, rev, body, seq, info"),
-    ("held", "id, doc, path, deleted, body, due, deliverer"),
-];
 
 /// Renames the staged file to its final name, durably; a file that is there already is the same.
 fn move_into_place(staged: &Path, path: &Path) -> Result<(), Error> {
@@ -494,6 +509,30 @@ fn head_row(row: &Row<'_>) -> rusqlite::Result<HeadRow> {
 
 fn local_row(row: &Row<'_>) -> rusqlite::Result<LocalRow> {
     Ok(LocalRow { id: row.get(0)?, rev: row.get(1)?, body: row.get(2)? })
+}
+
+fn overwritten_row(row: &Row<'_>) -> rusqlite::Result<OverwrittenRow> {
+    Ok(OverwrittenRow {
+        id: row.get(0)?,
+        doc: row.get(1)?,
+        rev: row.get(2)?,
+        body: BodyId(row.get(3)?),
+        seq: row.get(4)?,
+        info: row.get(5)?,
+    })
+}
+
+fn held_row(row: &Row<'_>) -> rusqlite::Result<HeldRow> {
+    Ok(HeldRow {
+        id: row.get(0)?,
+        doc: row.get(1)?,
+        path: row.get(2)?,
+        deleted: row.get(3)?,
+        body: BodyId(row.get(4)?),
+        due: row.get(5)?,
+        deliverer: row.get(6)?,
+        bytes: row.get(7)?,
+    })
 }
 
 fn purge_row(row: &Row<'_>) -> rusqlite::Result<PurgeRow> {
@@ -544,17 +583,20 @@ fn clamp(number: u64) -> i64 {
 }
 
 fn encode_counters(counters: &Counters) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(56);
+    let mut bytes = Vec::with_capacity(64);
     let Live { row_bytes, attachment_bytes, stored_attachment_bytes } = counters.live;
     let live = [row_bytes, attachment_bytes, stored_attachment_bytes];
     let live = live.into_iter().filter(|_| !counters.live_unknown);
-    for number in fields(counters).into_iter().chain(live) {
+    for number in fields(counters).into_iter().chain(live).chain(pins(&counters.pins)) {
         varint::write(&mut bytes, number);
     }
     bytes
 }
 
-fn fields(c: &Counters) -> [u64; 10] {
+/// The numbers that every file has since version 2.
+const FIELDS: usize = 10;
+
+fn fields(c: &Counters) -> [u64; FIELDS] {
     [
         c.update_seq,
         c.docs_live,
@@ -569,30 +611,46 @@ fn fields(c: &Counters) -> [u64; 10] {
     ]
 }
 
+fn pins(pins: &Pins) -> [u64; 6] {
+    let Pins { last, overwritten, held, bytes, attachment_bytes, newest_stamp } = *pins;
+    [last, overwritten, held, bytes, attachment_bytes, newest_stamp]
+}
+
 fn decode_counters(mut bytes: &[u8]) -> Option<Counters> {
-    let bytes = &mut bytes;
+    let mut numbers = Vec::with_capacity(FIELDS + 9);
+    while !bytes.is_empty() {
+        numbers.push(varint::read(&mut bytes)?);
+    }
+    if numbers.len() == FIELDS - 1 {
+        // Version 1 ended before the last purge.
+        numbers.push(0);
+    }
+    let (fields, rest) = numbers.split_at_checked(FIELDS)?;
+    // How many there are says which: three of what is live, six of what is pinned since version 3.
+    let (live, pins) = match rest.len() {
+        0 | 6 => (None, rest),
+        3 | 9 => (Some(&rest[..3]), &rest[3..]),
+        _ => return None,
+    };
     let mut counters = Counters {
-        update_seq: varint::read(bytes)?,
-        docs_live: varint::read(bytes)?,
-        docs_deleted: varint::read(bytes)?,
-        body_next: varint::read(bytes)?,
-        leaf_bytes: varint::read(bytes)?,
-        superseded_bytes: varint::read(bytes)?,
-        blob_bytes: varint::read(bytes)?,
-        blob_file_bytes: varint::read(bytes)?,
-        stale: varint::read(bytes)?,
-        // Version 1 ended here.
-        purge_seq: if bytes.is_empty() { 0 } else { varint::read(bytes)? },
+        update_seq: fields[0],
+        docs_live: fields[1],
+        docs_deleted: fields[2],
+        body_next: fields[3],
+        leaf_bytes: fields[4],
+        superseded_bytes: fields[5],
+        blob_bytes: fields[6],
+        blob_file_bytes: fields[7],
+        stale: fields[8],
+        purge_seq: fields[9],
+        live_unknown: live.is_none(),
         ..Counters::default()
     };
-    if bytes.is_empty() {
-        counters.live_unknown = true;
-    } else {
-        counters.live = Live {
-            row_bytes: varint::read(bytes)?,
-            attachment_bytes: varint::read(bytes)?,
-            stored_attachment_bytes: varint::read(bytes)?,
-        };
+    if let Some(&[row_bytes, attachment_bytes, stored_attachment_bytes]) = live {
+        counters.live = Live { row_bytes, attachment_bytes, stored_attachment_bytes };
+    }
+    if let &[last, overwritten, held, bytes, attachment_bytes, newest_stamp] = pins {
+        counters.pins = Pins { last, overwritten, held, bytes, attachment_bytes, newest_stamp };
     }
     Some(counters)
 }

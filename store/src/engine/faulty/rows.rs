@@ -5,8 +5,8 @@ use std::cell::Cell;
 use super::Faults;
 use crate::attachment::Staged;
 use crate::engine::{
-    BlobRow, BodyRow, Counters, DocRow, HeadRow, LocalRow, PinnedRow, PurgeRow, Rows, RowsMut,
-    Visit,
+    BlobRow, BodyRow, Counters, DocRow, HeadRow, HeldRow, LocalRow, OverwrittenRow, PurgeRow, Rows,
+    RowsMut, Visit,
 };
 use crate::rev_tree::BodyId;
 use crate::{AttachmentReader, ContentHash, Direction, Error, IdRange};
@@ -114,8 +114,20 @@ impl Rows for FaultyRows<'_> {
         self.next()?.blobs(visit)
     }
 
-    fn pinned(&self) -> Result<Vec<PinnedRow>, Error> {
-        self.next()?.pinned()
+    fn overwritten(&self, after: u64, visit: Visit<'_, OverwrittenRow>) -> Result<(), Error> {
+        self.next()?.overwritten(after, visit)
+    }
+
+    fn overwritten_of(&self, doc: &str, visit: Visit<'_, OverwrittenRow>) -> Result<(), Error> {
+        self.next()?.overwritten_of(doc, visit)
+    }
+
+    fn held(&self, visit: Visit<'_, HeldRow>) -> Result<(), Error> {
+        self.next()?.held(visit)
+    }
+
+    fn held_of(&self, doc: &str, visit: Visit<'_, HeldRow>) -> Result<(), Error> {
+        self.next()?.held_of(doc, visit)
     }
 
     fn purges(&self, after: u64, visit: Visit<'_, PurgeRow>) -> Result<(), Error> {
@@ -188,8 +200,20 @@ impl RowsMut for FaultyRows<'_> {
         self.next_mut()?.copy_blob(row, from)
     }
 
-    fn put_pinned(&mut self, row: &PinnedRow) -> Result<(), Error> {
-        self.next_mut()?.put_pinned(row)
+    fn put_overwritten(&mut self, row: &OverwrittenRow) -> Result<(), Error> {
+        self.next_mut()?.put_overwritten(row)
+    }
+
+    fn delete_overwritten(&mut self, id: u64) -> Result<(), Error> {
+        self.next_mut()?.delete_overwritten(id)
+    }
+
+    fn put_held(&mut self, row: &HeldRow) -> Result<(), Error> {
+        self.next_mut()?.put_held(row)
+    }
+
+    fn delete_held(&mut self, id: u64) -> Result<(), Error> {
+        self.next_mut()?.delete_held(id)
     }
 
     fn put_purge(&mut self, row: &PurgeRow) -> Result<(), Error> {
