@@ -305,15 +305,25 @@ mod tests {
 
     #[test]
     fn vectors() {
-        let check = |parent: &str, overwritten: &str, discarded: &str, revived: &str| {
+        let check = |parent: &str, expected: [&str; 3]| {
             let parent: RevId = parent.parse().unwrap();
-            assert_eq!(Derived::Overwritten.tombstone(&parent).to_string(), overwritten);
-            assert_eq!(Derived::Discarded.tombstone(&parent).to_string(), discarded);
-            let revival = revival(&overwritten.parse().unwrap(), stamp::stamp_of(&parent));
-            assert_eq!(revival.to_string(), revived);
+            let overwritten = Derived::Overwritten.tombstone(&parent);
+            let discarded = Derived::Discarded.tombstone(&parent);
+            let revival = revival(&overwritten, stamp::stamp_of(&parent));
+            assert_eq!([overwritten, discarded, revival].map(|rev| rev.to_string()), expected);
         };
-        check("1-018bcfe56800000a0681aa66df44b5dd", "2-", "2-", "3-");
-        check("3-foreign", "4-", "4-", "5-");
+        let stamped = [
+            "2-9cad6122fd23b460c4835019ca92fee3",
+            "2-e2135ba379430e31d4255a43680b904c",
+            "3-018bcfe56800000f990a2a7d7d2c32d1",
+        ];
+        check("1-018bcfe56800000a0681aa66df44b5dd", stamped);
+        let foreign = [
+            "4-fa218e9875201bd7d5bc50c97ecc4768",
+            "4-452649288fa9d32e0bbc8d7d7a388ff9",
+            "5-9db2ce48b251406daff2f0d8a22d42e4",
+        ];
+        check("3-foreign", foreign);
     }
 
     #[test]
