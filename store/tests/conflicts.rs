@@ -4,6 +4,9 @@
 
 #[path = "conflicts/convergence.rs"]
 mod convergence;
+#[cfg(feature = "deliberate-bugs")]
+#[path = "conflicts/deliberate.rs"]
+mod deliberate;
 #[path = "conflicts/held.rs"]
 mod held;
 #[path = "conflicts/hub.rs"]

@@ -11,7 +11,7 @@ use store::rev_tree::{Derived, Node, NodeId, RevTree};
 use store::stamp::{EditContent, Stamp, stamp_of, stamped};
 use store::{Edit, Lineage, Millis, RevId};
 
-use super::hub::{Hub, exchange, shuffle};
+use super::hub::{Hub, exchange, exchange_at, shuffle};
 use super::support::{Random, fresh_seed, put};
 
 const RUNS: u64 = 150;
@@ -71,7 +71,7 @@ fn winner(made: &[Made]) -> &Made {
     leaves.max_by_key(|made| (stamp_of(&made.path[0]), made.path[0].clone())).unwrap()
 }
 
-fn check_order(seed: u64) {
+pub(crate) fn check_order(seed: u64) {
     let mut random = Random::new(seed);
     let made = history(&mut random);
     let hubs: Vec<Hub> = (0..3).map(|device| Hub::new(device, "newest")).collect();
@@ -109,14 +109,15 @@ fn no_order_of_arrival_makes_a_difference() {
     seeds().for_each(check_order);
 }
 
-/// What was acknowledged: body by document and revision.
-type Acknowledged = BTreeMap<(String, RevId), String>;
+/// What was acknowledged: by document and revision, which hub did so and what the body is.
+type Acknowledged = BTreeMap<(String, RevId), (usize, String)>;
 
 /// Hubs at work, now and then in touch; foreign servers write too where `foreign` says so.
 fn work(hubs: &[Hub], foreign: bool, random: &mut Random) -> Acknowledged {
     let mut acknowledged = Acknowledged::new();
     for step in 0..60 {
-        let hub = &hubs[random.below(hubs.len() as u64) as usize];
+        let at = random.below(hubs.len() as u64) as usize;
+        let hub = &hubs[at];
         let id = format!("doc-{}", random.below(2));
         // Clocks that stand still, and differ.
         let now = 1000 + step / 10 + random.below(5);
@@ -124,7 +125,7 @@ fn work(hubs: &[Hub], foreign: bool, random: &mut Random) -> Acknowledged {
         match random.below(20) {
             0..8 => {
                 let rev = hub.edit(&id, &body, now);
-                acknowledged.insert((id, rev), body);
+                acknowledged.insert((id, rev), (at, body));
             }
             8..10 => {
                 hub.delete(&id, now);
@@ -143,7 +144,7 @@ fn work(hubs: &[Hub], foreign: bool, random: &mut Random) -> Acknowledged {
                 let deleted = from.is_some() && random.below(3) == 0;
                 let edit = Edit { lineage: Lineage::Path(path), deleted, ..put(&id, None, &body) };
                 let rev = hub.write(edit, now).unwrap();
-                acknowledged.insert((id, rev), body);
+                acknowledged.insert((id, rev), (at, body));
             }
             _ => {
                 let other = &hubs[random.below(hubs.len() as u64) as usize];
@@ -157,14 +158,13 @@ fn work(hubs: &[Hub], foreign: bool, random: &mut Random) -> Acknowledged {
     acknowledged
 }
 
-/// Whether what was written is still to be had, or somebody wanted it gone: current, the ancestor of what
-/// followed, or kept.
-fn is_kept(hubs: &[Hub], id: &str, rev: &RevId, body: &str) -> bool {
-    let lost = |hub: &Hub| hub.lost().iter().any(|lost| lost == body);
-    if hubs.iter().any(|hub| hub.shown(id).as_deref() == Some(body) || lost(hub)) {
+/// Whether what was written is still to be had where it was, or somebody wanted it gone: current, the ancestor
+/// of what followed, or kept. So any other hub may be lost for ever.
+fn is_kept(hub: &Hub, id: &str, rev: &RevId, body: &str) -> bool {
+    if hub.shown(id).as_deref() == Some(body) || hub.lost().iter().any(|lost| lost == body) {
         return true;
     }
-    let tree = hubs[0].tree(id);
+    let tree = hub.tree(id);
     is_followed(&tree, tree.find(rev).unwrap_or_else(|| panic!("{rev} is in no tree")))
 }
 
@@ -184,7 +184,7 @@ fn is_followed(tree: &RevTree, at: NodeId) -> bool {
     tree.is_leaf(at) || tree.nodes().filter(is_child).any(follows)
 }
 
-fn check_work(seed: u64, policy: &str, foreign: bool) {
+pub(crate) fn check_work(seed: u64, policy: &str, foreign: bool) {
     let mut random = Random::new(seed);
     let hubs: Vec<Hub> = (0..3).map(|device| Hub::new(device, policy)).collect();
     let acknowledged = work(&hubs, foreign, &mut random);
@@ -196,8 +196,8 @@ fn check_work(seed: u64, policy: &str, foreign: bool) {
         hub.database.compact(&mut |_, _| {}).unwrap();
         hub.verify();
     }
-    for ((id, rev), body) in &acknowledged {
-        assert!(is_kept(&hubs, id, rev, body), "seed {seed}: {id} {rev} {body} is lost");
+    for ((id, rev), (at, body)) in &acknowledged {
+        assert!(is_kept(&hubs[*at], id, rev, body), "seed {seed}: {id} {rev} {body} is lost");
     }
 }
 
@@ -237,6 +237,68 @@ fn hubs_agree_where_time_runs_backwards() {
             assert_eq!(hub.shown("doc"), hubs[0].shown("doc"), "seed {seed}");
             assert!(hub.shown("doc").is_some() || hub.leaves().is_empty(), "seed {seed}");
             hub.verify();
+        }
+    }
+}
+
+/// Milliseconds that a clock may be ahead.
+const AHEAD_MAX: u64 = 365 * 24 * 3600 * 1000;
+
+#[test]
+fn hubs_with_wrong_clocks_agree_once_every_hold_has_passed() {
+    for seed in seeds() {
+        let mut random = Random::new(seed);
+        let hubs: Vec<Hub> = (0..4).map(|device| Hub::new(device, "newest")).collect();
+        let ahead = [0, 0, random.below(2 * 600_000), random.below(AHEAD_MAX)];
+        let mut acknowledged = Acknowledged::new();
+        let mut now = 1_000_000_000;
+        for step in 0..60 {
+            now += random.below(400_000);
+            let at = random.below(4) as usize;
+            let (hub, time) = (&hubs[at], now + ahead[at]);
+            let id = format!("doc-{}", random.below(2));
+            match random.below(12) {
+                0..4 => {
+                    let body = format!("{{\"step\":{step}}}");
+                    acknowledged.insert((id.clone(), hub.edit(&id, &body, time)), (at, body));
+                }
+                4 => {
+                    hub.delete(&id, time);
+                }
+                5 => {
+                    hub.database.release_due(Millis(time)).unwrap();
+                }
+                6 => hub.database.compact(&mut |_, _| {}).unwrap(),
+                7 if random.below(4) == 0 => {
+                    if let Some(held) = hub.database.held().unwrap().first() {
+                        assert!(hub.database.release(held.id, Millis(time)).unwrap());
+                    }
+                }
+                kind => {
+                    let to = random.below(4) as usize;
+                    let time = now + ahead[to];
+                    match kind % 2 {
+                        0 => hub.push_in_pieces(&hubs[to], time, &mut random),
+                        _ => hub.push(&hubs[to], time),
+                    };
+                }
+            }
+            hub.verify();
+        }
+        // While clocks differ, hubs come to rest with what each of them sees.
+        for round in [0, AHEAD_MAX, 2 * AHEAD_MAX] {
+            for (hub, ahead) in hubs.iter().zip(ahead) {
+                hub.database.release_due(Millis(now + round + ahead)).unwrap();
+            }
+            exchange_at(&hubs, |to| now + round + ahead[to], &mut random);
+        }
+        for hub in &hubs {
+            assert!(hub.database.held().unwrap().is_empty(), "seed {seed}");
+            assert_eq!(hub.leaves(), hubs[0].leaves(), "seed {seed}");
+            hub.verify();
+        }
+        for ((id, rev), (at, body)) in &acknowledged {
+            assert!(is_kept(&hubs[*at], id, rev, body), "seed {seed}: {id} {rev} {body} is lost");
         }
     }
 }

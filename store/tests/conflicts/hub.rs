@@ -171,13 +171,19 @@ pub(crate) fn shuffle<T>(items: &mut [T], random: &mut Random) {
 /// Lets hubs exchange what they have until nobody lacks anything.
 #[track_caller]
 pub(crate) fn exchange(hubs: &[Hub], now: u64, random: &mut Random) {
+    exchange_at(hubs, |_| now, random);
+}
+
+/// The same, where it is another time at each hub.
+#[track_caller]
+pub(crate) fn exchange_at(hubs: &[Hub], time: impl Fn(usize) -> u64, random: &mut Random) {
     for _ in 0..40 {
         let mut moved = 0;
         for from in 0..hubs.len() {
             for to in (0..hubs.len()).filter(|to| *to != from) {
                 moved += match random.below(2) {
-                    0 => hubs[from].push(&hubs[to], now),
-                    _ => hubs[from].push_in_pieces(&hubs[to], now, random),
+                    0 => hubs[from].push(&hubs[to], time(to)),
+                    _ => hubs[from].push_in_pieces(&hubs[to], time(to), random),
                 };
             }
         }

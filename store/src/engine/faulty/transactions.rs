@@ -8,9 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Faults;
+use crate::stamp::{EditContent, Stamp, stamped};
 use crate::{
-    Content, Database, DbName, Direction, DocId, Edit, Error, IdRange, Intake, Lineage, Millis,
-    NewAttachment, Options, Purge, RevId, Seq, Store,
+    ConflictPolicy, ConflictRule, Content, Database, DbName, Direction, DocId, Edit, Error,
+    IdRange, Intake, Lineage, Millis, NewAttachment, Options, Purge, RevId, Seq, Store,
 };
 
 /// A store that fails on cue, with one database.
@@ -72,8 +73,12 @@ fn describe(database: &Database) -> Result<String, Error> {
         let all = IdRange { start: None, end: None, direction: Direction::Ascending };
         let _ = writeln!(text, "{:?}", snapshot.locals(&all, 0, usize::MAX)?);
         let _ = writeln!(text, "{:?}", snapshot.purges(0, usize::MAX)?);
+        for lost in snapshot.overwritten(0, usize::MAX)? {
+            let _ = writeln!(text, "{:?}", snapshot.overwritten_contents(lost.id)?);
+        }
         Ok::<_, Error>(())
     })?;
+    let _ = writeln!(text, "{:?} {:?}", database.held()?, database.conflict_rule()?);
     Ok(text)
 }
 
@@ -100,8 +105,28 @@ fn write(database: &Database, edits: Vec<Edit>) -> Result<(), Error> {
     Ok(())
 }
 
-/// A document with attachments and a history, one with a conflict, a tombstone, and others.
+/// Brings revisions that are stamped so, each the first of its document.
+fn deliver(database: &Database, revisions: &[(&str, Millis)]) -> Result<(), Error> {
+    let edits = revisions.iter().map(|(id, at)| {
+        let body = format!("{{\"stamped\":{}}}", at.0);
+        let hash = blake3::hash(body.as_bytes());
+        let (body_hash, device) = (hash.as_bytes(), &[9; 32]);
+        let content = EditContent { parent: None, body: body_hash, attachments: &[], device };
+        edit(id, Lineage::Path(vec![stamped(Stamp::at(*at), &content)]), &body)
+    });
+    let outcomes = database.deliver(edits.collect(), Millis(9), "elsewhere")?;
+    outcomes.into_iter().for_each(|outcome| drop(outcome.unwrap()));
+    Ok(())
+}
+
+/// Stamped so, a revision is held.
+const LATE: Millis = Millis(1 << 40);
+
+/// A document with attachments and a history, one with a conflict, a tombstone, one that was overwritten,
+/// one that is held, and others.
 fn fill(database: &Database) {
+    let rule = ConflictRule { policy: ConflictPolicy::Newest, version: 1 };
+    database.set_conflict_rule(rule).unwrap();
     database.set_revs_limit(2).unwrap();
     for round in 0..3 {
         let mut first = edit("a", Lineage::Child(head(database, "a")), "{\"a\":1}");
@@ -116,6 +141,7 @@ fn fill(database: &Database) {
     let many = (0..10).map(|number| edit(&format!("many-{number}"), Lineage::Child(None), "{}"));
     write(database, many.collect()).unwrap();
     write(database, vec![edit("later", Lineage::Child(None), "{}")]).unwrap();
+    deliver(database, &[("many-5", Millis(70)), ("many-6", LATE), ("many-7", Millis(3))]).unwrap();
     let gone = edit("many-0", Lineage::Child(head(database, "many-0")), "{}");
     write(database, vec![Edit { deleted: true, ..gone }]).unwrap();
     database.write_local("_local/x".parse().unwrap(), 0, Some("{}".into())).unwrap();
@@ -180,6 +206,26 @@ fn purges_are_written_whole_or_not_at_all() {
             revs: head(database, id).into_iter().collect(),
         });
         database.purge(purges.into()).map(drop)
+    });
+    assert!(rows > 15, "{rows}");
+}
+
+#[test]
+fn conflicts_are_decided_whole_or_not_at_all() {
+    let rows = check(|database| {
+        let later = Millis(100);
+        deliver(database, &[("a", later), ("many-1", later), ("many-2", Millis(1)), ("new", LATE)])
+    });
+    assert!(rows > 30, "{rows}");
+    assert!(check(|database| database.release_due(LATE).map(drop)) > 10);
+    let id = |database: &Database| database.held().unwrap()[0].id;
+    assert!(check(|database| database.release(id(database), Millis(9)).map(drop)) > 10);
+    assert!(check(|database| database.trim_overwritten(LATE, 0).map(drop)) > 5);
+    let rows = check(|database| {
+        let revs = head(database, "many-5").into_iter().collect();
+        let purge = |id: &str, revs| Purge { id: id.parse().unwrap(), revs };
+        let held = database.held().unwrap().iter().map(|held| held.rev.clone()).collect();
+        database.purge(vec![purge("many-5", revs), purge("many-6", held)]).map(drop)
     });
     assert!(rows > 15, "{rows}");
 }
