@@ -1,5 +1,6 @@
 //! Deciding edits against the rows, within the one transaction that keeps them.
 
+mod attach;
 mod held;
 mod overwritten;
 mod purge;
@@ -20,8 +21,7 @@ use crate::engine::{BodyRow, Counters, DocRow, HeadRow, LocalRow, RowsMut};
 use crate::rev_tree::{BodyId, Derived, Inserted, NodeId, RevTree, Stored};
 use crate::stamp::{EditContent, Stamp, next_stamp, stamped};
 use crate::{
-    Attachment, BodyText, ConflictRule, Content, CopySource, DocId, Edit, EditError, Encoding,
-    Error, Lineage, Millis, NewAttachment, RevId,
+    Attachment, BodyText, ConflictRule, DocId, Edit, EditError, Error, Lineage, Millis, RevId,
 };
 
 /// Where the winner's body lies when only its id is known.
@@ -378,97 +378,6 @@ impl<'a> Commit<'a> {
         let (body, device) = (body.hash(), self.device);
         stamped(stamp, &EditContent { parent, body, attachments: &attachments, device })
     }
-
-    /// Files staged bytes, and finds what stubs stand for in the stored ancestors and what copies are
-    /// of in the revisions they name.
-    fn attach(
-        &mut self,
-        edit: &Edit,
-        generation: u64,
-        ancestors: &[NodeId],
-    ) -> Result<Result<Vec<Attachment>, EditError>, Error> {
-        let mut attachments = Vec::with_capacity(edit.attachments.len());
-        let mut inherited = None;
-        let mut copied: Option<(&CopySource, Vec<Attachment>)> = None;
-        for new in &edit.attachments {
-            let attachment = match &new.content {
-                Content::Staged(staged) => {
-                    if let Some(blob) = self.rows.put_blob(staged)? {
-                        self.counters.blob_bytes += blob.length;
-                        self.counters.blob_file_bytes += if blob.in_file { blob.length } else { 0 };
-                    }
-                    let content_type = new.content_type.clone();
-                    Attachment {
-                        name: new.name.clone(),
-                        content_type: content_type.unwrap_or_else(default_type),
-                        revpos: new.revpos.unwrap_or(generation).min(generation),
-                        digest: staged.digest,
-                        length: staged.length,
-                        content: staged.content,
-                        encoding: staged.encoded_length.map(|_| Encoding::Gzip),
-                        encoded_length: staged.encoded_length,
-                    }
-                }
-                Content::Stub => {
-                    if inherited.is_none() {
-                        inherited = Some(self.inherited(&edit.id, ancestors)?);
-                    }
-                    let found = inherited.iter().flatten().find(|a| stands_for(new, a));
-                    match found {
-                        Some(attachment) => attachment.clone(),
-                        None => {
-                            let (id, name) = (edit.id.to_string(), new.name.clone());
-                            return Ok(Err(EditError::MissingStub { id, name }));
-                        }
-                    }
-                }
-                Content::Copied(source) => {
-                    if copied.as_ref().is_none_or(|(last, _)| *last != source) {
-                        copied = Some((source, self.attachments_of(source)?));
-                    }
-                    let of_source = copied.iter().flat_map(|(_, attachments)| attachments);
-                    let Some(found) = of_source.into_iter().find(|a| a.name == new.name) else {
-                        let (id, name) = (source.id.to_string(), new.name.clone());
-                        return Ok(Err(EditError::MissingStub { id, name }));
-                    };
-                    let content_type = new.content_type.clone();
-                    // New to this document, whose replicas ask by its own generations.
-                    Attachment {
-                        content_type: content_type.unwrap_or_else(|| found.content_type.clone()),
-                        revpos: generation,
-                        ..found.clone()
-                    }
-                }
-            };
-            attachments.push(attachment);
-        }
-        Ok(Ok(attachments))
-    }
-
-    /// The attachments of a stored revision; none where it is not stored.
-    fn attachments_of(&mut self, source: &CopySource) -> Result<Vec<Attachment>, Error> {
-        self.load(&source.id)?;
-        let tree = self.docs.get(&source.id).map(|pending| &pending.tree);
-        let at = tree.and_then(|tree| tree.find(&source.rev));
-        self.inherited(&source.id, at.as_slice())
-    }
-
-    /// The attachments of these ancestors, those of the nearest first.
-    fn inherited(&self, id: &DocId, ancestors: &[NodeId]) -> Result<Vec<Attachment>, Error> {
-        let mut inherited = Vec::new();
-        let Some(pending) = self.docs.get(id) else { return Ok(inherited) };
-        for at in ancestors {
-            let node = pending.tree.node(*at);
-            let body = match node.stored {
-                Some(stored) => Some(stored.body),
-                None => self.overwritten_body(id, &node.rev)?,
-            };
-            let Some(body) = body else { continue };
-            let found = self.rows.attachments(body)?;
-            inherited.extend(decode_attachments(found.as_deref())?);
-        }
-        Ok(inherited)
-    }
 }
 
 /// Whether a deletion takes a leaf away in favour of another live one, which is how clients of CouchDB
@@ -481,15 +390,6 @@ fn discards(edit: &Edit, tree: &RevTree, leaf: NodeId) -> bool {
 /// Whether an edit deletes and says nothing else.
 fn is_empty_tombstone(edit: &Edit) -> bool {
     edit.deleted && &*edit.body == EMPTY && edit.attachments.is_empty()
-}
-
-fn stands_for(stub: &NewAttachment, stored: &Attachment) -> bool {
-    // Another `revpos` is another edit of that name, which this hub may not have.
-    stub.name == stored.name && stub.revpos.is_none_or(|revpos| revpos == stored.revpos)
-}
-
-fn default_type() -> String {
-    "application/octet-stream".into()
 }
 
 /// A document's row for this tree.

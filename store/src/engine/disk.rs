@@ -1,5 +1,6 @@
 //! An engine on one SQLite file in write-ahead-log mode.
 
+mod counters;
 mod rows;
 
 use std::fs::{self, File};

@@ -266,12 +266,18 @@ impl Commit<'_> {
         Ok(forgotten)
     }
 
-    /// Forgets what is kept of a document that is purged: of the revisions asked for, and of those that
-    /// its tree has no more.
-    pub(super) fn purge_overwritten(&mut self, id: &DocId, revs: &[RevId]) -> Result<(), Error> {
+    /// Forgets what is kept of a document that is purged: of the revisions asked for, of those that its
+    /// tree had `before` and has no more, and all where nothing is left of the document.
+    pub(super) fn purge_overwritten(
+        &mut self,
+        id: &DocId,
+        revs: &[RevId],
+        before: &[RevId],
+    ) -> Result<(), Error> {
         let Some(pending) = self.docs.get_mut(id) else { return Ok(()) };
         let tree = &pending.tree;
-        let goes = |rev: &RevId| revs.contains(rev) || !tree.contains(rev);
+        let went = |rev: &RevId| before.contains(rev) && !tree.contains(rev);
+        let goes = |rev: &RevId| tree.is_empty() || revs.contains(rev) || went(rev);
         let lost = std::mem::take(&mut pending.lost).into_iter();
         let (gone, kept): (Vec<Lost>, Vec<Lost>) = lost.partition(|lost| goes(&lost.rev));
         let mut rows = Vec::new();

@@ -20,12 +20,13 @@ impl Commit<'_> {
         })?;
         self.load(&purge.id)?;
         let Some(pending) = self.docs.get_mut(&purge.id) else { return Ok(Vec::new()) };
+        let before: Vec<RevId> = pending.tree.nodes().map(|node| node.rev.clone()).collect();
         let purged = pending.tree.purge(&purge.revs);
         if !purged.revs.is_empty() {
             self.free(&purge.id, &purged.freed)?;
             self.mark_changed(&purge.id);
         }
-        self.purge_overwritten(&purge.id, &purge.revs)?;
+        self.purge_overwritten(&purge.id, &purge.revs, &before)?;
         self.purge_held(&purge.id, &purge.revs)?;
         Ok(purged.revs)
     }

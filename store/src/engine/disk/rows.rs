@@ -11,13 +11,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Params, Row, params};
 
+use super::counters::{decode_counters, encode_counters};
 use crate::attachment::{Staged, StagedData};
 use crate::engine::{
-    BlobRow, BodyRow, Counters, DocRow, HeadRow, HeldRow, Live, LocalRow, OverwrittenRow, Pins,
-    PurgeRow, Rows, RowsMut, Visit, blob_path,
+    BlobRow, BodyRow, Counters, DocRow, HeadRow, HeldRow, LocalRow, OverwrittenRow, PurgeRow, Rows,
+    RowsMut, Visit, blob_path,
 };
 use crate::rev_tree::BodyId;
-use crate::{AttachmentReader, ContentHash, Direction, Error, IdRange, varint};
+use crate::{AttachmentReader, ContentHash, Direction, Error, IdRange};
 
 pub(super) struct SqliteRows<'a> {
     connection: &'a Connection,
@@ -580,77 +581,4 @@ fn range_ends(range: &IdRange) -> (Option<&str>, Option<&str>) {
 /// SQLite's integers are signed; no number here comes near half of the range.
 fn clamp(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn encode_counters(counters: &Counters) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(64);
-    let Live { row_bytes, attachment_bytes, stored_attachment_bytes } = counters.live;
-    let live = [row_bytes, attachment_bytes, stored_attachment_bytes];
-    let live = live.into_iter().filter(|_| !counters.live_unknown);
-    for number in fields(counters).into_iter().chain(live).chain(pins(&counters.pins)) {
-        varint::write(&mut bytes, number);
-    }
-    bytes
-}
-
-/// The numbers that every file has since version 2.
-const FIELDS: usize = 10;
-
-fn fields(c: &Counters) -> [u64; FIELDS] {
-    [
-        c.update_seq,
-        c.docs_live,
-        c.docs_deleted,
-        c.body_next,
-        c.leaf_bytes,
-        c.superseded_bytes,
-        c.blob_bytes,
-        c.blob_file_bytes,
-        c.stale,
-        c.purge_seq,
-    ]
-}
-
-fn pins(pins: &Pins) -> [u64; 6] {
-    let Pins { last, overwritten, held, bytes, attachment_bytes, newest_stamp } = *pins;
-    [last, overwritten, held, bytes, attachment_bytes, newest_stamp]
-}
-
-fn decode_counters(mut bytes: &[u8]) -> Option<Counters> {
-    let mut numbers = Vec::with_capacity(FIELDS + 9);
-    while !bytes.is_empty() {
-        numbers.push(varint::read(&mut bytes)?);
-    }
-    if numbers.len() == FIELDS - 1 {
-        // Version 1 ended before the last purge.
-        numbers.push(0);
-    }
-    let (fields, rest) = numbers.split_at_checked(FIELDS)?;
-    // How many there are says which: three of what is live, six of what is pinned since version 3.
-    let (live, pins) = match rest.len() {
-        0 | 6 => (None, rest),
-        3 | 9 => (Some(&rest[..3]), &rest[3..]),
-        _ => return None,
-    };
-    let mut counters = Counters {
-        update_seq: fields[0],
-        docs_live: fields[1],
-        docs_deleted: fields[2],
-        body_next: fields[3],
-        leaf_bytes: fields[4],
-        superseded_bytes: fields[5],
-        blob_bytes: fields[6],
-        blob_file_bytes: fields[7],
-        stale: fields[8],
-        purge_seq: fields[9],
-        live_unknown: live.is_none(),
-        ..Counters::default()
-    };
-    if let Some(&[row_bytes, attachment_bytes, stored_attachment_bytes]) = live {
-        counters.live = Live { row_bytes, attachment_bytes, stored_attachment_bytes };
-    }
-    if let &[last, overwritten, held, bytes, attachment_bytes, newest_stamp] = pins {
-        counters.pins = Pins { last, overwritten, held, bytes, attachment_bytes, newest_stamp };
-    }
-    Some(counters)
 }
