@@ -1,9 +1,9 @@
-//! The CouchDB replication protocol, as values between two peers.
+//! The CouchDB replication protocol, as values between two peers; and `larder-sync/1`, the hubs' own.
 //!
 //! [`Replication`] is the protocol without I/O: it says what to ask the source and the target, and
 //! takes their answers. A [`Peer`] is either of them: a database of this hub ([`LocalPeer`]) or of
 //! any CouchDB, PouchDB server or hub ([`HttpPeer`]). A [`Job`] drives the one between two of the
-//! other on Tokio.
+//! other on Tokio. Between hubs it is [`sync`] that brings databases up to date.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -35,6 +35,8 @@
 mod checkpoint;
 mod driver;
 mod feed;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod id;
 mod peer;
 mod progress;
@@ -42,6 +44,7 @@ mod replication;
 mod revision;
 mod seq;
 mod spec;
+pub mod sync;
 
 pub use driver::{Canceller, Clock, Job, Surroundings};
 pub use feed::{Change, ChangesBatch, ChangesQuery, Feed, Filter, FunctionFilter, Leaves, Select};

@@ -9,6 +9,8 @@
 mod link;
 #[path = "pair/random.rs"]
 mod random;
+#[path = "pair/seeds.rs"]
+mod seeds;
 #[path = "pair/site.rs"]
 mod site;
 
@@ -17,30 +19,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use link::{Ending, Faults, Link};
 use random::Random;
 use replication::{Outcome, PeerError, RefusalReason, Spec, State};
+use seeds::each_seed;
 use site::{Site, agree};
-
-/// Runs a test once for each seed.
-fn each_seed(seeds: u64, test: impl Fn(&mut Random)) {
-    struct Told(u64);
-    impl Drop for Told {
-        #[allow(clippy::print_stderr, reason = "a failing seed is for the person to repeat")]
-        fn drop(&mut self) {
-            if std::thread::panicking() {
-                eprintln!("failing seed: LARDER_SEED={}", self.0);
-            }
-        }
-    }
-    let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
-    let range = match (number("LARDER_SEED"), number("LARDER_SEEDS")) {
-        (Some(seed), _) => seed..seed + 1,
-        (None, seeds_wanted) => 0..seeds_wanted.unwrap_or(seeds),
-    };
-    for seed in range {
-        let told = Told(seed);
-        test(&mut Random::new(seed));
-        drop(told);
-    }
-}
 
 /// Replicates both ways between all sites, without faults, until nothing moves.
 fn settle(sites: &[Site], random: &mut Random) {

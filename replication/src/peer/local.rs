@@ -17,6 +17,7 @@ use store::{
 use tokio::task::spawn_blocking;
 
 pub use database::{Incoming, LocalDatabase};
+pub(crate) use selected::revision_text;
 
 use super::{
     Answering, AttachmentForm, AttachmentStream, Fetched, LocalDocument, Peer, PeerError, PeerInfo,

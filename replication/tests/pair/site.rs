@@ -52,6 +52,12 @@ impl Site {
         LocalDatabase::new(Arc::clone(&self.database), DocumentLimits::default())
     }
 
+    /// The database itself.
+    #[allow(dead_code, reason = "not every test needs it")]
+    pub(crate) fn database(&self) -> &Arc<Database> {
+        &self.database
+    }
+
     /// The site as a peer, for tests that run on Tokio.
     #[allow(dead_code, reason = "not every test runs on Tokio")]
     pub(crate) fn peer(&self) -> Arc<LocalPeer> {
@@ -163,6 +169,30 @@ impl Site {
         self.database.write(vec![edit], self.now()).unwrap()[0].as_ref().unwrap();
     }
 
+    /// Creates a document with an attachment.
+    #[allow(dead_code, reason = "not every test needs it")]
+    pub(crate) fn write_attachment(&self, id: &str, bytes: &[u8]) {
+        let content = Content::Staged(self.stage(bytes, Intake::Plain));
+        let edit = Edit {
+            id: id.parse().unwrap(),
+            lineage: Lineage::Child(None),
+            deleted: false,
+            body: "{}".into(),
+            attachments: vec![attachment("bytes", content)],
+        };
+        self.database.write(vec![edit], self.now()).unwrap()[0].as_ref().unwrap();
+    }
+
+    /// Deletes a document's winner.
+    #[allow(dead_code, reason = "not every test needs it")]
+    pub(crate) fn delete(&self, id: &str) {
+        let id: DocId = id.parse().unwrap();
+        let winner = self.held(&id).unwrap().winner.parse().unwrap();
+        let (lineage, body) = (Lineage::Child(Some(winner)), "{}".into());
+        let edit = Edit { id, lineage, deleted: true, body, attachments: vec![] };
+        self.database.write(vec![edit], self.now()).unwrap()[0].as_ref().unwrap();
+    }
+
     fn stage(&self, bytes: &[u8], intake: Intake) -> store::Staged {
         let mut writer = self.database.stage(u64::MAX, intake).unwrap();
         writer.write_all(bytes).unwrap();
@@ -187,7 +217,7 @@ impl Site {
     /// Everything the database has.
     pub(crate) fn documents(&self) -> BTreeMap<String, Held> {
         let all = |snapshot: &store::Snapshot<'_>| {
-            snapshot.changes(store::Seq(0), store::Direction::Ascending, 1000)
+            snapshot.changes(store::Seq(0), store::Direction::Ascending, usize::MAX)
         };
         let changes = self.database.read::<_, store::Error>(all).unwrap();
         changes

@@ -95,7 +95,7 @@ impl Page {
             };
             let mut revs = Vec::new();
             for (rev, _) in change.leaves.into_iter().take(asked) {
-                if let Some(text) = text(snapshot, &change.id, &tree, &rev)? {
+                if let Some(text) = revision_text(snapshot, &change.id, &tree, &rev)? {
                     bytes += text.len();
                     page.texts.push(text);
                     revs.push(rev);
@@ -107,8 +107,8 @@ impl Page {
     }
 }
 
-/// A revision as text, where it is stored.
-fn text(
+/// A revision as text, as filters see it, where it is stored.
+pub(crate) fn revision_text(
     snapshot: &Snapshot<'_>,
     id: &DocId,
     tree: &DocTree,

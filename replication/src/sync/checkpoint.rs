@@ -1,0 +1,90 @@
+//! How far a target has come with one source: a local document of the target's.
+
+use serde::{Deserialize, Serialize};
+use store::{LocalId, UpdateSeq};
+
+use super::{Mode, SyncFilter};
+
+/// How far a target has come with one source, and how it goes on from there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Position at the source up to which the target has everything.
+    pub through: UpdateSeq,
+    /// How to go on: with the first copy, with comparing, or, once that is over, with what is new.
+    pub stage: Mode,
+}
+
+/// The document as it is stored.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    through: String,
+    stage: Mode,
+    /// The target's own position at that time.
+    own: String,
+}
+
+impl Checkpoint {
+    /// The document in which a target remembers this peer, under this filter: whoever asks for more
+    /// begins anew.
+    #[must_use]
+    pub fn id(peer: &str, filter: &SyncFilter) -> LocalId {
+        let mut hasher = blake3::Hasher::new_derive_key("larder-sync-1 checkpoint");
+        for part in [peer, filter.selector.as_deref().unwrap_or_default()] {
+            hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+        }
+        hasher.update(&filter.attachment_bytes_max.unwrap_or(u64::MAX).to_le_bytes());
+        let hash = hasher.finalize().to_hex();
+        // Hexadecimal digits behind `_local/` always make an id.
+        let id = format!("_local/larder-sync-{}", &hash[..32]);
+        id.parse().unwrap_or_else(|_| unreachable!("not a local id"))
+    }
+
+    /// The document's body; `own` is the target's position.
+    pub(super) fn to_json(self, own: UpdateSeq) -> String {
+        let stored =
+            Stored { through: self.through.to_string(), stage: self.stage, own: own.to_string() };
+        serde_json::to_string(&stored).unwrap_or_default()
+    }
+
+    /// Reads a document's body; `None` when it makes no sense. With it the target's position then.
+    pub(super) fn parse(json: &str) -> Option<(Self, UpdateSeq)> {
+        let stored: Stored = serde_json::from_str(json).ok()?;
+        let through = stored.through.parse().ok()?;
+        Some((Self { through, stage: stored.stage }, stored.own.parse().ok()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_it_writes() {
+        let (through, own) = ("7-abababababababab", "9-cdcdcdcdcdcdcdcd");
+        let (through, own): (UpdateSeq, UpdateSeq) =
+            (through.parse().unwrap(), own.parse().unwrap());
+        for stage in [Mode::Copy, Mode::Offer, Mode::Send] {
+            let checkpoint = Checkpoint { through, stage };
+            assert_eq!(Checkpoint::parse(&checkpoint.to_json(own)), Some((checkpoint, own)));
+        }
+        for bad in ["", "{}", r#"{"through":"7","stage":"send","own":"9-cdcdcdcdcdcdcdcd"}"#] {
+            assert_eq!(Checkpoint::parse(bad), None);
+        }
+    }
+
+    #[test]
+    fn each_peer_and_filter_has_its_own() {
+        let all = SyncFilter::default();
+        let small = SyncFilter { attachment_bytes_max: Some(0), ..all.clone() };
+        let some = SyncFilter { selector: Some("{}".into()), ..all.clone() };
+        let ids = [
+            Checkpoint::id("a", &all),
+            Checkpoint::id("b", &all),
+            Checkpoint::id("a", &small),
+            Checkpoint::id("a", &some),
+        ];
+        let distinct: std::collections::HashSet<_> = ids.iter().collect();
+        assert_eq!(distinct.len(), ids.len());
+        assert!(ids[0].to_string().starts_with("_local/larder-sync-"));
+    }
+}
