@@ -468,14 +468,13 @@ fn attachments_of_every_size_arrive_as_they_were() {
 #[cfg(feature = "deliberate-bugs")]
 #[test]
 fn a_checkpoint_ahead_of_what_is_durable_loses_documents() {
-    let random = &mut Random::new(18);
-    let sites = sites(2);
-    (0..50).for_each(|n| sites[0].write(&format!("doc{n}"), "{}"));
-    let lost = (0..50).any(|_| {
-        sites[1].database();
-        let wire = Wire::new(&sites[0], &sites[1]).batches_of(5);
-        let faults = Faults { crash: 100, ..Faults::NONE };
-        wire.run_with_early_checkpoints(faults, random);
+    let lost = (0..50).any(|seed| {
+        let random = &mut Random::new(seed);
+        let sites = sites(2);
+        (0..50).for_each(|n| sites[0].write(&format!("doc{n}"), "{}"));
+        let mut wire = Wire::new(&sites[0], &sites[1]).batches_of(5);
+        wire.remembers_early = true;
+        wire.run(Faults { crash: 200, ..Faults::NONE }, random);
         let through = wire.checkpoint().map_or(0, |checkpoint| checkpoint.through.seq.0);
         through > sites[1].documents().len() as u64
     });

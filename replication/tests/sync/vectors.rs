@@ -94,11 +94,12 @@ fn the_vectors_are_what_is_sent() {
     for (name, frame) in names.iter().zip(frames()) {
         made.push(((*name).to_owned(), encoder.encode(&frame).to_vec()));
     }
-    for (name, bytes) in &made {
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        let found = written().into_iter().find(|(found, _)| found == name);
-        assert_eq!(found.map(|(_, bytes)| bytes).as_ref(), Some(bytes), "{name}: {hex}");
-    }
+    let shown = |vectors: Vec<(String, Vec<u8>)>| -> Vec<String> {
+        let hex =
+            |bytes: Vec<u8>| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
+        vectors.into_iter().map(|(name, bytes)| format!("{name}: {}", hex(bytes))).collect()
+    };
+    assert_eq!(shown(made).join("\n"), shown(written()).join("\n"));
 }
 
 #[test]

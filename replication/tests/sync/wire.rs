@@ -78,6 +78,9 @@ pub(crate) struct Wire<'a> {
     pub(crate) spec: PullSpec,
     pub(crate) judge: Option<Arc<dyn replication::Judge>>,
     pub(crate) delivered: Option<Arc<Delivered>>,
+    /// The deliberate bug.
+    #[cfg(feature = "deliberate-bugs")]
+    pub(crate) remembers_early: bool,
 }
 
 struct Stream {
@@ -99,6 +102,8 @@ impl<'a> Wire<'a> {
             spec: PullSpec::new(0),
             judge: None,
             delivered: None,
+            #[cfg(feature = "deliberate-bugs")]
+            remembers_early: false,
         }
     }
 
@@ -136,6 +141,10 @@ impl<'a> Wire<'a> {
     pub(crate) fn run(&self, faults: Faults, random: &mut Random) -> Run {
         let target = self.target();
         let mut pull = Pull::new(self.spec.clone(), self.target.now());
+        #[cfg(feature = "deliberate-bugs")]
+        if self.remembers_early {
+            pull = pull.remembering_early();
+        }
         let mut streams: BTreeMap<QuestionId, Stream> = BTreeMap::new();
         let mut work: Vec<Action> = Vec::new();
         let mut run =
@@ -290,15 +299,14 @@ pub(crate) fn options(batch: BatchSize) -> SourceOptions {
     SourceOptions { policy_version: 0, select: None, visible: None, delivered: None, batch }
 }
 
-/// What every node of every tree is, for whoever wants more than equal leaves.
-pub(crate) fn trees(database: &Database) -> BTreeMap<String, Vec<(String, bool)>> {
+/// Every revision of every tree, for whoever wants more than equal leaves.
+pub(crate) fn trees(database: &Database) -> BTreeMap<String, Vec<String>> {
     let read = |snapshot: &store::Snapshot<'_>| {
         let changes = snapshot.changes(store::Seq(0), store::Direction::Ascending, usize::MAX)?;
         let tree = |change: store::Change| {
             let document = snapshot.tree(&change.id)?.unwrap();
-            let nodes = document.tree.nodes();
-            let nodes = nodes.map(|node| (node.rev.to_string(), node.deleted)).collect();
-            Ok((change.id.to_string(), nodes))
+            let revs = document.tree.nodes().map(|node| node.rev.to_string()).collect();
+            Ok((change.id.to_string(), revs))
         };
         changes.into_iter().map(tree).collect()
     };
