@@ -443,6 +443,40 @@ fn hubs_under_different_rules_wait() {
 }
 
 #[test]
+fn what_is_held_counts_as_known() {
+    let random = &mut Random::new(19);
+    let sites = sites(2);
+    const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+    sites[0].advance(DAY_MS);
+    (0..20).for_each(|n| sites[0].write(&format!("doc{n}"), "{}"));
+    let wire = Wire::new(&sites[0], &sites[1]);
+    wire.run(Faults::NONE, random).completed();
+    assert!(sites[1].documents().is_empty());
+    assert_eq!(sites[1].database().held().unwrap().len(), 20);
+    wire.target().forget().unwrap();
+    // The target is empty for all anybody sees, and gets all of it again, in vain.
+    let again = wire.run(Faults::NONE, random).completed();
+    assert_eq!((again.named.documents, again.questions), (0, 1));
+    assert_eq!(sites[1].database().held().unwrap().len(), 20);
+    sites[1].advance(DAY_MS);
+    assert_eq!(sites[1].database().release_due(sites[1].now()).unwrap(), 20);
+    settle(&sites, random);
+}
+
+#[test]
+fn more_than_may_be_held_stops_at_the_checkpoint() {
+    let random = &mut Random::new(20);
+    let sites = sites(2);
+    sites[0].advance(24 * 60 * 60 * 1000);
+    (0..1100).for_each(|n| sites[0].write(&format!("doc{n}"), "{}"));
+    let wire = Wire::new(&sites[0], &sites[1]).batches_of(100);
+    let outcome = wire.run(Faults::NONE, random).outcome.unwrap();
+    assert!(matches!(&outcome.ending, Err(error @ SyncError::Here(_)) if error.is_passing()));
+    assert!(outcome.progress.checkpointed.is_none_or(|through| through.seq.0 <= 1000));
+    assert_eq!(sites[1].database().held().unwrap().len(), 1000);
+}
+
+#[test]
 fn attachments_of_every_size_arrive_as_they_were() {
     let random = &mut Random::new(17);
     let sites = sites(2);

@@ -1,17 +1,19 @@
 //! What the target does, as a state machine: events in, actions out. It does no I/O and reads no
 //! clock.
 
+mod feed;
 mod step;
 
 use std::collections::{HashMap, VecDeque};
 
 use store::{Millis, Seq, UpdateSeq};
 
+use self::feed::FeedAnswer;
 use self::step::Step;
 use super::request::{REQUEST_BYTES_MAX, Terms, WISHES_MAX};
 use super::{
-    Arrival, Begin, Checkpoint, Delivery, Looked, Misbehaviour, Mode, Question, Skipped, SyncError,
-    SyncOutcome, SyncProgress, SyncRequest, SyncState, Taken, WantedRequest, Wish,
+    Arrival, Begin, Checkpoint, Delivery, Looked, Mode, Question, Skipped, SyncError, SyncOutcome,
+    SyncProgress, SyncRequest, SyncState, Taken, WantedRequest, Wish,
 };
 use crate::PeerError;
 
@@ -120,18 +122,6 @@ enum Phase {
     Running,
     Stopping(SyncError),
     Ended,
-}
-
-/// The answer to the question for changes.
-#[derive(Debug)]
-struct FeedAnswer {
-    id: QuestionId,
-    since: Option<UpdateSeq>,
-    begin: Option<Begin>,
-    /// Where the next batch has to begin.
-    next: Seq,
-    documents: u64,
-    end: Option<Seq>,
 }
 
 impl Pull {
@@ -268,8 +258,7 @@ impl Pull {
             self.steps.push_back(step);
         }
         let id = self.new_question();
-        let next = self.position;
-        self.feed = Some(FeedAnswer { id, since, begin: None, next, documents: 0, end: None });
+        self.feed = Some(FeedAnswer::new(id, since));
         let request = SyncRequest { since, mode, selector, terms, have: hints };
         self.actions.push_back(Action::Ask(id, Question::Sync(request)));
     }
@@ -508,59 +497,5 @@ impl Pull {
     fn new_step(&mut self) -> u64 {
         self.next_step += 1;
         self.next_step
-    }
-}
-
-impl FeedAnswer {
-    /// Checks that what came goes on where the last ended, and ends somewhere.
-    fn take(
-        &mut self,
-        arrival: Arrival,
-        documents_max: u64,
-    ) -> Result<Option<Delivery>, Misbehaviour> {
-        if self.end.is_some() {
-            return Err(Misbehaviour::Endless);
-        }
-        match (arrival, self.begin) {
-            (Arrival::Begin(begin), None) => {
-                let asked = self.since.filter(|since| since.epoch == begin.update_seq.epoch);
-                let goes_on = asked.is_some_and(|since| since.seq == begin.since);
-                if !(goes_on || begin.since == Seq(0)) || begin.update_seq.seq < begin.since {
-                    return Err(Misbehaviour::Order);
-                }
-                self.next = begin.since;
-                self.begin = Some(begin);
-                Ok(None)
-            }
-            (Arrival::Batch(delivery), Some(begin)) => {
-                let batch = &delivery.batch;
-                if batch.from >= begin.update_seq.seq {
-                    return Err(Misbehaviour::Endless);
-                }
-                let mut last = batch.from;
-                let ascending = batch
-                    .documents
-                    .iter()
-                    .all(|document| document.seq > std::mem::replace(&mut last, document.seq));
-                let forward = batch.from == self.next && batch.through > batch.from;
-                if !forward || !ascending || last > batch.through {
-                    return Err(Misbehaviour::Order);
-                }
-                self.next = batch.through;
-                self.documents += batch.documents.len() as u64;
-                match self.documents > documents_max {
-                    true => Err(Misbehaviour::Endless),
-                    false => Ok(Some(delivery)),
-                }
-            }
-            (Arrival::End(through), Some(begin)) => {
-                if through < self.next.max(begin.update_seq.seq) {
-                    return Err(Misbehaviour::Order);
-                }
-                self.end = Some(through);
-                Ok(None)
-            }
-            _ => Err(Misbehaviour::Unexpected("first")),
-        }
     }
 }

@@ -195,6 +195,11 @@ impl Target {
                 ) => {
                     sorting.skip(id, rev, SkipReason::Refused(error.to_string()));
                 }
+                // Nobody may be told that they are here.
+                Err(error @ EditError::TooManyHeld) => {
+                    let reason = error.to_string();
+                    return Err(PeerError::Unavailable { status: 503, reason });
+                }
             }
         }
         Ok(sorting.into_taken(revisions))
@@ -225,9 +230,9 @@ fn deliver(
     database: &Database,
     edits: Vec<Edit>,
     now: Millis,
-    _by: &str,
+    by: &str,
 ) -> Result<Vec<Result<RevId, EditError>>, Error> {
-    database.write(edits, now)
+    database.deliver(edits, now, by)
 }
 
 /// The revision that an edit brings.

@@ -91,6 +91,12 @@ impl Site {
         Millis(self.clock.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// Lets the clock run ahead.
+    #[allow(dead_code, reason = "not every test needs it")]
+    pub(crate) fn advance(&self, ms: u64) {
+        self.clock.fetch_add(ms, Ordering::Relaxed);
+    }
+
     #[allow(dead_code, reason = "not every test needs it")]
     pub(crate) fn seq(&self) -> PeerSeq {
         self.database.update_seq().into()

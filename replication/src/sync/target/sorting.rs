@@ -126,16 +126,19 @@ impl Sorting {
         attachments: &Attachments,
     ) -> Result<(), Error> {
         let BatchDocument { id, leaves, .. } = document;
-        let tree = snapshot.tree(&id)?.map(|DocTree { tree, .. }| tree).unwrap_or_default();
+        let document = snapshot.tree(&id)?;
+        let revs: Vec<RevId> = leaves.iter().map(|leaf| leaf.rev.clone()).collect();
+        let missing: HashSet<&RevId> =
+            snapshot.missing(&id, document.as_ref(), &revs)?.into_iter().collect();
+        let tree = document.map(|DocTree { tree, .. }| tree).unwrap_or_default();
         let mut verdicts = Vec::new();
         for leaf in leaves {
+            let is_known = !missing.contains(&leaf.rev);
             let verdict = match leaf.content {
-                LeafContent::Listed | LeafContent::Withheld(_) if tree.contains(&leaf.rev) => {
-                    continue;
-                }
+                LeafContent::Listed | LeafContent::Withheld(_) if is_known => continue,
                 LeafContent::Listed => Verdict::Lacking { whole: false },
                 LeafContent::Withheld(reason) => Verdict::Never(reason.into()),
-                LeafContent::Sent(_) if is_settled(&tree, &leaf.rev) => continue,
+                LeafContent::Sent(_) if is_known && !lacks_body(&tree, &leaf.rev) => continue,
                 LeafContent::Sent(mut revision) => {
                     match join(&tree, &mut revision) && stubs_resolve(snapshot, &tree, &revision)? {
                         true => Verdict::New(revision),
@@ -214,9 +217,9 @@ fn is_complete(document: &BatchDocument) -> bool {
     })
 }
 
-/// Whether a delivery of this revision can change nothing.
-fn is_settled(tree: &RevTree, rev: &RevId) -> bool {
-    tree.find(rev).is_some_and(|at| tree.node(at).stored.is_some() || !tree.is_leaf(at))
+/// Whether a revision is known by name only, and takes the body that comes.
+fn lacks_body(tree: &RevTree, rev: &RevId) -> bool {
+    tree.find(rev).is_some_and(|at| tree.node(at).stored.is_none() && tree.is_leaf(at))
 }
 
 /// Lets the path of a revision whose oldest ancestors were left out begin where the tree knows it;
