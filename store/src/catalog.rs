@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use crate::{DbName, DbUuid, Epoch, Error, Millis};
 
 /// Version of the catalog written here, kept in SQLite's `user_version`.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 const TABLES: &str = "
 CREATE TABLE databases (
@@ -21,6 +21,13 @@ CREATE TABLE databases (
     update_seq INTEGER NOT NULL,
     clean INTEGER NOT NULL
 ) WITHOUT ROWID;
+";
+
+/// What version 2 added: databases in the trash. Their own name is free for others: it is kept in
+/// `called`, and `name` is one that no database can have.
+const TRASH: &str = "
+ALTER TABLE databases ADD COLUMN deleted INTEGER;
+ALTER TABLE databases ADD COLUMN called TEXT;
 ";
 
 /// The file that says which databases there are.
@@ -51,6 +58,15 @@ pub(crate) struct Entry {
     pub(crate) clean: bool,
 }
 
+/// What the catalog says of a database in the trash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TrashEntry {
+    /// What it was, its name included.
+    pub(crate) entry: Entry,
+    /// When it was put there; 0 where the hub was killed while it did so.
+    pub(crate) deleted: Millis,
+}
+
 impl Catalog {
     /// Opens the file, making it where there is none.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
@@ -77,9 +93,12 @@ impl Catalog {
             .pragma_query_value(None, "user_version", |row| row.get(0))
             .map_err(&sqlite)?;
         match found {
-            0 => {
+            0 | 1 => {
                 let transaction = connection.transaction().map_err(&sqlite)?;
-                transaction.execute_batch(TABLES).map_err(&sqlite)?;
+                if found == 0 {
+                    transaction.execute_batch(TABLES).map_err(&sqlite)?;
+                }
+                transaction.execute_batch(TRASH).map_err(&sqlite)?;
                 transaction.pragma_update(None, "user_version", FORMAT).map_err(&sqlite)?;
                 transaction.commit().map_err(&sqlite)?;
             }
@@ -95,28 +114,38 @@ impl Catalog {
         })
     }
 
-    /// All databases in order of their names.
+    /// All databases in order of their names, those in the trash left out.
     pub(crate) fn entries(&self) -> Result<Vec<Entry>, Error> {
+        let sql = "SELECT uuid, name, generation, epoch, created, update_seq, clean
+                   FROM databases WHERE deleted IS NULL ORDER BY name";
+        self.rows(sql, entry)
+    }
+
+    /// The databases in the trash, by their names.
+    pub(crate) fn trash(&self) -> Result<Vec<TrashEntry>, Error> {
+        let sql = "SELECT uuid, called, generation, epoch, created, update_seq, clean, deleted
+                   FROM databases WHERE deleted IS NOT NULL ORDER BY called, deleted";
+        self.rows(sql, |row| {
+            let deleted = row.get(7).map_err(Error::sqlite("read the catalog"))?;
+            Ok(TrashEntry { entry: entry(row)?, deleted: Millis(deleted) })
+        })
+    }
+
+    fn rows<T>(
+        &self,
+        sql: &str,
+        read: impl Fn(&Row<'_>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
         let sqlite = Error::sqlite("read the catalog");
         let connection = self.connection();
-        let sql = "SELECT uuid, name, generation, epoch, created, update_seq, clean
-                   FROM databases ORDER BY name";
         let mut statement = connection.prepare(sql).map_err(&sqlite)?;
-        let rows = statement.query_map([], |row| Ok(entry(row))).map_err(&sqlite)?;
+        let rows = statement.query_map([], |row| Ok(read(row))).map_err(&sqlite)?;
         rows.map(|row| row.map_err(&sqlite)?).collect()
     }
 
     /// Adds a database.
     pub(crate) fn insert(&self, entry: &Entry) -> Result<(), Error> {
-        self.remove_left()?;
-        let taken = self
-            .connection()
-            .query_row("SELECT 1 FROM databases WHERE name = ?1", [entry.name.as_str()], |_| Ok(()))
-            .optional()
-            .map_err(Error::sqlite("read the catalog"))?;
-        if taken.is_some() {
-            return Err(Error::DatabaseExists(entry.name.clone()));
-        }
+        self.make_way(&entry.name)?;
         self.run(
             "INSERT INTO databases (uuid, name, generation, epoch, created, update_seq, clean)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -130,6 +159,55 @@ impl Catalog {
                 entry.clean,
             ],
         )
+    }
+
+    /// Gives a database another name, which nobody has.
+    pub(crate) fn rename(&self, uuid: DbUuid, name: &DbName) -> Result<(), Error> {
+        self.make_way(name)?;
+        self.run(
+            "UPDATE databases SET name = ?2 WHERE uuid = ?1",
+            params![&uuid.0[..], name.as_str()],
+        )
+    }
+
+    /// Notes that a database is in the trash; its name is free from then on.
+    pub(crate) fn set_aside(&self, uuid: DbUuid, deleted: Millis) -> Result<(), Error> {
+        self.run(
+            "UPDATE databases SET deleted = ?2, called = name, name = '~' || lower(hex(uuid))
+             WHERE uuid = ?1 AND deleted IS NULL",
+            params![&uuid.0[..], deleted.0],
+        )
+    }
+
+    /// Notes that a database is in the trash no longer, but has this name, which nobody has.
+    pub(crate) fn bring_back(&self, uuid: DbUuid, name: &DbName) -> Result<(), Error> {
+        self.make_way(name)?;
+        self.run(
+            "UPDATE databases SET deleted = NULL, called = NULL, name = ?2 WHERE uuid = ?1",
+            params![&uuid.0[..], name.as_str()],
+        )
+    }
+
+    /// Whether there is a row of this database, in the trash or not.
+    pub(crate) fn knows(&self, uuid: DbUuid) -> Result<bool, Error> {
+        self.remove_left()?;
+        let row = self
+            .connection()
+            .query_row("SELECT 1 FROM databases WHERE uuid = ?1", [&uuid.0[..]], |_| Ok(()))
+            .optional()
+            .map_err(Error::sqlite("read the catalog"))?;
+        Ok(row.is_some())
+    }
+
+    /// Makes sure that nobody has this name.
+    fn make_way(&self, name: &DbName) -> Result<(), Error> {
+        self.remove_left()?;
+        let taken = self
+            .connection()
+            .query_row("SELECT 1 FROM databases WHERE name = ?1", [name.as_str()], |_| Ok(()))
+            .optional()
+            .map_err(Error::sqlite("read the catalog"))?;
+        taken.map_or(Ok(()), |()| Err(Error::DatabaseExists(name.clone())))
     }
 
     pub(crate) fn remove(&self, uuid: DbUuid) -> Result<(), Error> {
@@ -208,7 +286,8 @@ fn entry(row: &Row<'_>) -> Result<Entry, Error> {
     let name: String = row.get(1).map_err(&sqlite)?;
     Ok(Entry {
         uuid: DbUuid(row.get(0).map_err(&sqlite)?),
-        name: name.parse().map_err(|_| Error::Damaged(format!("catalog names {name:?}")))?,
+        name: DbName::of_existing(&name)
+            .map_err(|_| Error::Damaged(format!("catalog names {name:?}")))?,
         generation: row.get(2).map_err(&sqlite)?,
         epoch: Epoch(row.get(3).map_err(&sqlite)?),
         created: Millis(row.get(4).map_err(&sqlite)?),

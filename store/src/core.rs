@@ -12,7 +12,7 @@ use crate::activity::Tally;
 use crate::catalog::Catalog;
 use crate::engine::Backend;
 use crate::index::OpenIndexes;
-use crate::{Database, DbUuid, Error, Options};
+use crate::{Database, DbUuid, Error, Millis, Options};
 
 /// What all databases of a store share.
 #[derive(Debug)]
@@ -99,6 +99,24 @@ impl Core {
             Err(error) => {
                 tracing::warn!(%error, %uuid, "the catalog names a deleted database for now");
                 self.catalog.leave(uuid);
+            }
+        }
+        false
+    }
+
+    /// Has the catalog name a database as set aside that was; `false`, for use in filters. Where the disk
+    /// is too full for that, it is deleted for good.
+    pub(crate) fn set_aside(&self, uuid: DbUuid, at: Millis) -> bool {
+        if let Err(error) = self.catalog.set_aside(uuid, at) {
+            let error = error.unnamed();
+            tracing::warn!(error, %uuid, "a deleted database cannot be kept in the trash");
+            match self.backend.discard(uuid) {
+                Ok(()) => _ = self.forget(uuid),
+                Err(error) => {
+                    let error = error.unnamed();
+                    tracing::warn!(error, %uuid, "it stays until the next start");
+                    self.catalog.leave(uuid);
+                }
             }
         }
         false

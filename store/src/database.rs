@@ -23,7 +23,7 @@ mod write;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 
 use event_listener::{Event, EventListener};
 
@@ -56,7 +56,7 @@ const REVS_LIMIT: u64 = 1000;
 pub struct Database {
     core: Arc<Core>,
     me: Weak<Self>,
-    name: DbName,
+    name: RwLock<DbName>,
     uuid: DbUuid,
     epoch: Epoch,
     created: Millis,
@@ -72,6 +72,8 @@ pub struct Database {
     /// JSON bytes of leaves and of superseded revisions as of the last commit.
     leaf_bytes: AtomicU64,
     superseded_bytes: AtomicU64,
+    /// Revisions that are held as of the last commit.
+    held_count: AtomicU64,
     /// Whether it is partitioned, once the file was asked.
     partitioned: OnceLock<bool>,
     /// When it was last used, by [`Core::next_use`].
@@ -180,7 +182,7 @@ impl Database {
         Arc::new_cyclic(|me| Self {
             core,
             me: me.clone(),
-            name: entry.name,
+            name: RwLock::new(entry.name),
             uuid: entry.uuid,
             epoch: entry.epoch,
             created: entry.created,
@@ -190,6 +192,7 @@ impl Database {
             stale: AtomicU64::new(0),
             leaf_bytes: AtomicU64::new(0),
             superseded_bytes: AtomicU64::new(0),
+            held_count: AtomicU64::new(0),
             partitioned: OnceLock::new(),
             last_use: AtomicU64::new(0),
             slot: Mutex::new(Slot::closed(entry.generation, entry.clean)),
@@ -205,10 +208,15 @@ impl Database {
         })
     }
 
-    /// Its name.
+    /// Its name at this moment: it may be renamed.
     #[must_use]
-    pub fn name(&self) -> &DbName {
-        &self.name
+    pub fn name(&self) -> DbName {
+        self.name.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Gives it another name, which the catalog has already.
+    pub(crate) fn set_name(&self, name: DbName) {
+        *self.name.write().unwrap_or_else(PoisonError::into_inner) = name;
     }
 
     /// What it is, whatever it is called.
@@ -281,10 +289,18 @@ impl Database {
         }
     }
 
-    /// Notes what [`Self::waste`] tells.
+    /// How many revisions are held, as of the last commit; opens nothing, and knows of none where the
+    /// database has not been used since the store was opened.
+    #[must_use]
+    pub fn held_count(&self) -> u64 {
+        self.held_count.load(Ordering::Relaxed)
+    }
+
+    /// Notes what [`Self::waste`] and [`Self::held_count`] tell.
     fn note_waste(&self, counters: &Counters) {
         self.leaf_bytes.store(counters.leaf_bytes, Ordering::Relaxed);
         self.superseded_bytes.store(counters.superseded_bytes, Ordering::Relaxed);
+        self.held_count.store(counters.pins.held, Ordering::Relaxed);
     }
 
     /// Counts and sizes.
@@ -397,6 +413,6 @@ fn decode_number(stored: Option<Vec<u8>>) -> Option<u64> {
 
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Database").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Database").field("name", &self.name()).finish_non_exhaustive()
     }
 }

@@ -14,7 +14,7 @@ use std::fmt::Debug;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-pub(crate) use backend::{ATTACHMENTS, Backend, FIRST_GENERATION, file_name, sync_folder};
+pub(crate) use backend::{ATTACHMENTS, Backend, FIRST_GENERATION, INDEXES, file_name, sync_folder};
 pub(crate) use disk::{DiskEngine, opening};
 #[cfg(test)]
 pub(crate) use faulty::{Faults, FaultyEngine};

@@ -54,4 +54,4 @@ pub use partition::{Partition, PartitionError, PartitionedIdError};
 pub use rev::{ParseRevError, RevId, SIGNATURE_BYTES_MAX, Signature};
 pub use seq::{DbUuid, Epoch, MalformedSeq, Seq, UpdateSeq};
 pub use stamp::Millis;
-pub use store::{Options, Store, make_private_folder};
+pub use store::{Options, Store, Trashed, make_private_folder};

@@ -2,13 +2,17 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
-/// A database's name: `^[a-z][a-z0-9_$()+/-]*$`, or one of the system databases.
+/// A database's name: `^[a-z][a-z0-9_$()+/-]*$`, or one of the system databases; cheap to clone.
+///
+/// Only [`Self::of_device`] and [`Self::of_existing`] make a further form, `name~device`: what another
+/// device's database is called while there is one of its name already. Nobody creates such a one.
 ///
 /// Source: `DBNAME_REGEX` in CouchDB's `couch_db.erl`; at most 238 bytes, CouchDB's
 /// `max_database_name_length`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DbName(Box<str>);
+pub struct DbName(Arc<str>);
 
 /// Databases whose names may begin with an underscore.
 const SYSTEM_DATABASES: [&str; 10] = [
@@ -26,6 +30,12 @@ const SYSTEM_DATABASES: [&str; 10] = [
 
 const DB_NAME_BYTES_MAX: usize = 238;
 
+/// What stands between a name and the device that the database is from: CouchDB's names have none.
+const DEVICE_MARK: char = '~';
+
+/// Longest part of a name that stands for a device, in bytes.
+const DEVICE_LABEL_BYTES_MAX: usize = 40;
+
 impl DbName {
     /// The name as text.
     #[must_use]
@@ -36,8 +46,58 @@ impl DbName {
     /// Whether this is a system database, whose name begins with an underscore, or a replicator's.
     #[must_use]
     pub fn is_system(&self) -> bool {
-        self.0.starts_with('_') || self.0.ends_with("/_replicator")
+        let name = self.plain_text();
+        name.starts_with('_') || name.ends_with("/_replicator")
     }
+
+    /// The name of a database that may be there: also `name~device`.
+    ///
+    /// # Errors
+    /// [`DbNameError`] when no database is called so.
+    pub fn of_existing(text: &str) -> Result<Self, DbNameError> {
+        match text.split_once(DEVICE_MARK) {
+            Some((name, label)) if is_label(label) => {
+                let name: Self = name.parse()?;
+                Ok(Self(format!("{name}{DEVICE_MARK}{label}").into()))
+            }
+            _ => text.parse(),
+        }
+    }
+
+    /// What a database of this name is called that is another device's, by a petname or the like:
+    /// `name~device`. What cannot stand in a name becomes a hyphen.
+    #[must_use]
+    pub fn of_device(&self, device: &str) -> Self {
+        let spelt = device.to_lowercase();
+        let kept = |c: char| if is_of_label(c) { c } else { '-' };
+        let label: String = spelt.chars().map(kept).take(DEVICE_LABEL_BYTES_MAX).collect();
+        let label = if label.is_empty() { "-" } else { &label };
+        Self(format!("{}{DEVICE_MARK}{label}", self.plain_text()).into())
+    }
+
+    /// Whether it tells of which device the database is.
+    #[must_use]
+    pub fn is_of_device(&self) -> bool {
+        self.0.contains(DEVICE_MARK)
+    }
+
+    /// The name without the device.
+    #[must_use]
+    pub fn plain(&self) -> Self {
+        Self(self.plain_text().into())
+    }
+
+    fn plain_text(&self) -> &str {
+        self.0.split_once(DEVICE_MARK).map_or(&*self.0, |(name, _)| name)
+    }
+}
+
+fn is_label(text: &str) -> bool {
+    !text.is_empty() && text.len() <= DEVICE_LABEL_BYTES_MAX && text.chars().all(is_of_label)
+}
+
+fn is_of_label(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-')
 }
 
 impl fmt::Display for DbName {
@@ -196,6 +256,32 @@ mod tests {
             assert!(matches!(bad.parse::<DbName>(), Err(DbNameError::Characters(_))), "{bad:?}");
         }
         assert_eq!("a".repeat(239).parse::<DbName>(), Err(DbNameError::TooLong("a".repeat(239))));
+    }
+
+    #[test]
+    fn names_of_databases_of_other_devices() {
+        let notes: DbName = "notes".parse().unwrap();
+        for (device, expected) in [
+            ("phone", "notes~phone"),
+            ("Anna's Phone", "notes~anna-s-phone"),
+            ("", "notes~-"),
+            ("a~b", "notes~a-b"),
+        ] {
+            let name = notes.of_device(device);
+            assert_eq!(name.as_str(), expected);
+            assert!(name.is_of_device() && !notes.is_of_device());
+            assert_eq!(DbName::of_existing(expected), Ok(name.clone()));
+            assert!(expected.parse::<DbName>().is_err(), "nobody creates it");
+            assert_eq!(name.plain(), notes);
+        }
+        assert_eq!(notes.of_device("phone").of_device("pad").as_str(), "notes~pad");
+        assert_eq!(DbName::of_existing("notes"), Ok(notes));
+        assert!(DbName::of_existing("a/_replicator~x").unwrap().is_system());
+        for bad in
+            ["notes~", "~x", "notes~a~b", "notes~A", "No~x", &format!("a~{}", "b".repeat(41))]
+        {
+            assert!(DbName::of_existing(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

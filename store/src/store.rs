@@ -1,6 +1,6 @@
 //! All databases of one data directory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use event_listener::{Event, EventListener};
 
-use crate::catalog::{Catalog, Entry};
+use crate::catalog::{Catalog, Entry, TrashEntry};
 use crate::core::Core;
 use crate::engine::{Backend, FIRST_GENERATION, sync_folder};
 use crate::{Activity, Database, DbName, DbUuid, Epoch, Error, Millis, OpenError};
@@ -17,10 +17,32 @@ use crate::{Activity, Database, DbName, DbUuid, Epoch, Error, Millis, OpenError}
 /// All databases of one data directory, which it holds locked.
 pub struct Store {
     core: Arc<Core>,
-    databases: RwLock<BTreeMap<DbName, Arc<Database>>>,
+    present: RwLock<Present>,
     changed: Event,
     /// Locked while the store lives; the lock ends with the process, however it ends.
     _lock: Option<File>,
+}
+
+/// The databases that are there.
+#[derive(Default)]
+struct Present {
+    by_name: BTreeMap<DbName, Arc<Database>>,
+    by_uuid: HashMap<DbUuid, Arc<Database>>,
+}
+
+/// A database in the trash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trashed {
+    /// What it is.
+    pub uuid: DbUuid,
+    /// What it was called.
+    pub name: DbName,
+    /// When it was created.
+    pub created: Millis,
+    /// When it was deleted; `None` where the hub was killed while it did so.
+    pub deleted: Option<Millis>,
+    /// What it takes on the disk.
+    pub bytes: u64,
 }
 
 /// How a store is opened.
@@ -77,8 +99,17 @@ impl Store {
     fn with(core: Arc<Core>, lock: Option<File>) -> Result<Arc<Self>, Error> {
         let mut entries = core.catalog.entries()?;
         entries.retain(|entry| !core.backend.is_taken_away(entry.uuid) || core.forget(entry.uuid));
-        core.backend.tidy(&|uuid| entries.iter().any(|entry| entry.uuid == uuid))?;
-        let mut databases = BTreeMap::new();
+        // When that was is not known here.
+        let at = Millis(0);
+        entries.retain(|e| !core.backend.is_set_aside(e.uuid) || core.set_aside(e.uuid, at));
+        let mut kept = core.catalog.trash()?;
+        kept.retain(|kept| {
+            !core.backend.is_discarded(kept.entry.uuid) || core.forget(kept.entry.uuid)
+        });
+        core.backend.tidy(&|uuid| entries.iter().any(|entry| entry.uuid == uuid), &|uuid| {
+            kept.iter().any(|kept| kept.entry.uuid == uuid)
+        })?;
+        let mut present = Present::default();
         for entry in entries {
             let database = Database::new(Arc::clone(&core), entry);
             if let Err(error) = database.recover() {
@@ -86,10 +117,10 @@ impl Store {
                 let (uuid, error) = (database.uuid(), error.unnamed());
                 tracing::error!(database = %uuid, error, "database cannot be read");
             }
-            databases.insert(database.name().clone(), database);
+            present.insert(database);
         }
-        let databases = RwLock::new(databases);
-        Ok(Arc::new(Self { core, databases, changed: Event::new(), _lock: lock }))
+        let present = RwLock::new(present);
+        Ok(Arc::new(Self { core, present, changed: Event::new(), _lock: lock }))
     }
 
     /// Creates an empty database.
@@ -97,7 +128,7 @@ impl Store {
     /// # Errors
     /// [`Error::DatabaseExists`], or any other of [`Error`].
     pub fn create(&self, name: &DbName, now: Millis) -> Result<Arc<Database>, Error> {
-        self.core.noting_room(self.make(name, now, false))
+        self.create_as(DbUuid(random()?), name, false, now)
     }
 
     /// Creates an empty database whose documents are kept in partitions: their ids must pass
@@ -106,18 +137,39 @@ impl Store {
     /// # Errors
     /// As [`Self::create`].
     pub fn create_partitioned(&self, name: &DbName, now: Millis) -> Result<Arc<Database>, Error> {
-        self.core.noting_room(self.make(name, now, true))
+        self.create_as(DbUuid(random()?), name, true, now)
     }
 
-    fn make(&self, name: &DbName, now: Millis, partitioned: bool) -> Result<Arc<Database>, Error> {
+    /// Creates an empty database that is this one: the one that another device has already, or that
+    /// was noted before it is made. Its sequences count a history of their own.
+    ///
+    /// # Errors
+    /// As [`Self::create`], [`Error::DatabaseExists`] too where this one is there or in the trash.
+    pub fn create_as(
+        &self,
+        uuid: DbUuid,
+        name: &DbName,
+        partitioned: bool,
+        now: Millis,
+    ) -> Result<Arc<Database>, Error> {
+        self.core.noting_room(self.make(uuid, name, partitioned, now))
+    }
+
+    fn make(
+        &self,
+        uuid: DbUuid,
+        name: &DbName,
+        partitioned: bool,
+        now: Millis,
+    ) -> Result<Arc<Database>, Error> {
         if self.core.is_closing() {
             return Err(Error::Closing);
         }
-        if self.database(name).is_some() {
+        if self.database(name).is_some() || self.core.catalog.knows(uuid)? {
             return Err(Error::DatabaseExists(name.clone()));
         }
         let entry = Entry {
-            uuid: DbUuid(random()?),
+            uuid,
             name: name.clone(),
             generation: FIRST_GENERATION,
             epoch: Epoch(random()?),
@@ -131,25 +183,59 @@ impl Store {
             self.core.backend.give_back(entry.uuid);
             return Err(error);
         }
-        let database = Database::new(Arc::clone(&self.core), entry);
-        self.databases_mut().insert(name.clone(), Arc::clone(&database));
+        Ok(self.add(Database::new(Arc::clone(&self.core), entry)))
+    }
+
+    fn add(&self, database: Arc<Database>) -> Arc<Database> {
+        self.present_mut().insert(Arc::clone(&database));
         self.changed.notify(usize::MAX);
-        Ok(database)
+        database
     }
 
     /// Finds a database; opens nothing.
     #[must_use]
     pub fn database(&self, name: &DbName) -> Option<Arc<Database>> {
-        self.databases_ref().get(name).cloned()
+        self.present().by_name.get(name).cloned()
+    }
+
+    /// Finds a database by what it is, whatever it is called; opens nothing.
+    #[must_use]
+    pub fn database_of(&self, uuid: DbUuid) -> Option<Arc<Database>> {
+        self.present().by_uuid.get(&uuid).cloned()
     }
 
     /// All databases in order of their names.
     #[must_use]
     pub fn databases(&self) -> Vec<Arc<Database>> {
-        self.databases_ref().values().cloned().collect()
+        self.present().by_name.values().cloned().collect()
     }
 
-    /// Deletes a database with all it holds.
+    /// Gives a database another name.
+    ///
+    /// # Errors
+    /// [`Error::NoDatabase`], [`Error::DatabaseExists`] where the name is taken, or any other of
+    /// [`Error`].
+    pub fn rename(&self, uuid: DbUuid, name: &DbName) -> Result<(), Error> {
+        self.core.noting_room(self.give_name(uuid, name))
+    }
+
+    fn give_name(&self, uuid: DbUuid, name: &DbName) -> Result<(), Error> {
+        let database = self.database_of(uuid).ok_or(Error::NoDatabase)?;
+        self.core.catalog.rename(uuid, name)?;
+        {
+            let mut present = self.present_mut();
+            if database.is_deleted() {
+                return Err(Error::NoDatabase);
+            }
+            present.by_name.remove(&database.name());
+            database.set_name(name.clone());
+            present.by_name.insert(name.clone(), database);
+        }
+        self.changed.notify(usize::MAX);
+        Ok(())
+    }
+
+    /// Deletes a database for good, with all it holds.
     ///
     /// # Errors
     /// [`Error::NoDatabase`], or any other of [`Error`].
@@ -157,16 +243,103 @@ impl Store {
         let database = self.database(name).ok_or(Error::NoDatabase)?;
         let uuid = database.uuid();
         database.take_away(|| self.core.backend.take_away(uuid))?;
-        {
-            let mut databases = self.databases_mut();
-            // Another caller may have deleted it, and created the next one of that name, meanwhile.
-            if databases.get(name).is_some_and(|present| Arc::ptr_eq(present, &database)) {
-                databases.remove(name);
-            }
-        }
-        self.changed.notify(usize::MAX);
+        self.remove(&database);
         self.core.forget(uuid);
         Ok(())
+    }
+
+    /// Deletes a database and keeps what it holds in the trash, from where [`Self::restore`] brings it
+    /// back. On a full disk it is deleted for good: that makes room.
+    ///
+    /// # Errors
+    /// As [`Self::delete`].
+    pub fn set_aside(&self, uuid: DbUuid, now: Millis) -> Result<(), Error> {
+        let database = self.database_of(uuid).ok_or(Error::NoDatabase)?;
+        if self.core.is_full() {
+            return self.delete(&database.name());
+        }
+        database.take_away(|| self.core.backend.set_aside(uuid))?;
+        self.remove(&database);
+        self.core.set_aside(uuid, now);
+        Ok(())
+    }
+
+    fn remove(&self, database: &Arc<Database>) {
+        {
+            let mut present = self.present_mut();
+            // Another caller may have created the next one of that name meanwhile.
+            let name = database.name();
+            if present.by_name.get(&name).is_some_and(|other| Arc::ptr_eq(other, database)) {
+                present.by_name.remove(&name);
+            }
+            present.by_uuid.remove(&database.uuid());
+        }
+        self.changed.notify(usize::MAX);
+    }
+
+    /// The databases in the trash, in order of their names.
+    ///
+    /// # Errors
+    /// Any of [`Error`].
+    pub fn trash(&self) -> Result<Vec<Trashed>, Error> {
+        let trashed = |TrashEntry { entry, deleted }: TrashEntry| Trashed {
+            uuid: entry.uuid,
+            created: entry.created,
+            deleted: Some(deleted).filter(|deleted| deleted.0 > 0),
+            bytes: self.core.backend.bytes_set_aside(entry.uuid),
+            name: entry.name,
+        };
+        Ok(self.core.catalog.trash()?.into_iter().map(trashed).collect())
+    }
+
+    /// Whether a database is there, or in the trash.
+    ///
+    /// # Errors
+    /// Any of [`Error`].
+    pub fn keeps(&self, uuid: DbUuid) -> Result<bool, Error> {
+        self.core.catalog.knows(uuid)
+    }
+
+    /// Brings a database back from the trash under a name that nobody has.
+    ///
+    /// # Errors
+    /// [`Error::NoDatabase`] where it is not in the trash, [`Error::DatabaseExists`] where the name is
+    /// taken, or any other of [`Error`].
+    pub fn restore(&self, uuid: DbUuid, name: &DbName) -> Result<Arc<Database>, Error> {
+        self.core.noting_room(self.take_back(uuid, name))
+    }
+
+    fn take_back(&self, uuid: DbUuid, name: &DbName) -> Result<Arc<Database>, Error> {
+        if self.core.is_closing() {
+            return Err(Error::Closing);
+        }
+        if self.database(name).is_some() {
+            return Err(Error::DatabaseExists(name.clone()));
+        }
+        let mut trash = self.core.catalog.trash()?.into_iter();
+        let found = trash.find(|trashed| trashed.entry.uuid == uuid).ok_or(Error::NoDatabase)?;
+        self.core.catalog.bring_back(uuid, name)?;
+        if let Err(error) = self.core.backend.bring_back(uuid) {
+            self.core.set_aside(uuid, found.deleted);
+            return Err(error);
+        }
+        let entry = Entry { name: name.clone(), ..found.entry };
+        let database = Database::new(Arc::clone(&self.core), entry);
+        database.recover()?;
+        Ok(self.add(database))
+    }
+
+    /// Deletes a database for good that is in the trash; whether it was there.
+    ///
+    /// # Errors
+    /// Any of [`Error`].
+    pub fn discard(&self, uuid: DbUuid) -> Result<bool, Error> {
+        if !self.core.catalog.trash()?.iter().any(|trashed| trashed.entry.uuid == uuid) {
+            return Ok(false);
+        }
+        self.core.backend.discard(uuid)?;
+        self.core.forget(uuid);
+        Ok(true)
     }
 
     /// Whether the last write was refused because the disk is full.
@@ -181,7 +354,7 @@ impl Store {
         self.core.tally.activity(self.core.open_count() as u64)
     }
 
-    /// Wakes when a database has been created or deleted.
+    /// Wakes when a database has been created, renamed or deleted.
     #[must_use]
     pub fn changed(&self) -> EventListener {
         self.changed.listen()
@@ -213,12 +386,19 @@ impl Store {
         }
     }
 
-    fn databases_ref(&self) -> RwLockReadGuard<'_, BTreeMap<DbName, Arc<Database>>> {
-        self.databases.read().unwrap_or_else(PoisonError::into_inner)
+    fn present(&self) -> RwLockReadGuard<'_, Present> {
+        self.present.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn databases_mut(&self) -> RwLockWriteGuard<'_, BTreeMap<DbName, Arc<Database>>> {
-        self.databases.write().unwrap_or_else(PoisonError::into_inner)
+    fn present_mut(&self) -> RwLockWriteGuard<'_, Present> {
+        self.present.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Present {
+    fn insert(&mut self, database: Arc<Database>) {
+        self.by_uuid.insert(database.uuid(), Arc::clone(&database));
+        self.by_name.insert(database.name(), database);
     }
 }
 

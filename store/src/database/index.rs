@@ -6,11 +6,9 @@ use std::sync::Arc;
 
 use super::Database;
 use crate::core::lock;
+use crate::engine::INDEXES;
 use crate::index::{check_file, folder, remove_file};
 use crate::{Error, IndexFile, IndexFolder, IndexName};
-
-/// The folder for indexes within a database's folder.
-const INDEXES: &str = "indexes";
 
 impl Database {
     /// One of its indexes; made, and empty, where there is none of that name. The file stays open only

@@ -79,7 +79,7 @@ impl Database {
             if !self.refused.swap(true, Ordering::Relaxed) {
                 tracing::error!(database = %self.uuid, "is damaged, and refused from now on");
             }
-            return Err(Error::Damaged(format!("a page of {} cannot be right", self.name)));
+            return Err(Error::Damaged(format!("a page of {} cannot be right", self.name())));
         }
         Ok(Arc::clone(engine))
     }

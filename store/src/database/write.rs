@@ -234,6 +234,10 @@ impl Database {
         let before = self.update_seq.swap(counters.update_seq, Ordering::AcqRel);
         if counters.update_seq != before {
             self.updated.notify(usize::MAX);
+        }
+        if counters.update_seq != before || counters.pins.held != self.held_count() {
+            // Noted first: whoever is woken asks for it.
+            self.held_count.store(counters.pins.held, Ordering::Relaxed);
             self.core.written.notify(usize::MAX);
         }
         self.stale.store(counters.stale, Ordering::Relaxed);

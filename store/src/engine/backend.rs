@@ -22,7 +22,10 @@ pub(crate) enum Backend {
 #[derive(Debug)]
 pub(crate) struct DiskBackend {
     databases: PathBuf,
+    /// Databases on their way in and out.
     trash: PathBuf,
+    /// Databases that were deleted and can come back.
+    deleted: PathBuf,
     template: Vec<u8>,
     #[cfg(test)]
     faults: Option<Arc<super::Faults>>,
@@ -32,14 +35,17 @@ impl Backend {
     /// Below a data directory.
     pub(crate) fn on_disk(dir: &Path) -> Result<Self, Error> {
         let io = Error::io("prepare the data directory");
-        let (databases, trash) = (dir.join("databases"), dir.join("trash"));
-        fs::create_dir_all(&databases).map_err(&io)?;
-        fs::create_dir_all(&trash).map_err(&io)?;
+        let [databases, trash, deleted] =
+            ["databases", "trash", "deleted"].map(|name| dir.join(name));
+        for folder in [&databases, &trash, &deleted] {
+            fs::create_dir_all(folder).map_err(&io)?;
+        }
         sync_folder(dir).map_err(&io)?;
         let template = lay_out(false)?;
         Ok(Self::Disk(DiskBackend {
             databases,
             trash,
+            deleted,
             template,
             #[cfg(test)]
             faults: None,
@@ -135,32 +141,66 @@ impl Backend {
         fill().inspect_err(|_| disk.tidy_generations(uuid, generation - 1))
     }
 
-    /// Takes a database out of sight: from then on it is deleted, whatever happens.
+    /// Takes a database out of sight: from then on it is deleted for good, whatever happens.
     pub(crate) fn take_away(&self, uuid: DbUuid) -> Result<(), Error> {
         match self {
-            Self::Disk(disk) => {
-                let io = Error::io("delete a database");
-                let trash = disk.trash.join(uuid.to_string());
-                match fs::rename(disk.databases.join(uuid.to_string()), trash) {
-                    // Somebody else has done away with the files.
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-                    renamed => renamed.map_err(&io)?,
-                }
-                // In this order: a folder that is in neither place was lost, not deleted.
-                sync_folder(&disk.trash).map_err(&io)?;
-                sync_folder(&disk.databases).map_err(&io)
-            }
-            Self::Memory(engines) => {
-                let mut engines = engines.lock().unwrap_or_else(PoisonError::into_inner);
-                engines.retain(|(other, _), _| *other != uuid);
-                Ok(())
-            }
+            Self::Disk(disk) => move_folder(uuid, &disk.databases, &disk.trash),
+            Self::Memory(_) => Ok(()),
         }
+    }
+
+    /// Puts a database where it can be brought back from: from then on it is deleted, whatever happens.
+    pub(crate) fn set_aside(&self, uuid: DbUuid) -> Result<(), Error> {
+        let Self::Disk(disk) = self else { return Ok(()) };
+        move_folder(uuid, &disk.databases, &disk.deleted)?;
+        // They can be made again, and are not asked while it lies here.
+        let _left = fs::remove_dir_all(disk.deleted.join(uuid.to_string()).join(INDEXES));
+        Ok(())
+    }
+
+    /// Puts a database back that was set aside: from then on it is there, whatever happens.
+    pub(crate) fn bring_back(&self, uuid: DbUuid) -> Result<(), Error> {
+        let Self::Disk(disk) = self else { return Ok(()) };
+        if !self.is_set_aside(uuid) {
+            return Err(Error::Damaged(format!("deleted/{uuid} is gone")));
+        }
+        move_folder(uuid, &disk.deleted, &disk.databases)
+    }
+
+    /// Makes that a database which was set aside is deleted for good, whatever happens.
+    pub(crate) fn discard(&self, uuid: DbUuid) -> Result<(), Error> {
+        let Self::Disk(disk) = self else { return Ok(()) };
+        move_folder(uuid, &disk.deleted, &disk.trash)
+    }
+
+    /// Whether a database was set aside.
+    pub(crate) fn is_set_aside(&self, uuid: DbUuid) -> bool {
+        let Self::Disk(disk) = self else { return false };
+        let name = uuid.to_string();
+        disk.deleted.join(&name).exists() && !disk.databases.join(&name).exists()
+    }
+
+    /// Whether a database that the catalog calls set aside was discarded since.
+    pub(crate) fn is_discarded(&self, uuid: DbUuid) -> bool {
+        let Self::Disk(disk) = self else { return false };
+        !disk.deleted.join(uuid.to_string()).exists()
+    }
+
+    /// What a database takes on the disk that was set aside.
+    pub(crate) fn bytes_set_aside(&self, uuid: DbUuid) -> u64 {
+        let Self::Disk(disk) = self else { return 0 };
+        bytes_below(&disk.deleted.join(uuid.to_string()))
     }
 
     /// Gives the space of a database back that was taken away, its place in the trash last.
     pub(crate) fn give_back(&self, uuid: DbUuid) {
-        let Self::Disk(disk) = self else { return };
+        let disk = match self {
+            Self::Disk(disk) => disk,
+            Self::Memory(engines) => {
+                let mut engines = engines.lock().unwrap_or_else(PoisonError::into_inner);
+                return engines.retain(|(other, _), _| *other != uuid);
+            }
+        };
         let trash = disk.trash.join(uuid.to_string());
         match fs::remove_dir_all(&trash) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -189,9 +229,23 @@ impl Backend {
     }
 
     /// After a crash: removes folders of databases that the catalog does not know, for their creation
-    /// or deletion was cut short, and attachments that were staged and never used.
-    pub(crate) fn tidy(&self, known: &dyn Fn(DbUuid) -> bool) -> Result<(), Error> {
+    /// or deletion was cut short, and attachments that were staged and never used. `kept` says which
+    /// databases are set aside.
+    pub(crate) fn tidy(
+        &self,
+        known: &dyn Fn(DbUuid) -> bool,
+        kept: &dyn Fn(DbUuid) -> bool,
+    ) -> Result<(), Error> {
         let Self::Disk(disk) = self else { return Ok(()) };
+        for entry in fs::read_dir(&disk.deleted).map_err(Error::io("tidy the trash"))?.flatten() {
+            match entry.file_name().to_str().and_then(DbUuid::parse) {
+                Some(uuid) if !kept(uuid) => match self.discard(uuid) {
+                    Ok(()) => self.give_back(uuid),
+                    Err(error) => tracing::warn!(error = error.unnamed(), %uuid, "stays"),
+                },
+                _ => {}
+            }
+        }
         for entry in fs::read_dir(&disk.trash).map_err(Error::io("empty the trash"))?.flatten() {
             match entry.file_name().to_str().and_then(DbUuid::parse) {
                 // Its row could not be removed.
@@ -273,6 +327,31 @@ impl DiskBackend {
     }
 }
 
+/// Moves a database's folder, durably.
+fn move_folder(uuid: DbUuid, from: &Path, to: &Path) -> Result<(), Error> {
+    let io = Error::io("move a database");
+    let name = uuid.to_string();
+    match fs::rename(from.join(&name), to.join(&name)) {
+        // Somebody else has done away with the files.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        renamed => renamed.map_err(&io)?,
+    }
+    // In this order: a folder that is in neither place was lost, not deleted.
+    sync_folder(to).map_err(&io)?;
+    sync_folder(from).map_err(&io)
+}
+
+/// What files take; what vanishes meanwhile is not counted.
+fn bytes_below(folder: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    let bytes = entries.flatten().map(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => bytes_below(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    });
+    bytes.sum()
+}
+
 fn lay_out(partitioned: bool) -> Result<Vec<u8>, Error> {
     schema::template(partitioned).map_err(Error::sqlite("lay out an empty database"))
 }
@@ -282,6 +361,9 @@ pub(crate) const FIRST_GENERATION: u64 = 1;
 
 /// The folder for attachments within a database's folder.
 pub(crate) const ATTACHMENTS: &str = "att";
+
+/// The folder for files that can be made again.
+pub(crate) const INDEXES: &str = "indexes";
 
 /// The file of one generation within a database's folder.
 pub(crate) fn file_name(generation: u64) -> String {

@@ -164,7 +164,7 @@ fn a_deleted_database_takes_its_indexes_along() {
     let index = place.database.index(&name("ab")).unwrap();
     put(&index, b"x");
     assert!(place.file("ab").exists());
-    place.store.delete(place.database.name()).unwrap();
+    place.store.delete(&place.database.name()).unwrap();
     assert!(!place.file("ab").exists());
     assert!(matches!(index.read(|pages| pages.meta("root")), Err(Error::Busy)));
     assert!(matches!(place.database.index(&name("ab")), Err(Error::NoDatabase)));
