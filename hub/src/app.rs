@@ -1,9 +1,8 @@
 //! The running hub: what every request can reach, from opening to closing.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use identity::DeviceKey;
@@ -15,32 +14,29 @@ use crate::access::{self, Access};
 use crate::backup::{self, Schedule};
 use crate::clock;
 use crate::compaction;
-use crate::config::{CompactionConfig, Config, Limits};
+use crate::config::{CompactionConfig, Config, DatabasesConfig, Limits};
 use crate::couch_config::{CouchConfig, CouchConfigError};
 use crate::data_dir::DataDir;
 use crate::designs::{DesignDocs, Designs};
 use crate::functions::FunctionRunner;
+use crate::held;
 use crate::http::memory::Memory;
 use crate::indexer::{self, Indexer};
 use crate::listener::{Connections, Listeners};
 use crate::metrics::Metrics;
 use crate::observe;
 use crate::onion::{self, Onion, OnionError};
+use crate::overwritten;
 use crate::reads::{self, Reads};
+use crate::registry::{self, Registry, RegistryError};
 use crate::replicate::{self, Replications};
 use crate::tasks::Tasks;
 use crate::updates::{self, Updates};
 use crate::uuids::Uuids;
 
 /// Databases that a hub always has.
-const SYSTEM_DATABASES: [&str; 6] = [
-    "_users",
-    "_global_changes",
-    "_replicator",
-    access::ACL_DATABASE,
-    access::APPS_DATABASE,
-    reads::DATABASE,
-];
+const SYSTEM_DATABASES: [&str; 5] =
+    ["_users", "_global_changes", "_replicator", access::APPS_DATABASE, reads::DATABASE];
 
 /// How long requests may take to end once the hub is told to stop.
 const DRAIN_GRACE: Duration = Duration::from_secs(5);
@@ -74,14 +70,18 @@ pub(crate) struct App {
     pub(crate) memory: Memory,
     /// Tokens, apps and sessions.
     pub(crate) access: Access,
+    /// Which databases there are.
+    pub(crate) registry: Registry,
+    /// How databases are kept.
+    pub(crate) databases: DatabasesConfig,
+    /// Held while it is published what databases have lost.
+    pub(crate) publishing: Mutex<()>,
     /// Design documents, as they were read last.
     pub(crate) designs: Designs,
     /// Where their functions run.
     pub(crate) functions: Arc<FunctionRunner>,
     /// What brings indexes up to date.
     pub(crate) indexer: Arc<Indexer>,
-    /// How long an index's file stays open without a question.
-    pub(crate) index_idle_s: NonZeroU32,
     /// What runs in the background.
     pub(crate) tasks: Arc<Tasks>,
     /// Ids for documents without one.
@@ -132,6 +132,9 @@ pub(crate) enum AppError {
     /// The way into Tor could not be begun.
     #[error(transparent)]
     Onion(#[from] OnionError),
+    /// It cannot be known which databases there are.
+    #[error("could not read the database _dbs")]
+    Registry(#[source] RegistryError),
     /// A database that a hub always has cannot be made or read.
     #[error("could not prepare the database {name}")]
     Prepare {
@@ -165,7 +168,7 @@ impl App {
         let (owner, first_start) = key_file::read_or_make(&data_dir.owner_token())?;
         let couch_config = Arc::new(CouchConfig::open(data_dir.couch_config(), config)?);
         observe::set_level(couch_config.obeyed().log_level);
-        for name in SYSTEM_DATABASES {
+        for name in SYSTEM_DATABASES.into_iter().chain(registry::MESH) {
             ensure(&store, name, now).map_err(|source| AppError::Prepare { name, source })?;
         }
         let access = Access::new(&owner, device.public(), Arc::clone(&couch_config))?;
@@ -175,6 +178,14 @@ impl App {
         access::move_security_objects(&store, device.public(), now)
             .and_then(|()| access.policies().reload(&store))
             .map_err(|source| AppError::Prepare { name: access::ACL_DATABASE, source })?;
+        let registry = Registry::new(
+            Arc::clone(&store),
+            Arc::clone(access.policies()),
+            device.public(),
+            config.databases.trash_days,
+        );
+        // Databases that are to become one do so while the hub runs.
+        let _joins = registry.apply(now).map_err(AppError::Registry)?;
         let updates = Updates::of(&store, random_epoch()?);
         let functions = Arc::new(FunctionRunner::new());
         let tasks = Arc::<Tasks>::default();
@@ -195,10 +206,12 @@ impl App {
             designs: Designs::default(),
             functions,
             indexer,
-            index_idle_s: config.databases.index_idle_s,
             logs_requests: config.log.requests,
             utils_dir: config.http.utils_dir.clone(),
             access,
+            registry,
+            databases: config.databases.clone(),
+            publishing: Mutex::default(),
             tasks,
             uuids: Uuids::default(),
             updates,
@@ -261,6 +274,10 @@ impl App {
         let heeding = tokio::spawn(watch(Arc::clone(&self), access::ACL_DATABASE, |app| {
             app.access.policies().reload(&app.store)
         }));
+        let registering = tokio::spawn(registry::follow(Arc::clone(&self)));
+        let emptying = tokio::spawn(registry::keep_trash(Arc::clone(&self)));
+        let publishing = tokio::spawn(overwritten::follow(Arc::clone(&self)));
+        let letting_in = tokio::spawn(held::follow(Arc::clone(&self)));
         let following = tokio::spawn(updates::follow(Arc::clone(&self)));
         let asking = tokio::spawn(replicate::follow(Arc::clone(&self)));
         let scheduling = tokio::spawn(replicate::schedule(Arc::clone(&self)));
@@ -285,6 +302,10 @@ impl App {
         heeding.abort();
         remembering.abort();
         noting.abort();
+        registering.abort();
+        emptying.abort();
+        publishing.abort();
+        letting_in.abort();
         following.abort();
         asking.abort();
         scheduling.abort();

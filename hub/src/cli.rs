@@ -8,6 +8,7 @@ mod hub;
 mod import;
 mod key;
 mod onion;
+mod overwritten;
 mod passphrase;
 mod run;
 mod service;
@@ -22,6 +23,8 @@ use clap::parser::ValueSource;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use identity::PublicKey;
 
+use self::db::DbVerb;
+use self::overwritten::{HeldVerb, OverwrittenVerb};
 use crate::access::{AppName, Grant};
 use crate::config::{HttpAddress, PageOrigin, TlsAddress};
 use crate::data_dir::{self, DataDir};
@@ -59,6 +62,16 @@ enum Verb {
     Db {
         #[command(subcommand)]
         verb: DbVerb,
+    },
+    /// See edits that lost to later ones, bring them back or dismiss them
+    Overwritten {
+        #[command(subcommand)]
+        verb: OverwrittenVerb,
+    },
+    /// See edits of other devices whose clocks are ahead, which wait for their time
+    Held {
+        #[command(subcommand)]
+        verb: HeldVerb,
     },
     /// Let programs use the hub, each with a token and rights of its own
     App {
@@ -129,35 +142,6 @@ pub(crate) struct RunArgs {
     /// here anyway (system), or not at all (off) [default: arti, or what the settings say]
     #[arg(long, value_name = "arti|system|off", env = "LARDER_ONION")]
     onion: Option<OnionMode>,
-}
-
-#[derive(Debug, Subcommand)]
-enum DbVerb {
-    /// Create an empty database
-    Create {
-        /// Its name
-        name: String,
-    },
-    /// List the databases
-    List,
-    /// Show a database's counts and sizes
-    Info {
-        /// Its name
-        name: String,
-    },
-    /// Give the space of superseded revisions back to the disk
-    Compact {
-        /// Its name
-        name: String,
-    },
-    /// Delete a database with all it holds
-    Delete {
-        /// Its name
-        name: String,
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
-    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -367,6 +351,12 @@ impl Command {
             Verb::Status { json } => hub::ask(&dir, async |hub| status::status(hub, json).await),
             Verb::Url => hub::ask(&dir, status::url),
             Verb::Db { verb } => hub::ask(&dir, async |hub| db::execute(hub, verb).await),
+            Verb::Overwritten { verb } => {
+                hub::ask(&dir, async |hub| overwritten::execute(hub, verb).await)
+            }
+            Verb::Held { verb } => {
+                hub::ask(&dir, async |hub| overwritten::execute_held(hub, verb).await)
+            }
             Verb::App { verb } => hub::ask(&dir, async |hub| app::execute(hub, verb).await),
             Verb::Acl { verb } => hub::ask(&dir, async |hub| acl::execute(hub, verb).await),
             Verb::Group { verb } => hub::ask(&dir, async |hub| acl::execute_group(hub, verb).await),
@@ -422,6 +412,19 @@ mod tests {
             "db compact a",
             "db delete a",
             "db delete a --yes",
+            "db delete a --now",
+            "db create a --local",
+            "db list --trash --json",
+            "db set a conflicts=newest scope=local",
+            "db rename a b",
+            "db join a~b --with c",
+            "db restore a --as b",
+            "overwritten list --json",
+            "overwritten show a",
+            "overwritten restore a",
+            "overwritten dismiss a",
+            "held list",
+            "held release a",
             "app add a",
             "app list",
             "app remove a",
@@ -496,6 +499,7 @@ mod tests {
             ("larder app add a --db _users", "is a system database"),
             ("larder app add a --db B", "Only lowercase characters"),
             ("larder db", "Usage"),
+            ("larder db set a colour=red", "`colour=red` is no setting"),
             ("larder nonsense", "unrecognized subcommand"),
         ] {
             let message = parse(line).unwrap_err();

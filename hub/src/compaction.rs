@@ -19,12 +19,12 @@ pub(crate) fn compact(
     tasks: &Arc<Tasks>,
     mut pace: impl FnMut() -> ControlFlow<()>,
 ) -> Result<(), Error> {
-    let name = database.name().as_str();
+    let name = database.name().to_string();
     // Begun with the first word of the store, so that a compaction that never began shows none.
     let mut task: Option<Task> = None;
     let outcome = database.compact_while(&mut |done, total| {
         let now = clock::now();
-        let begin = || tasks.start("database_compaction", vec![name.to_owned()], now);
+        let begin = || tasks.start("database_compaction", vec![name.clone()], now);
         task.get_or_insert_with(begin).progress(done, total, now);
         pace()
     });

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use store::ConflictPolicy;
 
 pub(crate) use self::tls::{TlsAddress, TlsConfig};
 use crate::observe::LogConfig;
@@ -98,6 +99,28 @@ pub(crate) struct DatabasesConfig {
     pub(crate) writer_threads: usize,
     /// After so many seconds without a question, and at most twice as many, an index's file is closed.
     pub(crate) index_idle_s: NonZeroU32,
+    /// Days for which a deleted database can be brought back; 0 deletes it for good at once.
+    pub(crate) trash_days: u32,
+    /// What becomes of conflicts in databases that apps make.
+    pub(crate) app_conflicts: AppConflicts,
+    /// Days for which an edit that lost to a later one can be brought back...
+    pub(crate) overwritten_days: u32,
+    /// ... and how many bytes all of them may take, and in each database again.
+    pub(crate) overwritten_bytes_max: u64,
+}
+
+/// What becomes of conflicts in databases that apps make, as CouchDB's clients do: `keep`, unless set
+/// otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct AppConflicts(pub(crate) ConflictPolicy);
+
+impl TryFrom<String> for AppConflicts {
+    type Error = <ConflictPolicy as FromStr>::Err;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse().map(Self)
+    }
 }
 
 /// File handles of an open database: five connections to its file and their log, and what they share.
@@ -212,7 +235,15 @@ impl Default for LimitsConfig {
 impl Default for DatabasesConfig {
     fn default() -> Self {
         let index_idle_s = NonZeroU32::new(60).unwrap_or(NonZeroU32::MAX);
-        Self { open_max: 32, writer_threads: 2, index_idle_s }
+        Self {
+            open_max: 32,
+            writer_threads: 2,
+            index_idle_s,
+            trash_days: 30,
+            app_conflicts: AppConflicts::default(),
+            overwritten_days: 90,
+            overwritten_bytes_max: 1 << 30,
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use crate::clock;
+use crate::held;
 use crate::http::{Call, HttpError, Reply, blocking, reply};
 use crate::metrics::Process;
 use crate::onion::{describe, moment};
@@ -46,6 +47,7 @@ pub(crate) async fn status(call: Call) -> Result<Reply, HttpError> {
             "onion": describe(&app.onion, moment(clock::now())),
             "backup": app.backups.describe(),
             "active_tasks": app.tasks.list(|_| true),
+            "held": held::describe(&app, clock::now()),
         }))
     });
     Ok(reply::json(StatusCode::OK, &status.await?))

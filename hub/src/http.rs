@@ -44,6 +44,7 @@ pub(crate) mod timing;
 pub(crate) mod view;
 
 pub(crate) use call::{Call, blocking, quick};
+pub(crate) use database::may_be_partitioned;
 pub(crate) use error::HttpError;
 pub(crate) use query::Query;
 pub(crate) use reply::Reply;

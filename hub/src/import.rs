@@ -14,7 +14,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use store::{Database, DbName, LocalId};
+use store::{ConflictPolicy, Database, DbName, LocalId};
 
 use self::remote::{Remote, Server};
 use crate::access::{self, Principal};
@@ -22,6 +22,7 @@ use crate::app::App;
 use crate::clock;
 use crate::http::body::{self, BodySender, ReaderGone};
 use crate::http::{Call, HttpError, Reply, blocking, json_body, reply};
+use crate::registry::NewDatabase;
 use crate::replicate::{self, Ended};
 
 /// How often it is told how far an import is.
@@ -173,7 +174,7 @@ impl Import<'_> {
             Ok(prepared) => prepared,
             Err(error) => return Ok(failed(error)),
         };
-        let job = match replicate::pull(self.app, remote.url.clone(), local.name().clone()) {
+        let job = match replicate::pull(self.app, remote.url.clone(), local.name()) {
             Ok(job) => job,
             Err(error) => return Ok(failed(error)),
         };
@@ -245,10 +246,9 @@ impl Import<'_> {
         let revs_limit = remote.revs_limit().await?;
         let database = blocking(move || {
             let now = clock::now();
-            let database = match partitioned {
-                true => app.store.create_partitioned(&name, now)?,
-                false => app.store.create(&name, now)?,
-            };
+            // As it was in CouchDB.
+            let kept = NewDatabase::named(name, ConflictPolicy::Keep);
+            let database = app.registry.create(&NewDatabase { partitioned, ..kept }, now)?;
             if let Some(security) = security {
                 let policies = app.access.policies();
                 access::set_security(&app.store, &database, &security, policies.hub(), now)?;

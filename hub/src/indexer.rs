@@ -253,7 +253,7 @@ pub(crate) fn reached(wanted: &Wanted) -> Result<Progress, ViewError> {
 
 /// Closes the files of indexes that nobody asks for, until the hub stops.
 pub(crate) async fn close_unused(app: Arc<App>) {
-    let every = Duration::from_secs(app.index_idle_s.get().into());
+    let every = Duration::from_secs(app.databases.index_idle_s.get().into());
     let mut shutdown = app.shutdown.clone();
     loop {
         tokio::select! {

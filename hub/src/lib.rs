@@ -20,6 +20,7 @@ mod file_error;
 mod functions;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod held;
 mod http;
 mod import;
 mod indexer;
@@ -27,7 +28,9 @@ mod listener;
 mod metrics;
 mod observe;
 mod onion;
+mod overwritten;
 mod reads;
+mod registry;
 mod replicate;
 mod tasks;
 mod updates;

@@ -28,7 +28,7 @@ mod table;
 use http::{HeaderMap, StatusCode};
 use replication::{Filter, Leaves, PeerUrl, ReplicationId, Spec};
 use serde::Serialize;
-use store::DbName;
+use store::{Database, DbName};
 
 pub(crate) use self::document::{admit, is_replicator};
 pub(crate) use self::documents::follow;
@@ -96,6 +96,30 @@ pub(crate) fn pull(app: &App, url: PeerUrl, into: DbName) -> Result<Waiting, Htt
     app.replications.start(app, Principal::Owner, request)
 }
 
+/// Copies everything that one database here has into another, once, for the owner; how many revisions were
+/// refused.
+///
+/// # Errors
+/// Why it did not come to an end.
+pub(crate) async fn copy(app: &App, from: &Database, into: &Database) -> Result<u64, String> {
+    let hub = app.server_uuid.as_bytes();
+    let (source, target) = (from.uuid().to_string(), into.uuid().to_string());
+    let id = ReplicationId::new(hub, &source, &target, &Filter::All, Leaves::All);
+    let settings = Settings::of(&app.couch_config);
+    let request = Replicate {
+        source: Endpoint::Local(from.name()),
+        target: Endpoint::Local(into.name()),
+        spec: Spec { checkpoint_interval_ms: settings.checkpoint_interval_ms, ..Spec::new(id) },
+        means: Means { answer_s: 60, bulk_get: settings.use_bulk_get, create: Vec::new() },
+    };
+    let job = app.replications.start(app, Principal::Owner, request);
+    match job.map_err(|error| error.to_string())?.ended().await {
+        Ended::Completed { failures, .. } => Ok(failures),
+        Ended::Cancelled => Err("the hub stops".into()),
+        Ended::Failed { reason, .. } => Err(reason),
+    }
+}
+
 /// Says what came of it.
 fn answer(ended: Ended) -> Result<Reply, HttpError> {
     match ended {
@@ -128,6 +152,7 @@ fn check_rights(
     if let Some(target) = target.local() {
         app.admit(principal, Action::Write, Target::Database(target.as_str()))?;
         if spec.create_target {
+            let _creatable: DbName = target.as_str().parse()?;
             app.admit(principal, Action::Create, Target::Database(target.as_str()))?;
         }
     }

@@ -146,8 +146,8 @@ impl Updates {
 }
 
 impl Log {
-    fn compare(&mut self, present: &[(&DbName, DbUuid, u64)]) {
-        for &(name, uuid, seq) in present {
+    fn compare(&mut self, present: &[(DbName, DbUuid, u64)]) {
+        for &(ref name, uuid, seq) in present {
             let known = self.known.get(name).copied();
             if known == Some((uuid, seq)) {
                 continue;
@@ -170,7 +170,7 @@ impl Log {
         if self.known.len() == present.len() {
             return;
         }
-        let names: BTreeSet<&DbName> = present.iter().map(|&(name, ..)| name).collect();
+        let names: BTreeSet<&DbName> = present.iter().map(|(name, ..)| name).collect();
         let gone = self.known.keys().filter(|name| !names.contains(name)).cloned();
         for name in gone.collect::<Vec<_>>() {
             self.known.remove(&name);
@@ -236,10 +236,10 @@ mod tests {
 
     /// Compares with databases of these names, identities and update sequences.
     fn compare(log: &mut Log, present: &[(&str, u8, u64)]) {
-        let names: Vec<DbName> = present.iter().map(|(name, ..)| name.parse().unwrap()).collect();
-        let present = present.iter().zip(&names);
-        let present: Vec<_> =
-            present.map(|((_, uuid, seq), name)| (name, DbUuid([*uuid; 16]), *seq)).collect();
+        let present: Vec<_> = present
+            .iter()
+            .map(|(name, uuid, seq)| (name.parse().unwrap(), DbUuid([*uuid; 16]), *seq))
+            .collect();
         log.compare(&present);
     }
 

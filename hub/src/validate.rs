@@ -50,6 +50,11 @@ impl Author {
         Self { app: Arc::clone(app), principal: principal.clone() }
     }
 
+    /// What it is called where revisions are held that it brought.
+    pub(crate) fn name(&self) -> &str {
+        self.principal.name().unwrap_or_default()
+    }
+
     /// Whether edits need not even be shown to anybody: nothing has to be read for this.
     pub(crate) fn asks_nobody(&self, database: &Database, edits: &[Edit]) -> bool {
         let known = self.app.designs.known(database);
@@ -91,7 +96,8 @@ impl Author {
         if !edits.iter().any(|edit| edit.id.is_design()) {
             return DesignRight::None;
         }
-        let target = Target::Database(database.name().as_str());
+        let name = database.name();
+        let target = Target::Database(name.as_str());
         let may = |action| self.app.decide(&self.principal, action, target).is_allowed();
         if may(Action::WriteDesign) {
             DesignRight::All

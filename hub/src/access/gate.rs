@@ -30,7 +30,7 @@ impl Target<'_> {
     pub(crate) fn name(self) -> Option<DbName> {
         match self {
             Self::Server => None,
-            Self::Database(db) | Self::View { db, .. } => db.parse().ok(),
+            Self::Database(db) | Self::View { db, .. } => DbName::of_existing(db).ok(),
         }
     }
 }

@@ -197,6 +197,23 @@ pub(crate) fn forget(store: &Store, of: &Database, now: Millis) -> Result<(), Ac
     change(store, &policy_id(of), now, |_| Ok(None))
 }
 
+/// Makes the policy of one database that of another, where that has none. May block.
+pub(crate) fn hand_on(
+    store: &Store,
+    from: &Database,
+    to: &Database,
+    now: Millis,
+) -> Result<(), AclError> {
+    let mut handed = None;
+    change(store, &policy_id(from), now, |body| {
+        handed = body.map(str::to_owned);
+        Ok(handed.clone())
+    })?;
+    let Some(handed) = handed else { return Ok(()) };
+    change(store, &policy_id(to), now, |own| Ok(Some(own.unwrap_or(&handed).to_owned())))?;
+    forget(store, from, now)
+}
+
 /// The id of a database's policy.
 pub(crate) fn policy_id(of: &Database) -> String {
     format!("{}{}", acl::DATABASE_PREFIX, of.uuid())

@@ -187,7 +187,7 @@ impl<R: Read> Reader<R> {
             }
             let damaged = || RestoreError::Damaged(format!("the name {}", known.name));
             let uuid = DbUuid::parse(&known.uuid).ok_or_else(damaged)?;
-            let name: DbName = known.name.parse().map_err(|_| damaged())?;
+            let name = DbName::of_existing(&known.name).map_err(|_| damaged())?;
             if let Some(target) = &self.target {
                 target.restore.adopt(uuid, &name, Millis(known.created))?;
             }

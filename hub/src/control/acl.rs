@@ -110,10 +110,10 @@ async fn edit(
         let mut security = Value::Null;
         let id = access::policy_id(&meant.database);
         access::change(&app.store, &id, clock::now(), |before| {
-            let name = meant.database.name().as_str();
+            let name = meant.database.name();
             let mut policy = match before {
                 Some(body) => Policy::parse(body, hub)?,
-                None => Policy::from_security("{}", name, hub)?,
+                None => Policy::from_security("{}", name.as_str(), hub)?,
             };
             change(&mut policy, &who, &meant, right)?;
             security = policy.security();

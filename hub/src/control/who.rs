@@ -62,7 +62,7 @@ impl Meant {
     /// What `DB` or `DB/DESIGN/VIEW` means among the databases that there are, whose names may hold
     /// slashes too; a slash within the name of a view is written `%2F`.
     pub(super) fn find(app: &App, text: &str) -> Result<Self, HttpError> {
-        let database = |name: &str| app.store.database(&name.parse::<DbName>().ok()?);
+        let database = |name: &str| app.store.database(&DbName::of_existing(name).ok()?);
         let ends = text.match_indices('/').map(|(at, _)| at).chain([text.len()]);
         let meanings = ends.filter_map(|at| {
             let (name, rest) = text.split_at(at);

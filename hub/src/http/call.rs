@@ -91,7 +91,7 @@ impl Call {
     /// The database that the path names.
     pub(crate) fn database(&self) -> Result<Arc<Database>, HttpError> {
         // What cannot be a name names no database; only who makes one is told why.
-        let name = self.db_name().map_err(|_| HttpError::NoDatabase)?;
+        let name = DbName::of_existing(&self.captures.db).map_err(|_| HttpError::NoDatabase)?;
         self.app.store.database(&name).ok_or(HttpError::NoDatabase)
     }
 
@@ -100,7 +100,7 @@ impl Call {
         Author::new(&self.app, &self.principal)
     }
 
-    /// The database name in the path.
+    /// The name in the path, of a database that can be made.
     pub(crate) fn db_name(&self) -> Result<DbName, HttpError> {
         Ok(self.captures.db.parse::<DbName>()?)
     }

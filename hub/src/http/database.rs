@@ -19,6 +19,7 @@ use super::location::location;
 use super::{Call, HttpError, Reply, json_body, reply, request};
 use crate::access;
 use crate::clock;
+use crate::registry::NewDatabase;
 
 /// What a database says of itself, in CouchDB's words.
 #[derive(Serialize)]
@@ -124,17 +125,10 @@ pub(crate) async fn create(call: Call) -> Result<Reply, HttpError> {
     if partitioned && !may_be_partitioned(&name) {
         return bad("Cannot partition a system database");
     }
-    let store = call.app.store.clone();
-    blocking(move || {
-        let now = clock::now();
-        let made = if partitioned {
-            store.create_partitioned(&name, now)
-        } else {
-            store.create(&name, now)
-        };
-        Ok(made?)
-    })
-    .await?;
+    let app = call.app;
+    let conflicts = app.databases.app_conflicts.0.clone();
+    let wanted = NewDatabase { partitioned, ..NewDatabase::named(name, conflicts) };
+    blocking(move || Ok(app.registry.create(&wanted, clock::now())?)).await?;
     let mut reply = reply::ok(StatusCode::CREATED);
     location(&mut reply, &call.headers, &[&call.captures.db]);
     Ok(reply)
@@ -150,7 +144,7 @@ fn places(rules: &str) -> bool {
 }
 
 /// System databases, and those that are like them in a folder, have ids of their own form.
-fn may_be_partitioned(name: &DbName) -> bool {
+pub(crate) fn may_be_partitioned(name: &DbName) -> bool {
     let last = name.as_str().rsplit('/').next();
     !name.is_system() && !last.is_some_and(|last| ["_replicator", "_users"].contains(&last))
 }
@@ -168,7 +162,7 @@ pub(crate) async fn delete(call: Call) -> Result<Reply, HttpError> {
     let database = call.database()?;
     let app = call.app;
     blocking(move || {
-        app.store.delete(database.name())?;
+        app.registry.delete(&database, clock::now())?;
         // Its uuid comes never again, so what is left there gives nobody anything.
         if let Err(error) = access::forget(&app.store, &database, clock::now()) {
             tracing::warn!(%error, "the policy of a deleted database is left in _acl");

@@ -21,6 +21,9 @@ use super::{
     revisions, server, session, view,
 };
 use crate::access::Action;
+use crate::held;
+use crate::overwritten::serve as overwritten;
+use crate::registry::serve as registry;
 use crate::replicate::scheduler;
 
 /// What becomes of a request, once that is known.
@@ -141,6 +144,19 @@ pub(crate) static ROUTES: &[Route] = &[
     route!(POST "/_hub/enrolments/{doc}" AdministerServer crate::control::answer_enrolment),
     route!(POST "/_hub/codes" AdministerServer crate::control::invite),
     route!(POST "/_hub/enrol" Greet crate::control::enrol, NONE),
+    route!(GET "/_hub/dbs" AdministerServer registry::list),
+    route!(POST "/_hub/dbs" AdministerServer registry::create),
+    route!(PUT "/_hub/dbs/{doc}" AdministerServer registry::set),
+    route!(POST "/_hub/dbs/{doc}/rename" AdministerServer registry::rename),
+    route!(POST "/_hub/dbs/{doc}/join" AdministerServer registry::join),
+    route!(POST "/_hub/trash/{doc}/restore" AdministerServer registry::restore),
+    route!(DELETE "/_hub/trash/{doc}" AdministerServer registry::discard),
+    route!(GET "/_hub/overwritten" AdministerServer overwritten::list),
+    route!(GET "/_hub/overwritten/{doc}" AdministerServer overwritten::show),
+    route!(DELETE "/_hub/overwritten/{doc}" AdministerServer overwritten::dismiss),
+    route!(POST "/_hub/overwritten/{doc}/restore" AdministerServer overwritten::restore),
+    route!(GET "/_hub/held" AdministerServer held::list),
+    route!(POST "/_hub/held/{doc}/release" AdministerServer held::let_in),
     route!(GET "/_hub/acl" AdministerServer crate::control::acl::show),
     route!(POST "/_hub/acl/grant" AdministerServer crate::control::acl::grant),
     route!(POST "/_hub/acl/revoke" AdministerServer crate::control::acl::revoke),

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, json};
-use store::{Database, Direction, IdRange};
+use store::{Database, DbName, Direction, IdRange};
 
 pub(crate) use self::cluster::{membership, set_up, state};
 pub(crate) use self::infos::{infos_of_keys, infos_of_range};
@@ -80,7 +80,8 @@ pub(crate) async fn up(call: Call) -> Result<Reply, HttpError> {
 /// `GET /_all_dbs`: the databases that whoever asks may read.
 pub(crate) async fn all_dbs(call: Call) -> Result<Reply, HttpError> {
     let databases = listed(&call)?;
-    let names = databases.iter().map(|database| database.name().as_str());
+    let names: Vec<DbName> = databases.iter().map(|database| database.name()).collect();
+    let names = names.iter().map(DbName::as_str);
     Ok(reply::json(StatusCode::OK, &names.collect::<Vec<_>>()))
 }
 
@@ -90,8 +91,8 @@ fn listed(call: &Call) -> Result<Vec<Arc<Database>>, HttpError> {
     let Span::Range(range) = options.span(None) else { return Ok(vec![]) };
     let mut databases = call.app.store.databases();
     databases.retain(|database| {
-        let name = database.name().as_str();
-        contains(&range, name) && call.app.reads(&call.principal, name)
+        let name = database.name();
+        contains(&range, name.as_str()) && call.app.reads(&call.principal, name.as_str())
     });
     if options.direction == Direction::Descending {
         databases.reverse();

@@ -57,7 +57,7 @@ fn replicators(app: &App) -> Vec<Arc<Database>> {
 /// Reads what has changed, and forgets what is gone. May block.
 fn catch_up(app: &Arc<App>, databases: &[Arc<Database>], mut read: Read) -> Read {
     read.retain(|name, (uuid, _)| {
-        let kept = databases.iter().any(|db| db.name() == name && db.uuid() == *uuid);
+        let kept = databases.iter().any(|db| db.name() == *name && db.uuid() == *uuid);
         if !kept {
             app.replications.table().forget_database(name);
         }
@@ -72,7 +72,7 @@ fn catch_up(app: &Arc<App>, databases: &[Arc<Database>], mut read: Read) -> Read
                     if changed.is_empty() {
                         break;
                     }
-                    changed.into_iter().for_each(|changed| take(app, name, changed));
+                    changed.into_iter().for_each(|changed| take(app, &name, changed));
                     *since = last;
                 }
                 Err(Error::NoDatabase) => break,

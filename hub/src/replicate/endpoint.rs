@@ -63,7 +63,7 @@ impl Endpoint {
             None => return Err(HttpError::BadRequest(format!("Missing `{side}`"))),
         };
         let Some((scheme, _)) = text.split_once("://") else {
-            return Ok(Self::Local(text.parse()?));
+            return Ok(Self::Local(DbName::of_existing(text)?));
         };
         if scheme.eq_ignore_ascii_case("httpkey") {
             if !headers.is_empty() {

@@ -169,7 +169,7 @@ impl Replications {
     fn peer(
         &self,
         (app, principal): (&Arc<App>, &Principal),
-        endpoint: &Endpoint,
+        (endpoint, other): (&Endpoint, &Endpoint),
         request: &Replicate,
     ) -> Arc<dyn Peer> {
         let means = &request.means;
@@ -180,6 +180,11 @@ impl Replications {
                 let judge = Arc::new(Author::new(app, principal));
                 let peer = LocalPeer::new(Arc::clone(&app.store), name.clone(), limits, clock)
                     .judged_by(judge);
+                let peer = match other.local() {
+                    // What a database here has is as this device wrote it, or has let it in.
+                    Some(_) => peer,
+                    None => peer.delivered_by(&other.shown()),
+                };
                 match &request.spec.filter {
                     Filter::Selector(selector) => match Selected::parse(selector) {
                         Ok(selected) => Arc::new(peer.selecting(Arc::new(selected))),
@@ -290,8 +295,9 @@ fn launch(app: &Arc<App>, table: &mut Table, id: &str, settings: &Settings, now:
         }
     };
     let replications = &app.replications;
-    let source = replications.peer((app, &principal), &request.source, &request);
-    let target = replications.peer((app, &principal), &request.target, &request);
+    let (from, to) = (&request.source, &request.target);
+    let source = replications.peer((app, &principal), (from, to), &request);
+    let target = replications.peer((app, &principal), (to, from), &request);
     let surroundings = Surroundings { clock: Arc::new(clock::now), random };
     let job = Job::start(request.spec.clone(), source, target, surroundings);
     let number = table.next_run();

@@ -164,7 +164,7 @@ fn ids(database: &Database) -> Result<Vec<DocId>, HttpError> {
 
 /// What became of a document: as its job is, or as is written in it. May block.
 fn row(app: &App, database: &Database, id: DocId) -> Result<Option<Map<String, Value>>, HttpError> {
-    let place = Place { db: database.name().clone(), doc: id };
+    let place = Place { db: database.name(), doc: id };
     let settings = Settings::of(&app.couch_config);
     if let Some(row) = followed_json(&app.replications.table(), &place, &settings) {
         return Ok(Some(row));

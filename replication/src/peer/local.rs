@@ -48,13 +48,24 @@ pub struct LocalPeer {
     select: Option<Arc<dyn Select>>,
     /// Who says which documents it takes.
     judge: Option<Arc<dyn Judge>>,
+    /// Who brings it revisions, where that is somebody else.
+    deliverer: Option<Arc<str>>,
 }
 
 impl LocalPeer {
     /// The database of that name, whether it exists yet or not; it takes documents within `limits`.
     #[must_use]
     pub fn new(store: Arc<Store>, name: DbName, limits: DocumentLimits, clock: Clock) -> Self {
-        Self { store, name, limits, clock, found: Mutex::new(None), select: None, judge: None }
+        Self {
+            store,
+            name,
+            limits,
+            clock,
+            found: Mutex::new(None),
+            select: None,
+            judge: None,
+            deliverer: None,
+        }
     }
 
     /// The same, as a source whose documents are filtered by a selector or a function.
@@ -68,6 +79,13 @@ impl LocalPeer {
     #[must_use]
     pub fn judged_by(mut self, judge: Arc<dyn Judge>) -> Self {
         self.judge = Some(judge);
+        self
+    }
+
+    /// The same, as a target to which somebody else brings revisions, whose clock may be ahead.
+    #[must_use]
+    pub fn delivered_by(mut self, deliverer: &str) -> Self {
+        self.deliverer = Some(deliverer.into());
         self
     }
 
@@ -326,9 +344,10 @@ impl Peer for LocalPeer {
                 }
             }
             let now = (self.clock)();
-            let judge = self.judge.clone();
-            let write =
-                move |database: &LocalDatabase| database.write(incoming, judge.as_deref(), now);
+            let (judge, by) = (self.judge.clone(), self.deliverer.clone());
+            let write = move |database: &LocalDatabase| {
+                database.write(incoming, judge.as_deref(), by.as_deref(), now)
+            };
             refusals.extend(self.blocking(write).await?);
             Ok(refusals)
         })

@@ -80,8 +80,8 @@ impl Batch {
         } else {
             (revs.first().cloned(), replicated(revs)?)
         };
-        let (name, deleted) = (database.name().as_str(), document.deleted);
-        let admitted = replicate::admit(name, principal, &id, deleted, &mut document.body);
+        let (name, deleted) = (database.name(), document.deleted);
+        let admitted = replicate::admit(name.as_str(), principal, &id, deleted, &mut document.body);
         if let Err(error) = admitted {
             self.rows.push(Row::Refused { id, rev, error });
             return Ok(());
@@ -103,7 +103,7 @@ impl Batch {
             let verdicts = author.judge(database, &edits)?;
             (edits, rows) = without_refused(edits, rows, verdicts);
         }
-        Ok(Submitted { rows, edited: submit(database, edits) })
+        Ok(Submitted { rows, edited: submit(author, database, edits) })
     }
 }
 

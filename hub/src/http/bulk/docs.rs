@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use store::Database;
+use store::{Database, EditError, RevId};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -47,7 +47,11 @@ pub(crate) async fn bulk_docs(call: Call) -> Result<Reply, HttpError> {
     if let Some(first) = batches.recv().await {
         let (documents, edited) = first.settle().await;
         // While nothing is answered yet, a store that cannot write answers for the whole request.
-        rows.append(documents, edited?);
+        let edited = edited?;
+        if cannot_be_held(&edited) {
+            return Err(HttpError::TooManyHeld);
+        }
+        rows.append(documents, edited);
         if let Some(second) = batches.recv().await {
             return Ok(stream(rows, second, batches, writing));
         }
@@ -91,6 +95,12 @@ fn submit_all(
     if batch.is_empty() { Ok(()) } else { submit(&mut batch) }
 }
 
+/// Whether one of them is of a time that is not worth waiting for: whoever replicates has to stop, and
+/// not to take a row for the end of it.
+fn cannot_be_held(edited: &[Result<RevId, EditError>]) -> bool {
+    edited.iter().any(|outcome| matches!(outcome, Err(EditError::TooManyHeld)))
+}
+
 /// Sends the rows while the rest is being written.
 fn stream(
     mut rows: Rows,
@@ -103,6 +113,10 @@ fn stream(
         let mut next = Some(second);
         while let Some(batch) = next {
             match batch.settle().await {
+                (_, Ok(edited)) if cannot_be_held(&edited) => {
+                    answer.abort("too many revisions from the future are held").await;
+                    return;
+                }
                 (documents, Ok(edited)) => rows.append(documents, edited),
                 (documents, Err(error)) => rows.append_failures(documents, &error.into()),
             }

@@ -2,14 +2,17 @@
 
 use http::StatusCode;
 use serde_json::{Map, Value};
-use store::{Database, DocId, Output, Purge, RevId};
+use store::{Database, DocId, Error, Output, Purge, RevId};
 
 use crate::access::Action;
+use crate::app::App;
+use crate::clock;
 use crate::http::call::blocking;
 use crate::http::pages::{self, Gate, PAGE_BYTES, PAGE_ROWS_MAX, Pages, Progress};
 use crate::http::partition::check_id;
 use crate::http::row::write_revs;
 use crate::http::{Call, HttpError, Reply, json_body, reply};
+use crate::overwritten;
 
 /// CouchDB's `purge/max_document_id_number`.
 const DOCUMENTS_MAX: usize = 100;
@@ -21,14 +24,29 @@ const REVISIONS_MAX: usize = 1000;
 pub(crate) async fn purge(call: Call) -> Result<Reply, HttpError> {
     let database = call.database()?;
     let asked = parse(json_body::object(&call.headers, call.body).await?)?;
+    let app = call.app;
     let text = blocking(move || {
         asked.iter().filter_map(Asked::id).try_for_each(|id| check_id(&database, id))?;
         let purges: Vec<Purge> =
             asked.iter().filter_map(|asked| asked.purge.clone().ok()).collect();
-        let purged = if purges.is_empty() { Vec::new() } else { database.purge(purges)? };
+        let purged = if purges.is_empty() { Vec::new() } else { database.purge(purges.clone())? };
+        for purge in &purges {
+            forget_overwritten(&app, &database, purge)?;
+        }
         Ok(write(&asked, purged))
     });
     Ok(reply::json_text(StatusCode::CREATED, text.await?))
+}
+
+/// What lost to later edits goes with what is purged: the revisions asked for, and those that the document
+/// has no more.
+fn forget_overwritten(app: &App, database: &Database, purge: &Purge) -> Result<(), Error> {
+    let left = database.read(|snapshot| snapshot.tree(&purge.id))?;
+    let goes = |rev: &RevId| {
+        let is_left = left.as_ref().is_some_and(|left| left.tree.contains(rev));
+        !is_left || purge.revs.contains(rev)
+    };
+    overwritten::forget(app, database.uuid(), Some(&purge.id), goes, clock::now())
 }
 
 /// What is asked for one document; its id where that cannot be the id of any.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use store::{Database, Edit, EditError, Error, RevId};
+use store::{Database, Edit, EditError, Error, Lineage, RevId};
 use tokio::sync::oneshot;
 
 use crate::clock;
@@ -13,10 +13,22 @@ use crate::validate::Author;
 pub(crate) type Edited = Result<Vec<Result<RevId, EditError>>, Error>;
 
 /// Queues edits; the outcome follows.
-pub(crate) fn submit(database: &Database, edits: Vec<Edit>) -> oneshot::Receiver<Edited> {
+pub(crate) fn submit(
+    author: &Author,
+    database: &Database,
+    edits: Vec<Edit>,
+) -> oneshot::Receiver<Edited> {
     let (done, edited) = told();
-    database.submit(edits, clock::now(), done);
+    match are_delivered(&edits) {
+        true => database.submit_delivered(edits, clock::now(), author.name(), done),
+        false => database.submit(edits, clock::now(), done),
+    }
     edited
+}
+
+/// Whether these are revisions of somebody else, whose clock may be ahead.
+fn are_delivered(edits: &[Edit]) -> bool {
+    edits.iter().any(|edit| matches!(edit.lineage, Lineage::Path(_)))
 }
 
 /// Where the store tells what became of edits, and where that is heard.
@@ -41,11 +53,15 @@ pub(crate) async fn submit_one(
     edit: Edit,
 ) -> Result<RevId, HttpError> {
     let edit = admitted(author, database, edit).await?;
-    let (done, edited) = told();
-    match call::alone() {
-        Some(_permit) => database.submit_here(vec![edit], clock::now(), done),
-        None => database.submit(vec![edit], clock::now(), done),
-    }
+    let edits = vec![edit];
+    let edited = match call::alone().filter(|_| !are_delivered(&edits)) {
+        Some(_permit) => {
+            let (done, edited) = told();
+            database.submit_here(edits, clock::now(), done);
+            edited
+        }
+        None => submit(author, database, edits),
+    };
     let edited = outcome(edited).await?;
     // One edit has one outcome.
     edited.into_iter().next().ok_or(HttpError::Store(Error::Closing))?.map_err(HttpError::from)

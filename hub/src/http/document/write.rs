@@ -136,8 +136,8 @@ pub(crate) async fn write_made(
     if id.is_design() && !writer.may_write_design {
         return Err(HttpError::Forbidden);
     }
-    let db = database.name().as_str();
-    replicate::admit(db, &writer.principal, &id, document.deleted, &mut document.body)?;
+    let db = database.name();
+    replicate::admit(db.as_str(), &writer.principal, &id, document.deleted, &mut document.body)?;
     let lineage = Lineage::Child(document.revs.first().cloned());
     let compression = app.compression();
     let edit = into_edit(document, id.clone(), lineage, database, compression, Vec::new()).await?;

@@ -7,6 +7,7 @@ use store::DbName;
 use crate::clock;
 use crate::http::call::blocking;
 use crate::http::{Call, HttpError, Reply, json_body, reply};
+use crate::registry::{NewDatabase, RegistryError};
 
 /// The node's name; what CouchDB calls a node that nobody named.
 pub(super) const NODE: &str = "nonode@nohost";
@@ -39,11 +40,12 @@ pub(crate) async fn set_up(call: Call) -> Result<Reply, HttpError> {
         _ => return Err(HttpError::BadRequest("Invalid Action".into())),
     }
     let wanted = wanted_databases(body.get("ensure_dbs_exist"))?;
-    let store = call.app.store.clone();
+    let app = call.app;
     blocking(move || {
         for name in wanted {
-            match store.create(&name, clock::now()) {
-                Ok(_) | Err(store::Error::DatabaseExists(_)) => {}
+            let wanted = NewDatabase::named(name, app.databases.app_conflicts.0.clone());
+            match app.registry.create(&wanted, clock::now()) {
+                Ok(_) | Err(RegistryError::Store(store::Error::DatabaseExists(_))) => {}
                 Err(error) => return Err(error.into()),
             }
         }

@@ -42,7 +42,7 @@ pub(crate) async fn infos_of_keys(call: Call) -> Result<Reply, HttpError> {
         return Err(bad("too_many_keys"));
     }
     let find = |key: &Value| {
-        let name: DbName = key.as_str()?.parse().ok()?;
+        let name = DbName::of_existing(key.as_str()?).ok()?;
         call.app.store.database(&name).filter(|_| call.app.reads(&call.principal, name.as_str()))
     };
     let asked = keys.into_iter().map(|key| {

@@ -250,7 +250,7 @@ impl LocalDatabase {
         })
     }
 
-    /// As [`crate::Peer::write`], attachments taken in before.
+    /// As [`crate::Peer::write`], attachments taken in before; `by` is who brings them, if not this device.
     ///
     /// # Errors
     /// Any of [`PeerError`].
@@ -258,6 +258,7 @@ impl LocalDatabase {
         &self,
         incoming: Vec<Incoming>,
         judge: Option<&dyn Judge>,
+        by: Option<&str>,
         now: Millis,
     ) -> Result<Vec<Refusal>, PeerError> {
         let mut refusals = Vec::new();
@@ -292,7 +293,10 @@ impl LocalDatabase {
         if edits.is_empty() {
             return Ok(refusals);
         }
-        let results = self.database.write(edits, now)?;
+        let results = match by {
+            Some(by) => self.database.deliver(edits, now, by)?,
+            None => self.database.write(edits, now)?,
+        };
         for ((id, rev), result) in names.into_iter().zip(results) {
             if let Err(error) = result {
                 refusals.push(Refusal { id, rev, reason: reason(&error)? });

@@ -1,0 +1,77 @@
+//! Deleted databases, kept for a while.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use store::{Error, Millis, Trashed};
+use tokio::time::sleep;
+
+use super::Registry;
+use crate::app::App;
+use crate::clock;
+
+/// How often the trash is looked through.
+const LOOK_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How often a full disk is looked for.
+const ROOM_EVERY: Duration = Duration::from_secs(60);
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Empties the trash of what is too old, each day; on a full disk also of the eldest, one after the other.
+pub(crate) async fn keep(app: Arc<App>) {
+    let mut looked: Option<Millis> = None;
+    loop {
+        let now = clock::now();
+        let due = looked.is_none_or(|at| now.0.abs_diff(at.0) >= millis(LOOK_EVERY));
+        if due || app.store.is_full() {
+            if due {
+                looked = Some(now);
+            }
+            let emptying = Arc::clone(&app);
+            let emptied = tokio::task::spawn_blocking(move || {
+                let days = emptying.databases.trash_days;
+                emptying.registry.empty_trash(days, emptying.store.is_full(), now)
+            });
+            if let Ok(Err(error)) = emptied.await {
+                tracing::warn!(error = error.unnamed(), "the trash could not be emptied");
+            }
+        }
+        sleep(ROOM_EVERY).await;
+    }
+}
+
+impl Registry {
+    /// Deletes for good what has been in the trash for so many days, or the eldest where there is no room.
+    fn empty_trash(&self, days: u32, is_full: bool, now: Millis) -> Result<(), Error> {
+        let _state = self.state();
+        let mut trash = self.store.trash()?;
+        trash.sort_by_key(|trashed| self.deleted_at(trashed));
+        let old =
+            trash.iter().filter(|trashed| self.ends(trashed, days).is_some_and(|at| at <= now));
+        let old: Vec<_> = old.map(|trashed| trashed.uuid).collect();
+        let eldest =
+            trash.first().map(|trashed| trashed.uuid).filter(|_| is_full && old.is_empty());
+        for uuid in old.into_iter().chain(eldest) {
+            self.store.discard(uuid)?;
+            tracing::info!(database = %uuid, "deleted for good");
+        }
+        Ok(())
+    }
+
+    /// When a database was deleted that is in the trash, as far as that is known.
+    pub(super) fn deleted_at(&self, trashed: &Trashed) -> Option<Millis> {
+        // The store does not know where the hub was killed meanwhile: the record was written before.
+        trashed.deleted.or_else(|| self.record(trashed.uuid)?.deleted_at)
+    }
+
+    /// Until when a database can be brought back from the trash.
+    pub(super) fn ends(&self, trashed: &Trashed, days: u32) -> Option<Millis> {
+        let deleted = self.deleted_at(trashed)?;
+        Some(Millis(deleted.0.saturating_add(u64::from(days) * DAY_MS)))
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
