@@ -26,7 +26,7 @@ use crate::listener::{Connections, Listeners};
 use crate::metrics::Metrics;
 use crate::observe;
 use crate::onion::{self, Onion, OnionError};
-use crate::overwritten;
+use crate::overwritten::{self, Published};
 use crate::reads::{self, Reads};
 use crate::registry::{self, Registry, RegistryError};
 use crate::replicate::{self, Replications};
@@ -75,7 +75,7 @@ pub(crate) struct App {
     /// How databases are kept.
     pub(crate) databases: DatabasesConfig,
     /// Held while it is published what databases have lost.
-    pub(crate) publishing: Mutex<()>,
+    pub(crate) publishing: Mutex<Published>,
     /// Design documents, as they were read last.
     pub(crate) designs: Designs,
     /// Where their functions run.

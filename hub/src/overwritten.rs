@@ -13,6 +13,7 @@ use std::time::Duration;
 use store::{Database, DbName, Error, Millis};
 use tokio::time::sleep;
 
+pub(crate) use self::marks::Published;
 pub(crate) use self::publish::forget;
 use crate::app::App;
 use crate::clock;

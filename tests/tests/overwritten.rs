@@ -131,6 +131,46 @@ fn what_lost_outlives_kill_9_and_is_the_same_on_all_devices() {
 }
 
 #[test]
+fn a_policy_settles_the_conflicts_that_are_there() {
+    let (laptop, phone) = (Hub::start(), Hub::start());
+    for (hub, word) in [(&laptop, "laptop"), (&phone, "phone")] {
+        hub.put("/notes", "").expect(201);
+        hub.put("/notes/a", json!({"by": word})).expect(201);
+    }
+    pull(&laptop, &phone, "notes");
+    let kept = laptop.get("/notes/a?conflicts=true").expect(200).json();
+    assert_eq!(kept["_conflicts"].as_array().map(Vec::len), Some(1), "an app's: {kept}");
+    assert_eq!(listed(&laptop), [json!(null); 0]);
+    laptop.larder(&["db", "set", "notes", "conflicts=newest"]).expect_success();
+    let settled = laptop.get("/notes/a?conflicts=true").expect(200).json();
+    assert_eq!((&settled["by"], &settled["_conflicts"]), (&json!("phone"), &Value::Null));
+    let lost = listed(&laptop);
+    assert_eq!((lost.len(), &lost[0]["document"]), (1, &json!("a")));
+}
+
+/// What settles a conflict is nobody's deletion, so nobody is asked; any other deletion is judged.
+#[test]
+fn validation_functions_do_not_keep_conflicts_from_being_settled() {
+    let (laptop, phone) = (with_notes(""), with_notes(""));
+    let rules = "function (doc) { if (doc._deleted) { throw({forbidden: 'never'}); } }";
+    for (hub, word) in [(&laptop, "laptop"), (&phone, "phone")] {
+        hub.put("/notes/_design/rules", json!({"validate_doc_update": rules})).expect(201);
+        hub.put("/notes/a", json!({"by": word})).expect(201);
+    }
+    pull(&phone, &laptop, "notes");
+    let source = format!("{}notes", phone.owner_url());
+    let pulled = laptop.post("/_replicate", json!({"source": source, "target": "notes"}));
+    let pulled = pulled.expect(200).json();
+    assert_eq!(pulled["history"][0]["doc_write_failures"], 0, "{pulled}");
+    for hub in [&laptop, &phone] {
+        let settled = hub.get("/notes/a?conflicts=true").expect(200).json();
+        assert_eq!((&settled["by"], &settled["_conflicts"]), (&json!("phone"), &Value::Null));
+        let rev = settled["_rev"].as_str().unwrap();
+        hub.delete(&format!("/notes/a?rev={rev}")).expect(403);
+    }
+}
+
+#[test]
 fn purging_and_deleting_reach_what_lost() {
     let (laptop, _phone) = overwritten_on("");
     assert_eq!(listed(&laptop).len(), 2);

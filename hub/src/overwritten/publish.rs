@@ -1,7 +1,7 @@
 //! Rows of databases published in `_overwritten`, and rows removed that were dismissed there.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use store::{
     Attachment, Content, Database, DbUuid, Direction, DocId, Edit, Encoding, Error, IdRange,
@@ -24,14 +24,15 @@ const PAGE_CHANGES: usize = 500;
 pub(super) fn catch_up(app: &App, now: Millis) -> Result<(), Error> {
     let published = database(app)?;
     // The command line asks for it, too, and both read on from the same place.
-    let _working = app.publishing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let mut marks = Marks::read(&published)?;
-    let before = marks.clone();
+    let mut known = app.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = known.marks(&published)?.clone();
+    let mut marks = before.clone();
     let databases = app.store.databases();
     for database in &databases {
         let uuid = database.uuid().to_string();
         let seq = database.update_seq().to_string();
         let mark = marks.databases.get(&uuid).cloned().unwrap_or_default();
+        // Of what lost in `_overwritten` itself nothing is told.
         if mark.seq == seq || database.name().as_str() == DATABASE {
             continue;
         }
@@ -54,7 +55,9 @@ pub(super) fn catch_up(app: &App, now: Millis) -> Result<(), Error> {
     }
     obey_dismissals(app, &published, &mut marks)?;
     if marks != before {
-        marks.write(&published)?;
+        let is_news = marks.are_news(&before);
+        known.marks = Some(marks);
+        known.keep(&published, is_news, now)?;
     }
     Ok(())
 }

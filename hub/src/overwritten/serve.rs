@@ -1,6 +1,6 @@
 //! `/_hub/overwritten`: what was overwritten, looked at, brought back and dismissed.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use http::StatusCode;
 use serde::Deserialize;
@@ -35,7 +35,7 @@ pub(crate) async fn list(call: Call) -> Result<Reply, HttpError> {
     let shown = blocking(move || {
         publish::catch_up(&app, clock::now())?;
         let published = database(&app)?;
-        let marks = Marks::read(&published)?;
+        let marks = marked(&app, &published)?;
         let mut ids = publish::ids(&published, "", |_| true)?;
         let more = ids.len() > LISTED_MAX;
         let mut shown = Vec::new();
@@ -134,6 +134,11 @@ fn find(app: &App, word: &str) -> Result<DocId, HttpError> {
     }
 }
 
+fn marked(app: &App, published: &Database) -> Result<Marks, Error> {
+    let mut known = app.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+    known.marks(published).cloned()
+}
+
 /// One revision that lost, and what is in its place.
 struct Found {
     id: DocId,
@@ -165,7 +170,7 @@ impl Found {
     fn of(app: &App, word: &str) -> Result<Self, HttpError> {
         let id = find(app, word)?;
         let published = database(app)?;
-        let marks = Marks::read(&published)?;
+        let marks = marked(app, &published)?;
         Self::read(app, &published, &id, &marks)?.ok_or(UNKNOWN)
     }
 

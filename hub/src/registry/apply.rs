@@ -86,8 +86,10 @@ impl Registry {
         let database = match self.own(record.uuid) {
             Some(database) => {
                 // One that is called `name~device` is so until the owner says otherwise.
-                if database.name().plain() != record.name {
+                let name = database.name();
+                if name.plain() != record.name {
                     self.store.rename(record.uuid, &self.free_name(record))?;
+                    self.hand_on_name(&name)?;
                 }
                 database
             }
@@ -95,6 +97,20 @@ impl Registry {
             None => self.bring(record, now)?,
         };
         Ok(self.obey_rule(state, record, &database, now)?)
+    }
+
+    /// A database has been renamed: what had to be told from it is called by its own name again. Where one was
+    /// deleted it is not: whoever did that may be about to make another.
+    pub(super) fn hand_on_name(&self, freed: &DbName) -> Result<(), Error> {
+        let records = self.records();
+        let called_so = records.values().filter(|record| record.is_live() && record.name == *freed);
+        let waiting = called_so.filter(|record| {
+            self.own(record.uuid).is_some_and(|database| database.name().is_of_device())
+        });
+        match waiting.min_by_key(|record| (record.created, record.uuid)) {
+            Some(record) => self.store.rename(record.uuid, freed),
+            None => Ok(()),
+        }
     }
 
     /// Whether a database is to be on this device.

@@ -196,7 +196,9 @@ impl Registry {
             let known = known.ok_or(RegistryError::Conflict)?;
             Ok(Record { name: to.clone(), ..known })
         })?;
+        let freed = database.name();
         self.store.rename(database.uuid(), to)?;
+        self.hand_on_name(&freed)?;
         self.told();
         Ok(())
     }

@@ -54,6 +54,6 @@ mod tests {
     /// Other hubs know it as this.
     #[test]
     fn an_id_stays() {
-        assert_eq!(sync_id(DBS).to_string(), "IDHERE");
+        assert_eq!(sync_id(DBS).to_string(), "8ac00c3a2a2f8330b198662817a30049");
     }
 }
