@@ -35,7 +35,7 @@ use replication::sync::{
 use replication::{Judge, Outcome, PeerError, RefusalReason, Select, Spec};
 use seeds::each_seed;
 use site::{Site, agree};
-use store::{Database, Edit};
+use store::{ConflictPolicy, ConflictRule, Database, Edit};
 use wire::{Faults, Wire, trees};
 
 fn sites(count: u8) -> Vec<Site> {
@@ -111,6 +111,28 @@ fn both_protocols_at_once() {
             }
         }
         settle(&sites, random);
+    });
+}
+
+#[test]
+fn the_last_writer_wins_everywhere() {
+    each_seed(40, |random| {
+        let sites = sites(3);
+        for site in &sites {
+            let rule = ConflictRule { policy: ConflictPolicy::Newest, version: 1 };
+            site.database().set_conflict_rule(rule).unwrap();
+        }
+        for _ in 0..10 {
+            let a = random.below(3) as usize;
+            let b = (a + 1 + random.below(2) as usize) % 3;
+            sites.iter().for_each(|site| site.edit_some(random));
+            Wire::new(&sites[a], &sites[b]).batches_of(3).run(Faults::ALL, random);
+        }
+        settle(&sites, random);
+        for (id, held) in sites[0].documents() {
+            let live = held.leaves.values().filter(|(deleted, ..)| !deleted).count();
+            assert!(live <= 1, "{id} has {live} live leaves");
+        }
     });
 }
 
@@ -398,6 +420,20 @@ fn a_selector_lets_deletions_pass() {
         assert!(is_deleted("doc1") && is_deleted("doc2") && !is_deleted("doc6"));
         assert_eq!(wire.checkpoint().unwrap().through, sites[0].database().update_seq());
     });
+}
+
+#[test]
+fn a_selector_is_asked_of_winners() {
+    let random = &mut Random::new(21);
+    let sites = sites(2);
+    // Conflicts `"n":0` to `"n":2`, of which the last wins; in `b` the winner is one that matches.
+    sites[0].add_leaves("a", 3);
+    sites[0].add_leaves("b", 2);
+    let wire = Wire::new(&sites[0], &sites[1]).selecting(r#"{"n":1}"#, Arc::new(OnlyOnes));
+    wire.run(Faults::NONE, random).completed();
+    let moved = sites[1].documents();
+    assert_eq!(moved.keys().collect::<Vec<_>>(), ["b"]);
+    assert_eq!(moved["b"].leaves.len(), 2);
 }
 
 /// Sees so many pieces.

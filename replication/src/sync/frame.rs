@@ -238,7 +238,7 @@ impl Frame {
                 Self::Failed(SyncRefusal { code: RefusalCode::from_byte(code), reason })
             }),
         };
-        read.ok_or(Misbehaviour::Malformed(kind.name()))
+        read.ok_or_else(|| Misbehaviour::Malformed(kind.name()))
     }
 }
 

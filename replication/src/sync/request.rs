@@ -48,7 +48,7 @@ impl Mode {
 /// Which documents and attachments a target wants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SyncFilter {
-    /// Only documents that this Mango selector, a JSON object, matches, and deleted ones.
+    /// Only documents whose winner this Mango selector, a JSON object, matches, and deleted ones.
     pub selector: Option<Box<str>>,
     /// No revisions that have a larger attachment, in bytes.
     pub attachment_bytes_max: Option<u64>,

@@ -150,7 +150,7 @@ impl Target {
     /// # Errors
     /// Any of [`PeerError`]: then it is as if the delivery had not come, and may come again.
     pub fn take(&self, delivery: Delivery, now: Millis) -> Result<Taken, PeerError> {
-        let mut sorting = Sorting::sort(&self.database, delivery)?;
+        let mut sorting = Sorting::sort(&self.database, delivery, self.judge.is_some())?;
         let tips = sorting.edits.iter().map(tip).collect::<Vec<_>>();
         if let Some(delivered) = &self.delivered {
             let tips = sorting.edits.iter().zip(&tips);

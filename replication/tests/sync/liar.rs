@@ -68,13 +68,13 @@ fn packed(writer: &mut BatchWriter, through: u64) -> Frame {
     Frame::Batch(packed)
 }
 
-fn bytes(frames: Vec<Frame>) -> Vec<Bytes> {
+fn bytes(frames: &[Frame]) -> Vec<Bytes> {
     let mut encoder = Encoder::default();
     frames.iter().map(|frame| encoder.encode(frame)).collect()
 }
 
 /// Pulls from a source that answers the question for changes with these bytes, and by name with those.
-fn pull(site: &Site, feed: Vec<Bytes>, named: Vec<Bytes>) -> SyncOutcome {
+fn pull(site: &Site, feed: &[Bytes], named: &[Bytes]) -> SyncOutcome {
     let elsewhere = Site::new(99);
     let wire = Wire::new(&elsewhere, site);
     let target = wire.target();
@@ -104,8 +104,8 @@ fn pull(site: &Site, feed: Vec<Bytes>, named: Vec<Bytes>) -> SyncOutcome {
             Action::Drop(_) => {}
             Action::Ask(id, question) => {
                 let answer = match question {
-                    Question::Sync(_) => &feed,
-                    Question::Wanted(_) => &named,
+                    Question::Sync(_) => feed,
+                    Question::Wanted(_) => named,
                 };
                 let mut inflow = target.inflow();
                 answer.iter().for_each(|bytes| inflow.push(bytes));
@@ -136,13 +136,13 @@ fn pull(site: &Site, feed: Vec<Bytes>, named: Vec<Bytes>) -> SyncOutcome {
 }
 
 /// A feed that is refused for this, and of which so many documents were written.
-fn check(frames: Vec<Frame>, expected: &Misbehaviour, documents: usize) {
-    check_bytes(bytes(frames), expected, documents);
+fn check(frames: &[Frame], expected: &Misbehaviour, documents: usize) {
+    check_bytes(&bytes(frames), expected, documents);
 }
 
-fn check_bytes(feed: Vec<Bytes>, expected: &Misbehaviour, documents: usize) {
+fn check_bytes(feed: &[Bytes], expected: &Misbehaviour, documents: usize) {
     let site = Site::new(1);
-    let outcome = pull(&site, feed, vec![]);
+    let outcome = pull(&site, feed, &[]);
     let Err(SyncError::Misbehaved(found)) = &outcome.ending else {
         panic!("{expected}: {:?}", outcome.ending)
     };
@@ -155,31 +155,15 @@ fn check_bytes(feed: Vec<Bytes>, expected: &Misbehaviour, documents: usize) {
 #[test]
 fn sequences_that_do_not_go_forward() {
     let good = || batch(0, &[(1, "a", &["1-a"], "{}")], 1);
-    check(
-        vec![begin(9), good(), batch(0, &[(2, "b", &["1-b"], "{}")], 2)],
-        &Misbehaviour::Order,
-        1,
-    );
-    check(
-        vec![begin(9), good(), batch(3, &[(4, "b", &["1-b"], "{}")], 4)],
-        &Misbehaviour::Order,
-        1,
-    );
-    check(vec![begin(9), good(), batch(1, &[], 1)], &Misbehaviour::Order, 1);
-    check(
-        vec![begin(9), good(), batch(1, &[(4, "b", &["1-b"], "{}")], 3)],
-        &Misbehaviour::Order,
-        1,
-    );
+    check(&[begin(9), good(), batch(0, &[(2, "b", &["1-b"], "{}")], 2)], &Misbehaviour::Order, 1);
+    check(&[begin(9), good(), batch(3, &[(4, "b", &["1-b"], "{}")], 4)], &Misbehaviour::Order, 1);
+    check(&[begin(9), good(), batch(1, &[], 1)], &Misbehaviour::Order, 1);
+    check(&[begin(9), good(), batch(1, &[(4, "b", &["1-b"], "{}")], 3)], &Misbehaviour::Order, 1);
     let twice: &[(u64, &str, &[&str], &str)] =
         &[(2, "b", &["1-b"], "{}"), (2, "c", &["1-c"], "{}")];
-    check(vec![begin(9), good(), batch(1, twice, 3)], &Misbehaviour::Order, 1);
-    check(vec![begin(9), good(), Frame::End(Seq(1))], &Misbehaviour::Order, 1);
-    check(
-        vec![begin(1), good(), batch(1, &[(2, "b", &["1-b"], "{}")], 2)],
-        &Misbehaviour::Endless,
-        1,
-    );
+    check(&[begin(9), good(), batch(1, twice, 3)], &Misbehaviour::Order, 1);
+    check(&[begin(9), good(), Frame::End(Seq(1))], &Misbehaviour::Order, 1);
+    check(&[begin(1), good(), batch(1, &[(2, "b", &["1-b"], "{}")], 2)], &Misbehaviour::Endless, 1);
 }
 
 #[test]
@@ -189,40 +173,33 @@ fn a_feed_without_end() {
     let ids: Vec<String> = (1..=1100).map(id).collect();
     frames
         .extend((0..1100).zip(&ids).map(|(n, id)| batch(n, &[(n + 1, id, &["1-a"], "{}")], n + 1)));
-    check(frames, &Misbehaviour::Endless, 1000);
+    check(&frames, &Misbehaviour::Endless, 1000);
 }
 
 #[test]
 fn digests_that_are_wrong() {
     let good = || batch(0, &[(1, "a", &["1-a"], "{}")], 1);
-    let bad = || batch(1, &[(2, "b", &["1-b"], &"{\"a\":1}".repeat(1))], 2);
-    let mut frames = bytes(vec![begin(9), good(), bad()]);
+    let bad = || batch(1, &[(2, "b", &["1-b"], r#"{"a":1}"#)], 2);
+    let mut frames = bytes(&[begin(9), good(), bad()]);
     let mut changed = frames[2].to_vec();
     let last = changed.len() - 2;
     changed[last] ^= 1;
     frames[2] = changed.into();
-    check_bytes(frames, &Misbehaviour::Digest("a batch"), 1);
+    check_bytes(&frames, &Misbehaviour::Digest("a batch"), 1);
 
     let header = ParcelHeader { content: [1; 32], stored_length: 3, encoding: None };
     let frames = vec![begin(9), good(), Frame::Parcel(header), Frame::Chunk("abc".into())];
-    check(frames, &Misbehaviour::Digest("an attachment"), 1);
+    check(&frames, &Misbehaviour::Digest("an attachment"), 1);
 
     // A piece that is lost or doubled does not go unnoticed either.
-    let mut frames = bytes(vec![begin(1), good(), Frame::End(Seq(1))]);
+    let mut frames = bytes(&[begin(1), good(), Frame::End(Seq(1))]);
     frames.remove(0);
-    check_bytes(frames, &Misbehaviour::Unexpected("first"), 0);
-    let mut frames = bytes(vec![
-        begin(1),
-        Frame::Parcel(ParcelHeader {
-            content: *blake3::hash(b"").as_bytes(),
-            stored_length: 0,
-            encoding: None,
-        }),
-        good(),
-        Frame::End(Seq(1)),
-    ]);
+    check_bytes(&frames, &Misbehaviour::Unexpected("first"), 0);
+    let content = *blake3::hash(b"").as_bytes();
+    let empty = Frame::Parcel(ParcelHeader { content, stored_length: 0, ..header });
+    let mut frames = bytes(&[begin(1), empty, good(), Frame::End(Seq(1))]);
     frames.remove(1);
-    check_bytes(frames, &Misbehaviour::Digest("the answer"), 1);
+    check_bytes(&frames, &Misbehaviour::Digest("the answer"), 1);
 }
 
 #[test]
@@ -231,33 +208,33 @@ fn frames_out_of_place() {
     let header = |stored_length| {
         Frame::Parcel(ParcelHeader { content: [0; 32], stored_length, encoding: None })
     };
-    check(vec![Frame::End(Seq(1))], &unexpected("first"), 0);
-    check(vec![begin(1), begin(1)], &unexpected("begin"), 0);
-    check(vec![begin(1), Frame::Chunk("a".into())], &unexpected("chunk"), 0);
-    check(vec![begin(1), header(1), header(1)], &unexpected("attachment"), 0);
-    check(vec![begin(1), header(1), Frame::End(Seq(1))], &unexpected("batch or end"), 0);
+    check(&[Frame::End(Seq(1))], &unexpected("first"), 0);
+    check(&[begin(1), begin(1)], &unexpected("begin"), 0);
+    check(&[begin(1), Frame::Chunk("a".into())], &unexpected("chunk"), 0);
+    check(&[begin(1), header(1), header(1)], &unexpected("attachment"), 0);
+    check(&[begin(1), header(1), Frame::End(Seq(1))], &unexpected("batch or end"), 0);
     let too_large = Misbehaviour::TooLarge("attachment");
-    check(vec![begin(1), header(1), Frame::Chunk("ab".into())], &too_large, 0);
-    check(vec![begin(1), header(u64::MAX)], &too_large, 0);
+    check(&[begin(1), header(1), Frame::Chunk("ab".into())], &too_large, 0);
+    check(&[begin(1), header(u64::MAX)], &too_large, 0);
     let frame = |kind: u8, payload: &[u8]| {
         let mut bytes = vec![kind];
         bytes.extend((payload.len() as u32).to_le_bytes());
         bytes.extend(payload);
         Bytes::from(bytes)
     };
-    check_bytes(vec![frame(7, b"")], &Misbehaviour::UnknownFrame(7), 0);
-    check_bytes(vec![frame(0, b"")], &Misbehaviour::UnknownFrame(0), 0);
+    check_bytes(&[frame(7, b"")], &Misbehaviour::UnknownFrame(7), 0);
+    check_bytes(&[frame(0, b"")], &Misbehaviour::UnknownFrame(0), 0);
     // What may be passed over is.
     let mut passed = vec![frame(0x80, &[7; 100_000])];
-    passed.extend(bytes(vec![begin(1), begin(1)]));
-    check_bytes(passed, &unexpected("begin"), 0);
+    passed.extend(bytes(&[begin(1), begin(1)]));
+    check_bytes(&passed, &unexpected("begin"), 0);
 }
 
 #[test]
 fn an_answer_that_is_cut_off() {
     let site = Site::new(1);
-    let feed = bytes(vec![begin(9), batch(0, &[(1, "a", &["1-a"], "{}")], 1)]);
-    let outcome = pull(&site, feed, vec![]);
+    let feed = bytes(&[begin(9), batch(0, &[(1, "a", &["1-a"], "{}")], 1)]);
+    let outcome = pull(&site, &feed, &[]);
     assert!(matches!(outcome.ending, Err(SyncError::Cut)), "{:?}", outcome.ending);
     assert_eq!(outcome.progress.checkpointed.unwrap().seq, Seq(1));
 }
@@ -286,8 +263,8 @@ fn bodies_that_are_none() {
         .map(|((seq, id), body)| (seq, id.as_str(), &["1-a"][..], body))
         .collect();
     let last = documents.len() as u64;
-    let feed = bytes(vec![begin(last), batch(0, &documents, last), Frame::End(Seq(last))]);
-    let outcome = pull(&site, feed, vec![]);
+    let feed = bytes(&[begin(last), batch(0, &documents, last), Frame::End(Seq(last))]);
+    let outcome = pull(&site, &feed, &[]);
     assert!(outcome.ending.is_ok(), "{:?}", outcome.ending);
     assert_eq!(outcome.skipped.len(), bodies.len() - 1);
     let unreadable = |reason: &SkipReason| matches!(reason, SkipReason::Unreadable(_));
@@ -310,17 +287,17 @@ fn stubs_for_attachments_of_other_documents() {
         packed(&mut writer, u64::from(ends))
     };
     // The target asks for the whole of it, and gets the same lie, or claims that the bytes came before.
-    let feed = bytes(vec![begin(1), stub(&["1-a"], true), Frame::End(Seq(1))]);
-    let named = bytes(vec![begin(1), stub(&["1-a"], false), Frame::End(Seq(0))]);
-    let outcome = pull(&site, feed.clone(), named);
+    let feed = bytes(&[begin(1), stub(&["1-a"], true), Frame::End(Seq(1))]);
+    let named = bytes(&[begin(1), stub(&["1-a"], false), Frame::End(Seq(0))]);
+    let outcome = pull(&site, &feed, &named);
     assert!(outcome.ending.is_ok(), "{:?}", outcome.ending);
     assert!(matches!(&outcome.skipped[..], [one] if one.id.as_str() == "planted"));
     let mut writer = BatchWriter::new(Seq(0));
     writer.document(Seq(0), &"planted".parse().unwrap(), 1);
     writer.sent(path(&["1-a"]).iter(), usize::MAX, "{}", 1);
     writer.attachment(&picture("bytes", content, 1000), &Carriage::Before);
-    let named = bytes(vec![begin(1), packed(&mut writer, 0), Frame::End(Seq(0))]);
-    let outcome = pull(&site, feed, named);
+    let named = bytes(&[begin(1), packed(&mut writer, 0), Frame::End(Seq(0))]);
+    let outcome = pull(&site, &feed, &named);
     let malformed = Misbehaviour::Malformed("attachment");
     assert!(matches!(&outcome.ending, Err(SyncError::Misbehaved(found)) if *found == malformed));
     assert_eq!(site.documents().keys().collect::<Vec<_>>(), ["secret"]);
@@ -341,13 +318,12 @@ fn a_source_that_never_gives_what_it_lists() {
         packed(&mut writer, seq)
     };
     let revs = ["1-a", "1-b"];
-    let feed = bytes(vec![begin(1), list(0, &revs, None, 1), Frame::End(Seq(1))]);
-    let silent = bytes(vec![begin(1), Frame::End(Seq(0))]);
-    let withheld =
-        bytes(vec![begin(1), list(0, &revs, Some(Withheld::Gone), 0), Frame::End(Seq(0))]);
-    let again = bytes(vec![begin(1), list(0, &revs, None, 0), Frame::End(Seq(0))]);
+    let feed = bytes(&[begin(1), list(0, &revs, None, 1), Frame::End(Seq(1))]);
+    let silent = bytes(&[begin(1), Frame::End(Seq(0))]);
+    let withheld = bytes(&[begin(1), list(0, &revs, Some(Withheld::Gone), 0), Frame::End(Seq(0))]);
+    let again = bytes(&[begin(1), list(0, &revs, None, 0), Frame::End(Seq(0))]);
     for named in [silent, withheld, again] {
-        let outcome = pull(&site, feed.clone(), named);
+        let outcome = pull(&site, &feed, &named);
         assert!(outcome.ending.is_ok(), "{:?}", outcome.ending);
         assert_eq!(outcome.skipped_count, 2);
     }
@@ -364,12 +340,12 @@ fn planted_trees_join_as_any_other() {
     let winner = site.documents()["a"].winner.clone();
     let planted: &[(u64, &str, &[&str], &str)] =
         &[(1, "a", &["3-x", &winner.replacen("1-", "2-", 1), "1-y"], r#"{"planted":true}"#)];
-    let feed = bytes(vec![begin(1), batch(0, planted, 1), Frame::End(Seq(1))]);
-    assert!(pull(&site, feed, vec![]).ending.is_ok());
+    let feed = bytes(&[begin(1), batch(0, planted, 1), Frame::End(Seq(1))]);
+    assert!(pull(&site, &feed, &[]).ending.is_ok());
     let leaves = site.documents()["a"].leaves.len();
     assert_eq!(leaves, 2, "the honest leaf stands beside the planted one");
     let mut writer = BatchWriter::new(Seq(0));
     writer.document(Seq(1), &"b".parse().unwrap(), 1);
     writer.sent(path(&["1-x", "1-y"]).iter(), usize::MAX, "{}", 0);
-    check(vec![begin(1), packed(&mut writer, 1)], &Misbehaviour::Malformed("revision path"), 0);
+    check(&[begin(1), packed(&mut writer, 1)], &Misbehaviour::Malformed("revision path"), 0);
 }

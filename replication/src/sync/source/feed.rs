@@ -164,7 +164,7 @@ impl Feed {
     }
 }
 
-/// Changes, and the texts of their live leaves.
+/// Changes, and the texts of their winners, where those are live.
 struct Looked {
     changes: Vec<Change>,
     texts: Vec<String>,
@@ -174,43 +174,46 @@ struct Looked {
 
 impl Looked {
     fn read(snapshot: &Snapshot<'_>, after: Seq) -> Result<Self, Error> {
-        let mut changes = snapshot.changes(after, Direction::Ascending, SELECTED_AT_ONCE)?;
-        let mut whole = changes.len() < SELECTED_AT_ONCE;
-        let (mut texts, mut bytes, mut looked_at) = (Vec::new(), 0, 0);
-        for change in &mut changes {
+        let found = snapshot.changes(after, Direction::Ascending, SELECTED_AT_ONCE)?;
+        let mut whole = found.len() < SELECTED_AT_ONCE;
+        let (mut changes, mut texts) = (Vec::with_capacity(found.len()), Vec::new());
+        let mut bytes = 0;
+        for mut change in found {
             if bytes >= SELECTED_BYTES {
                 whole = false;
                 break;
             }
-            looked_at += 1;
-            let Some(tree) = snapshot.tree(&change.id)? else { continue };
-            let mut leaves = Vec::with_capacity(change.leaves.len());
-            for (rev, deleted) in std::mem::take(&mut change.leaves) {
-                if !deleted {
-                    let Some(text) = revision_text(snapshot, &change.id, &tree, &rev)? else {
-                        continue;
-                    };
-                    bytes += text.len();
-                    texts.push(text);
+            if let Some((winner, false)) = change.leaves.first() {
+                let text = match snapshot.tree(&change.id)? {
+                    Some(tree) => revision_text(snapshot, &change.id, &tree, winner)?,
+                    None => None,
+                };
+                match text {
+                    Some(text) => {
+                        bytes += text.len();
+                        texts.push(text);
+                    }
+                    // Nothing matches what is not there.
+                    None => change.leaves.clear(),
                 }
-                leaves.push((rev, deleted));
             }
-            change.leaves = leaves;
+            changes.push(change);
         }
-        changes.truncate(looked_at);
         let end = if whole { Some(snapshot.update_seq()?) } else { None };
         Ok(Self { changes, texts, end })
     }
 }
 
-/// The changes with those leaves that the selector means, and all deletions.
-fn meant(changes: Vec<Change>, matches: Vec<bool>) -> Vec<Change> {
+/// Takes the leaves away of documents that the selector does not mean. Deleted ones it always does.
+fn meant(mut changes: Vec<Change>, matches: Vec<bool>) -> Vec<Change> {
     let mut matches = matches.into_iter();
-    let kept = changes.into_iter().map(|mut change| {
-        change.leaves.retain(|(_, deleted)| *deleted || matches.next().unwrap_or(false));
-        change
-    });
-    kept.collect()
+    let is_live = |change: &&mut Change| change.leaves.first().is_some_and(|(_, deleted)| !deleted);
+    for change in changes.iter_mut().filter(is_live) {
+        if !matches.next().unwrap_or(false) {
+            change.leaves.clear();
+        }
+    }
+    changes
 }
 
 /// What is known of the target.

@@ -42,15 +42,19 @@ enum Verdict {
 type Attachments = HashMap<Key, Result<Staged, SkipReason>>;
 
 impl Sorting {
-    /// Compares a delivery with a database. What brings everything along is left to the commit, which
-    /// knows best what is new.
-    pub(super) fn sort(database: &Database, delivery: Delivery) -> Result<Self, Error> {
+    /// Compares a delivery with a database. Where nobody judges, what brings everything along is left to
+    /// the commit, which knows best what is new.
+    pub(super) fn sort(
+        database: &Database,
+        delivery: Delivery,
+        is_judged: bool,
+    ) -> Result<Self, Error> {
         let Delivery { batch, attachments, .. } = delivery;
         let mut sorting =
             Self { edits: Vec::with_capacity(batch.documents.len()), ..Self::default() };
         let mut unsure = Vec::new();
         for document in batch.documents {
-            match is_complete(&document) {
+            match !is_judged && is_complete(&document) {
                 true => sorting.admit(document, &attachments),
                 false => unsure.push(document),
             }
