@@ -37,7 +37,7 @@ impl Hints {
 
     /// Whether the target is likely to have this leaf.
     #[must_use]
-    pub fn name(&self, id: &DocId, rev: &RevId) -> bool {
+    pub fn names(&self, id: &DocId, rev: &RevId) -> bool {
         !self.0.is_empty() && self.0.binary_search(&short_hash(id, rev)).is_ok()
     }
 
@@ -91,9 +91,9 @@ mod tests {
         let hints = Hints::of(leaves.iter().map(|(id, rev)| (id, rev)));
         let read = Hints::parse(&hints.to_string()).unwrap();
         assert_eq!((read.len(), &read), (99, &hints));
-        assert!(leaves.iter().all(|(id, rev)| read.name(id, rev)));
+        assert!(leaves.iter().all(|(id, rev)| read.names(id, rev)));
         let (id, rev) = leaf(100);
-        assert!(!read.name(&id, &rev) && !Hints::default().name(&id, &rev));
+        assert!(!read.names(&id, &rev) && !Hints::default().names(&id, &rev));
         for bad in ["A", "AAAA", "!", &"AAAAAAAA".repeat(HINTS_MAX)] {
             assert_eq!(Hints::parse(bad), None);
         }

@@ -46,6 +46,9 @@ impl<'a> Reader<'a> {
         if count > self.rest.len() / DOCUMENT_BYTES_MIN {
             return Err(malformed());
         }
+        if count as u64 > REVS_MAX {
+            return Err(Misbehaviour::TooLarge("batch's number of documents"));
+        }
         let mut documents = Vec::with_capacity(count);
         let mut seq = from;
         for _ in 0..count {

@@ -273,7 +273,7 @@ impl Known<'_> {
     fn has(&self, id: &DocId, rev: &RevId) -> bool {
         let delivered = self.options.delivered.as_ref();
         self.feed.mode == Mode::Offer
-            || self.feed.hints.name(id, rev)
+            || self.feed.hints.names(id, rev)
             || delivered.is_some_and(|known| known.has(self.database.uuid(), id, rev))
     }
 }
