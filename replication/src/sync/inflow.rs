@@ -16,6 +16,9 @@ use crate::PeerError;
 /// Attachments that may come before one batch.
 const PARCELS_MAX: usize = 1 << 17;
 
+/// Bytes of an attachment that comes by itself, after which its progress is told.
+const TOLD_BYTES: u64 = 1 << 20;
+
 /// Bytes of small attachments kept in memory for one batch.
 const HELD_BYTES_MAX: u64 = 96 << 20;
 
@@ -24,6 +27,8 @@ const HELD_BYTES_MAX: u64 = 96 << 20;
 pub enum Arrival {
     /// The source says what there is.
     Begin(Begin),
+    /// So many bytes of attachments that come by themselves, beside those of any batch.
+    Bytes(u64),
     /// A batch, its attachments at hand.
     Batch(Delivery),
     /// Everything up to here has come.
@@ -37,7 +42,7 @@ pub enum Arrival {
 pub struct Delivery {
     /// The batch.
     pub batch: Batch,
-    /// Bytes that came for it, unpacked.
+    /// Bytes that came for it, unpacked, but those that were told of before.
     pub bytes: u64,
     pub(super) attachments: HashMap<Key, Result<Staged, SkipReason>>,
 }
@@ -127,7 +132,13 @@ impl Inflow {
                 (Frame::Begin(_), _) => return Err(Misbehaviour::Unexpected("begin").into()),
                 (_, Stage::Start) => return Err(Misbehaviour::Unexpected("first").into()),
                 (Frame::Parcel(header), _) => self.begin_parcel(header)?,
-                (Frame::Chunk(bytes), _) => self.chunk(&bytes)?,
+                (Frame::Chunk(bytes), _) => {
+                    self.chunk(&bytes)?;
+                    if self.parcel_bytes >= TOLD_BYTES {
+                        let bytes = std::mem::take(&mut self.parcel_bytes);
+                        return Ok(Some(Arrival::Bytes(bytes)));
+                    }
+                }
                 (Frame::Batch(_) | Frame::End(_), _) if self.parcel.is_some() => {
                     return Err(Misbehaviour::Unexpected("batch or end").into());
                 }
@@ -179,6 +190,7 @@ impl Inflow {
         if bytes.is_empty() {
             return Err(Misbehaviour::Malformed("chunk").into());
         }
+        self.parcel_bytes += bytes.len() as u64;
         parcel.hasher.update(bytes);
         if let Ok(writer) = &mut parcel.writer
             && let Err(reason) = written(writer.write_all(bytes))?
@@ -194,7 +206,6 @@ impl Inflow {
         if parcel.hasher.finalize().as_bytes() != &parcel.header.content {
             return Err(Misbehaviour::Digest("an attachment").into());
         }
-        self.parcel_bytes += parcel.header.stored_length;
         let staged = match parcel.writer {
             Ok(writer) => finished(writer)?,
             Err(reason) => Err(reason),

@@ -270,6 +270,10 @@ impl Pull {
         if let Arrival::Refused(refusal) = arrival {
             return if self.is_open(id) { Err(SyncError::Refused(refusal)) } else { Ok(()) };
         }
+        if let Arrival::Bytes(bytes) = arrival {
+            self.progress.bytes += bytes;
+            return Ok(());
+        }
         match &mut self.feed {
             Some(feed) if feed.id == id => {
                 let delivery = feed.take(arrival, self.spec.documents_max)?;
@@ -305,7 +309,7 @@ impl Pull {
             return Ok(());
         };
         match arrival {
-            Arrival::Begin(_) | Arrival::Refused(_) => {}
+            Arrival::Begin(_) | Arrival::Bytes(_) | Arrival::Refused(_) => {}
             Arrival::Batch(delivery) => {
                 self.progress.bytes += delivery.bytes;
                 step.answered(&delivery.batch);

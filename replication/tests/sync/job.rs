@@ -130,6 +130,41 @@ async fn a_silent_source_is_given_up() {
     assert!(matches!(error, PeerError::TimedOut { seconds: 120, .. }) && error.is_passing());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_attachment_shows_on_its_way() {
+    use std::io::Write as _;
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (store(&folder.path().join("a")), store(&folder.path().join("b")));
+    let (source, copy) = (database(&first), database(&second));
+    let mut writer = source.stage(u64::MAX, store::Intake::Plain).unwrap();
+    (0..80_u8).for_each(|n| writer.write_all(&[n; 100_000]).unwrap());
+    let attachment = store::NewAttachment {
+        name: "film".into(),
+        content_type: None,
+        revpos: None,
+        content: store::Content::Staged(writer.finish().unwrap()),
+    };
+    let edit = Edit {
+        id: "a".parse().unwrap(),
+        lineage: Lineage::Child(None),
+        deleted: false,
+        body: "{}".into(),
+        attachments: vec![attachment],
+    };
+    source.write(vec![edit], Millis(1)).unwrap()[0].as_ref().unwrap();
+    // Silent in the middle of it: its first word, the attachment's, and twenty chunks.
+    let ask = Arc::new(Here { database: Arc::clone(&source), pieces_max: 22 });
+    let job = SyncJob::start(PullSpec::new(0), target(&copy), ask, clock());
+    let mut progress = job.progress();
+    let shown = progress.wait_for(|progress| progress.bytes >= 5 << 20).await.unwrap().clone();
+    assert!(shown.bytes < shown.bytes_total && shown.documents == 0);
+    drop(job);
+    let ask = Arc::new(Here { database: Arc::clone(&source), pieces_max: usize::MAX });
+    let outcome = SyncJob::start(PullSpec::new(0), target(&copy), ask, clock()).outcome().await;
+    assert!(outcome.ending.is_ok());
+    assert!((8_000_000..8_001_000).contains(&outcome.progress.bytes));
+}
+
 /// Rights that can be taken away.
 struct Allowed(AtomicBool);
 
