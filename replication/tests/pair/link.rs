@@ -197,7 +197,7 @@ impl<'a> Link<'a> {
                 let source = self.source.local();
                 let incoming = revisions.into_iter().map(|one| stage(one, &source, &database));
                 let incoming = incoming.collect::<Result<_, PeerError>>()?;
-                Answer::Written(database.write(incoming, None, site.now())?)
+                Answer::Written(database.write(incoming, None, None, site.now())?)
             }
         })
     }
