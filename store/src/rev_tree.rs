@@ -21,6 +21,7 @@ pub mod resolve;
 mod stem;
 
 pub use encode::DecodeError;
+pub(crate) use merge::check as check_path;
 pub use merge::{Inserted, PathError};
 pub use purge::Purged;
 pub use resolve::{Derived, Resolution};

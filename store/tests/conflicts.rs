@@ -17,7 +17,7 @@ mod support;
 
 use hub::Hub;
 use store::rev_tree::Derived;
-use store::stamp::stamp_of;
+use store::stamp::{EditContent, Stamp, stamp_of, stamped};
 use store::{ConflictRule, DocId, Edit, EditError, Lineage, Millis, Preview, RevId};
 use support::put;
 
@@ -314,6 +314,34 @@ fn nothing_but_an_empty_deletion_bears_the_id_of_a_tombstone() {
         assert_eq!(hub.write(full, 200), Err(EditError::InvalidPath));
     }
     assert_eq!(hub.tree("x").nodes().len(), 1);
+}
+
+#[test]
+fn generations_end_before_numbers_do() {
+    let hub = Hub::new(1, "newest");
+    let planted = |generation: u64, at: u64| {
+        let parent = RevId { generation: generation - 1, ..Hub::new(9, "keep").edit("x", "{}", 1) };
+        let content = EditContent {
+            parent: Some(&parent),
+            body: &[0; 32],
+            attachments: &[],
+            device: &[9; 32],
+        };
+        stamped(Stamp::at(Millis(at)), &content)
+    };
+    for generation in [u64::MAX, u64::MAX - 1, (1 << 53) + 1] {
+        let rev = planted(generation, 100);
+        assert_eq!(hub.write(path("x", &[&rev], "{}"), 200), Err(EditError::InvalidPath));
+    }
+    hub.write(path("x", &[&planted(1 << 53, 100)], "{\"planted\":1}"), 200).unwrap();
+    hub.write(path("x", &[&planted(1 << 53, 90)], "{\"planted\":2}"), 200).unwrap();
+    assert_eq!(hub.lost(), ["{\"planted\":2}"]);
+    hub.edit("x", "{\"n\":1}", 300);
+    hub.verify();
+    let other = Hub::new(2, "newest");
+    hub.push(&other, 400);
+    assert_eq!(other.shown("x").as_deref(), Some("{\"n\":1}"));
+    assert_eq!(hub.leaves(), other.leaves());
 }
 
 #[test]

@@ -191,7 +191,7 @@ fn refuses_what_is_no_path() {
         assert!(tree.is_empty());
     };
     check("", PathError::Empty);
-    for path in ["0-a", "1-b 0-a", "3-c 1-a", "2-b 2-a", "1-a 2-b"] {
+    for path in ["0-a", "1-b 0-a", "3-c 1-a", "2-b 2-a", "1-a 2-b", "9007199254740993-a"] {
         check(path, PathError::Generations);
     }
 }

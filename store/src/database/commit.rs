@@ -160,7 +160,7 @@ impl<'a> Commit<'a> {
         let parent = base.map(|at| tree.node(at).rev.clone());
         let discards = base.is_some_and(|at| discards(edit, tree, at));
         let stamp = next_stamp(tree, now);
-        let generation = parent.as_ref().map_or(0, |parent| parent.generation) + 1;
+        let generation = parent.as_ref().map_or(0, |parent| parent.generation).saturating_add(1);
         let attachments = match self.attach(edit, generation, base.as_slice())? {
             Ok(attachments) => attachments,
             Err(error) => return Ok(Err(error)),

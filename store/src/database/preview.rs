@@ -163,7 +163,7 @@ fn write_stub(text: &mut Vec<u8>, new: &NewAttachment, revs: &[RevId], kept: &[A
     json::write_string(text, &new.name);
     text.extend_from_slice(b":{\"content_type\":");
     json::write_string(text, new.content_type.as_deref().unwrap_or("application/octet-stream"));
-    let next = revs.first().map_or(1, |rev| rev.generation + 1);
+    let next = revs.first().map_or(1, |rev| rev.generation.saturating_add(1));
     append(text, format_args!(",\"revpos\":{}", new.revpos.unwrap_or(next)));
     if let Content::Staged(staged) = &new.content {
         let (digest, length) = (staged.digest, staged.length);

@@ -20,14 +20,18 @@ pub enum Inserted {
     },
 }
 
+/// The greatest generation that the oldest revision of a path may have: what every reader of JSON has an
+/// exact number for, and far from where generations end.
+const GENERATION_MAX: u64 = 1 << 53;
+
 /// The revisions given are not a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
     /// There are none.
     #[error("a revision path must not be empty")]
     Empty,
-    /// The generations do not descend one by one, or they descend below 1.
-    #[error("the generations of a revision path must descend one by one, at most to 1")]
+    /// The generations do not descend one by one, or not to between 1 and 2^53.
+    #[error("the generations of a revision path must descend one by one, to between 1 and 2^53")]
     Generations,
 }
 
@@ -188,10 +192,10 @@ impl RevTree {
 }
 
 /// Checks that it is a path; returns its oldest revision.
-fn check(path: &[RevId]) -> Result<&RevId, PathError> {
+pub(crate) fn check(path: &[RevId]) -> Result<&RevId, PathError> {
     let oldest = path.last().ok_or(PathError::Empty)?;
     let descends = |pair: &[RevId]| pair[0].generation.checked_sub(1) == Some(pair[1].generation);
-    if oldest.generation == 0 || !path.windows(2).all(descends) {
+    if !(1..=GENERATION_MAX).contains(&oldest.generation) || !path.windows(2).all(descends) {
         return Err(PathError::Generations);
     }
     Ok(oldest)

@@ -33,6 +33,11 @@ fn what_is_stamped_far_ahead_is_accepted_and_not_seen() {
     assert_eq!(ahead.push(&hub, NOW), 0, "it counts as known");
     hub.take(vec![path("x", &[&late, &early], "{}")], NOW, "again");
     assert_eq!(hub.database.held().unwrap().len(), 1, "once is enough");
+    let other = ahead.edit("z", "{}", NOW + YEAR);
+    let nonsense = vec![path("z", &[&other, &late], "{}")];
+    let outcome = hub.database.deliver(nonsense, Millis(NOW), "liar").unwrap().remove(0);
+    assert_eq!(outcome, Err(EditError::InvalidPath));
+    ahead.database.purge(vec![Purge { id: "z".parse().unwrap(), revs: vec![other] }]).unwrap();
     hub.verify();
 
     assert_eq!(hub.database.release_due(Millis(NOW + MINUTE - 1)).unwrap(), 0);

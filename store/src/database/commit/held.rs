@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::{Attached, Commit, Contents, Lost, is_settled};
 use crate::changes::{decode_rev, encode_rev};
 use crate::engine::HeldRow;
-use crate::rev_tree::{Derived, Stored};
+use crate::rev_tree::{Derived, Stored, check_path};
 use crate::stamp::{next_stamp, stamp_after, stamp_of};
 use crate::{Attachment, BodyText, DocId, Edit, EditError, Error, Millis, RevId};
 
@@ -49,6 +49,9 @@ impl Commit<'_> {
             (own, ..) => own,
         };
         let Some(due) = due else { return Ok(Ok(Hold::Not)) };
+        if check_path(path).is_err() {
+            return Ok(Err(EditError::InvalidPath));
+        }
         let (mut revisions, mut bytes) = (1, edit.body.len() as u64 + edit.staged_bytes());
         self.rows.held(&mut |row| {
             if row.deliverer == by {

@@ -4,7 +4,7 @@ use super::{Commit, Contents, EMPTY, Lost};
 use crate::database::setting;
 use crate::engine::Rows;
 use crate::rev_tree::resolve::revival;
-use crate::rev_tree::{Derived, Node, NodeId, Resolution, RevTree, Stored};
+use crate::rev_tree::{Derived, Node, NodeId, Resolution, RevTree, Stored, check_path};
 use crate::stamp::{Stamp, stamp_of};
 use crate::{ConflictPolicy, ConflictRule, DocId, Error, FieldPath, Millis, RevId};
 
@@ -68,11 +68,13 @@ impl Commit<'_> {
             let tombstone = Derived::Overwritten.tombstone(rev);
             let path: Vec<RevId> = std::iter::once(tombstone).chain(path).collect();
             let stored = Stored { body: self.next_body(), bytes: EMPTY.len() as u64 };
+            if self.graft(id, &path, true, stored, false)? != Ok(true) {
+                // Generations end somewhere; then the conflict stays.
+                continue;
+            }
+            self.put_body(stored.body, EMPTY, &[])?;
             if let Some(pending) = self.docs.get_mut(id) {
                 pending.lose(lost);
-            }
-            if self.graft(id, &path, true, stored, false)? == Ok(true) {
-                self.put_body(stored.body, EMPTY, &[])?;
             }
         }
         Ok(())
@@ -84,9 +86,12 @@ impl Commit<'_> {
         let paths: Vec<Vec<RevId>> = tombstones.iter().map(|at| path_to(tree, *at)).collect();
         for path in paths {
             let [tombstone, rev, ..] = &path[..] else { continue };
-            let Some(stored) = self.take_back(id, rev)? else { continue };
-            let revived = revival(tombstone, stamp_of(rev));
+            let (revived, rev) = (revival(tombstone, stamp_of(rev)), rev.clone());
             let path: Vec<RevId> = std::iter::once(revived).chain(path).collect();
+            if check_path(&path).is_err() {
+                continue;
+            }
+            let Some(stored) = self.take_back(id, &rev)? else { continue };
             if self.graft(id, &path, false, stored, false)? != Ok(true) {
                 self.rows.delete_body(stored.body)?;
             }
