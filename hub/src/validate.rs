@@ -87,6 +87,7 @@ impl Author {
         let mut verdicts: Vec<Verdict> = edits.iter().map(check).collect();
         if !validating.is_empty() {
             self.validate(database, edits, &validating, &mut verdicts)?;
+            acquit_resolutions(database, edits, &mut verdicts)?;
         }
         Ok(verdicts)
     }
@@ -183,6 +184,31 @@ impl Author {
             }
         }
     }
+}
+
+/// Lets in what was refused though it settles a conflict in favour of what comes in the same batch and is let
+/// in: this database would do the same by itself.
+fn acquit_resolutions(
+    database: &Database,
+    edits: &[Edit],
+    verdicts: &mut [Verdict],
+) -> Result<(), store::Error> {
+    for at in 0..edits.len() {
+        if verdicts[at].is_ok() || !edits[at].deleted {
+            continue;
+        }
+        let is_beside = |(other, edit): &(usize, &Edit)| {
+            *other != at && edit.id == edits[at].id && verdicts[*other].is_ok()
+        };
+        let beside: Vec<&Edit> =
+            edits.iter().enumerate().filter(is_beside).map(|(_, edit)| edit).collect();
+        if !beside.is_empty()
+            && database.read(|snapshot| snapshot.resolves_beside(&edits[at], &beside))?
+        {
+            verdicts[at] = Ok(());
+        }
+    }
+    Ok(())
 }
 
 /// An edit by its place in the batch, what was shown of it, and what a function said.

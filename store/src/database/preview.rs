@@ -54,7 +54,7 @@ impl Snapshot<'_> {
                 Some(tip) if tree.find(tip).is_some_and(|at| is_settled(tree, at)) => {
                     return Ok(Preview::Known);
                 }
-                Some(_) if self.resolves(edit, path, tree)? => return Ok(Preview::Resolution),
+                Some(_) if self.resolves(edit, path, tree, &[])? => return Ok(Preview::Resolution),
                 Some(_) => {
                     let mut ancestors = known_ancestors(tree, path).into_iter();
                     ancestors.find(|at| tree.node(*at).stored.is_some())
@@ -80,9 +80,27 @@ impl Snapshot<'_> {
         Ok(Preview::Document { new: text(new)?, old })
     }
 
-    /// Whether an edit is a resolution tombstone that the tree and the rule of this database justify.
-    /// Without a greater leaf it is a deletion like any other.
-    fn resolves(&self, edit: &Edit, path: &[RevId], tree: &RevTree) -> Result<bool, Error> {
+    /// Whether an edit would be a [`Preview::Resolution`] once others of its document were written that
+    /// come with it.
+    ///
+    /// # Errors
+    /// Any of [`Error`].
+    pub fn resolves_beside(&self, edit: &Edit, beside: &[&Edit]) -> Result<bool, Error> {
+        let Lineage::Path(path) = &edit.lineage else { return Ok(false) };
+        let document = self.tree(&edit.id)?;
+        let tree = document.map(|document| document.tree).unwrap_or_default();
+        self.resolves(edit, path, &tree, beside)
+    }
+
+    /// Whether an edit is a resolution tombstone that the tree, or what comes beside it, and the rule of this
+    /// database justify. Without a greater leaf it is a deletion like any other.
+    fn resolves(
+        &self,
+        edit: &Edit,
+        path: &[RevId],
+        tree: &RevTree,
+        beside: &[&Edit],
+    ) -> Result<bool, Error> {
         let ([_, lost, ..], true) = (path, edit.deleted && edit.attachments.is_empty()) else {
             return Ok(false);
         };
@@ -99,7 +117,17 @@ impl Snapshot<'_> {
             |node: &Node| time_of(self.rows, field, node, node.stored.map(|stored| stored.body));
         let lost_at = tree.find(lost).map(|at| tree.node(at));
         let lost_time = lost_at.map_or_else(|| Ok(stamp_of(lost)), time)?;
-        Ok(lost_time.is_some() && tree.is_beaten(lost, lost_time, time)?)
+        let beats = |other: &&Edit| {
+            let Lineage::Path(path) = &other.lineage else { return false };
+            let Some(tip) = path.first().filter(|_| Derived::of_path(path).is_none()) else {
+                return false;
+            };
+            let told = field.and_then(|field| field.time_in(&other.body));
+            let by_time = told.or_else(|| stamp_of(tip)).cmp(&lost_time);
+            by_time.then_with(|| tip.cmp(lost)).is_gt()
+        };
+        Ok(lost_time.is_some()
+            && (beside.iter().any(beats) || tree.is_beaten(lost, lost_time, time)?))
     }
 
     /// A stored revision with everything that validation functions see of it.
