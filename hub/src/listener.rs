@@ -3,6 +3,7 @@
 mod connection;
 mod door;
 mod guest;
+mod multiplexed;
 mod request_line;
 mod stream;
 mod tally;

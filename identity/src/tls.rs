@@ -17,7 +17,7 @@ use rustls::{SupportedProtocolVersion, version};
 
 use crate::{Certificate, CertificateError, DeviceKey};
 
-pub use client::{client_config, server_name};
+pub use client::{client_config, multiplexed_client_config, server_name};
 pub use fault::{CertificateFault, HandshakeError};
 pub use proven::ProvenKey;
 pub use server::server_config;
@@ -25,8 +25,11 @@ pub use verifier::CERTIFICATE_BYTES_MAX;
 #[cfg(any(test, fuzzing))]
 pub(crate) use verifier::key_of;
 
-/// What a hub speaks within TLS.
-const ALPN_PROTOCOLS: [&[u8]; 1] = [b"http/1.1"];
+/// HTTP/2, over which many requests travel at a time.
+pub const HTTP_2: &[u8] = b"h2";
+
+/// HTTP/1.1.
+const HTTP_1: &[u8] = b"http/1.1";
 
 /// Nothing older.
 const VERSIONS: [&SupportedProtocolVersion; 1] = [&version::TLS13];
@@ -46,8 +49,8 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-fn protocols() -> Vec<Vec<u8>> {
-    ALPN_PROTOCOLS.map(<[u8]>::to_vec).into()
+fn protocols<const N: usize>(names: [&[u8]; N]) -> Vec<Vec<u8>> {
+    names.map(<[u8]>::to_vec).into()
 }
 
 /// What shows a device's certificate to every peer, and signs for it.

@@ -1,4 +1,4 @@
-//! One connection, from its first request to its end.
+//! One connection over HTTP/1.1, from its first request to its end.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -24,7 +24,7 @@ use crate::http::incoming::Incoming;
 const HEAD_MAX: Duration = Duration::from_secs(120);
 
 /// Longest head of a request, in bytes: room for any id in a path, no more.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
+pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// Serves a connection until its client or the hub is done with it.
 ///
@@ -79,7 +79,8 @@ where
     drop(held);
 }
 
-async fn told_to_stop(mut shutdown: watch::Receiver<bool>) {
+/// Ends when the hub stops.
+pub(super) async fn told_to_stop(mut shutdown: watch::Receiver<bool>) {
     // An error means that the sender is gone, and the hub with it.
     let _stop = shutdown.wait_for(|&stop| stop).await;
 }

@@ -159,9 +159,14 @@ pub(super) struct Answering {
 
 impl Answering {
     /// Keeps it so until all of the answer has been handed on.
-    pub(super) fn until_sent(self, reply: Reply) -> http::Response<Sent> {
-        reply.map(|body| Sent { body, _answering: self })
+    pub(super) fn until_sent(self, reply: Reply) -> http::Response<Sent<Self>> {
+        until_sent(reply, self)
     }
+}
+
+/// Keeps something until all of the answer has been handed on.
+pub(super) fn until_sent<A>(reply: Reply, answering: A) -> http::Response<Sent<A>> {
+    reply.map(|body| Sent { body, _answering: answering })
 }
 
 impl Drop for Answering {
@@ -171,13 +176,13 @@ impl Drop for Answering {
     }
 }
 
-/// The body of an answer.
-pub(super) struct Sent {
+/// The body of an answer, and what lives until it is sent.
+pub(super) struct Sent<A> {
     body: Body,
-    _answering: Answering,
+    _answering: A,
 }
 
-impl http_body::Body for Sent {
+impl<A: Unpin> http_body::Body for Sent<A> {
     type Data = Bytes;
     type Error = std::io::Error;
 

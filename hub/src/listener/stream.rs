@@ -40,7 +40,8 @@ pub(super) struct ClientStream<S> {
     deadline: Option<Pin<Box<Sleep>>>,
     stalled: bool,
     parting: Parting,
-    lines: RequestLines,
+    /// None where requests are no text.
+    lines: Option<RequestLines>,
     /// What was read, and is passed on next.
     read: VecDeque<u8>,
 }
@@ -53,15 +54,20 @@ enum Parting {
 }
 
 impl<S> ClientStream<S> {
-    /// Wraps a connection that was accepted.
+    /// Wraps a connection of HTTP/1.1 that was accepted.
     pub(super) fn new(stream: S, guest: Arc<Guest>) -> Self {
+        Self { lines: Some(RequestLines::new()), ..Self::of_frames(stream, guest) }
+    }
+
+    /// Wraps one whose requests come in frames.
+    pub(super) fn of_frames(stream: S, guest: Arc<Guest>) -> Self {
         Self {
             stream,
             guest,
             deadline: None,
             stalled: false,
             parting: Parting::NotYet,
-            lines: RequestLines::new(),
+            lines: None,
             read: VecDeque::new(),
         }
     }
@@ -124,7 +130,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for ClientStream<S> {
         if self.read.is_empty() {
             let before = buffer.filled().len();
             ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-            match self.lines.follow(&buffer.filled()[before..]) {
+            let came = &buffer.filled()[before..];
+            match self.lines.as_mut().and_then(|lines| lines.follow(came)) {
                 None => return Poll::Ready(Ok(())),
                 Some(encoded) => {
                     buffer.set_filled(before);

@@ -15,6 +15,7 @@ use tokio_rustls::server::TlsStream;
 use super::connection::serve;
 use super::door::{Door, Visit};
 use super::guest::Entered;
+use super::multiplexed;
 use super::tally::{Counted, Tally};
 use crate::access::{LocalDoor, Way};
 use crate::app::App;
@@ -93,8 +94,12 @@ impl TlsDoor {
             }
             counted => counted.flatten(),
         };
+        let multiplexed = stream.get_ref().1.alpn_protocol() == Some(identity::tls::HTTP_2);
         let door = Door::Tls(Arc::new(Visit { way, key, local: Arc::clone(&self.local) }));
-        serve(app, door, stream, entered, (held, counted)).await;
+        match multiplexed {
+            true => multiplexed::serve(app, door, stream, entered, (held, counted)).await,
+            false => serve(app, door, stream, entered, (held, counted)).await,
+        }
     }
 
     async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(

@@ -8,7 +8,7 @@ use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
 
 use super::verifier::OneKey;
-use super::{ConfigError, VERSIONS, presented, protocols, provider};
+use super::{ConfigError, HTTP_1, HTTP_2, VERSIONS, presented, protocols, provider};
 use crate::{DeviceKey, PublicKey};
 
 /// TLS for dialling the hub with this key, under our own key or none; whoever else answers is refused.
@@ -19,6 +19,26 @@ pub fn client_config(
     key: Option<&DeviceKey>,
     expected: PublicKey,
 ) -> Result<Arc<ClientConfig>, ConfigError> {
+    config(key, expected, protocols([HTTP_1]))
+}
+
+/// The same for a connection that carries many requests at a time, where the hub has that: which
+/// protocol it chose, the connection tells.
+///
+/// # Errors
+/// [`ConfigError`], for which no cause is known.
+pub fn multiplexed_client_config(
+    key: &DeviceKey,
+    expected: PublicKey,
+) -> Result<Arc<ClientConfig>, ConfigError> {
+    config(Some(key), expected, protocols([HTTP_2, HTTP_1]))
+}
+
+fn config(
+    key: Option<&DeviceKey>,
+    expected: PublicKey,
+    protocols: Vec<Vec<u8>>,
+) -> Result<Arc<ClientConfig>, ConfigError> {
     let builder = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&VERSIONS)?
         .dangerous()
@@ -27,7 +47,7 @@ pub fn client_config(
         Some(key) => builder.with_client_cert_resolver(Arc::new(presented(key)?)),
         None => builder.with_no_client_auth(),
     };
-    config.alpn_protocols = protocols();
+    config.alpn_protocols = protocols;
     config.resumption = Resumption::disabled();
     config.enable_early_data = false;
     // Whom we call is nobody's business on the way.

@@ -190,6 +190,14 @@ fn both_sides_prove_their_keys() {
 }
 
 #[test]
+fn a_client_that_can_gets_a_connection_for_many_requests() {
+    let client = multiplexed_client_config(&device(2), device(1).public()).unwrap();
+    let pair = Pair::new(&client, &good_server()).run();
+    assert_eq!(pair.proven(), (Some(device(2).public()), Some(device(1).public())));
+    assert_eq!(pair.client.alpn_protocol(), Some(HTTP_2));
+}
+
+#[test]
 fn a_client_may_come_without_a_key() {
     let client = client_config(None, device(1).public()).unwrap();
     let pair = Pair::new(&client, &good_server()).run();
