@@ -38,6 +38,7 @@ mod feed;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod id;
+mod manager;
 mod peer;
 mod progress;
 mod replication;
@@ -49,6 +50,10 @@ pub mod sync;
 pub use driver::{Canceller, Clock, Job, Surroundings};
 pub use feed::{Change, ChangesBatch, ChangesQuery, Feed, Filter, FunctionFilter, Leaves, Select};
 pub use id::{ReplicationId, SessionId};
+pub use manager::{
+    Backoff, Manager, ManagerLimits, Next, Offer, Paths, Peer as ManagedPeer, PeerId, Permit,
+    PullEnd, Rank, Run, Standing, Step, Trouble,
+};
 pub use peer::{
     Answering, AttachmentForm, AttachmentStream, BoxedIo, BulkGets, Connect, Fetched, HttpClient,
     HttpPeer, Incoming, Io, LocalDatabase, LocalDocument, LocalPeer, ParseUrlError, Peer,
