@@ -23,10 +23,10 @@ pub(crate) use gate::{Target, is_done_here};
 pub(crate) use login::Credentials;
 pub(crate) use login::{Access, LogIn, Proof};
 pub(crate) use policies::{
-    AclError, DATABASE as ACL_DATABASE, LivePolicies, change, forget, hand_on,
-    move_security_objects, policy_id, set_security,
+    AclError, DATABASE as ACL_DATABASE, LivePolicies, change, change_in, documents, forget,
+    hand_on, move_security_objects, policy_id, set_security,
 };
-pub(crate) use principal::Principal;
+pub(crate) use principal::{KeyHolder, Principal};
 #[cfg(any(test, fuzzing))]
 pub(crate) use session::Sessions;
 pub(crate) use session::{Renewal, ended};

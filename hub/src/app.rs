@@ -23,6 +23,7 @@ use crate::held;
 use crate::http::memory::Memory;
 use crate::indexer::{self, Indexer};
 use crate::listener::{Connections, Listeners};
+use crate::mesh::{self, Kind, Mesh};
 use crate::metrics::Metrics;
 use crate::observe;
 use crate::onion::{self, Onion, OnionError};
@@ -94,6 +95,8 @@ pub(crate) struct App {
     pub(crate) onion: Arc<Onion>,
     /// Replications that were asked for.
     pub(crate) replications: Replications,
+    /// Other hubs, and what is pulled from them.
+    pub(crate) mesh: Mesh,
     /// What tells this hub from others in CouchDB's greeting: 32 hexadecimal digits.
     pub(crate) server_uuid: String,
     /// When it was started.
@@ -218,6 +221,7 @@ impl App {
             reads: Reads::default(),
             replications: Replications::new(config.replication.ca_file.clone(), &onion),
             onion,
+            mesh: Mesh::new(device.public()),
             server_uuid,
             started: now,
             shutdown,
@@ -278,9 +282,16 @@ impl App {
         let emptying = tokio::spawn(registry::keep_trash(Arc::clone(&self)));
         let publishing = tokio::spawn(overwritten::follow(Arc::clone(&self)));
         let letting_in = tokio::spawn(held::follow(Arc::clone(&self)));
+        let naming = Kind::ALL.map(|kind| {
+            tokio::spawn(watch(Arc::clone(&self), kind.database(), |app| {
+                app.mesh.peers().reload(&app.store)
+            }))
+        });
         let following = tokio::spawn(updates::follow(Arc::clone(&self)));
         let asking = tokio::spawn(replicate::follow(Arc::clone(&self)));
         let scheduling = tokio::spawn(replicate::schedule(Arc::clone(&self)));
+        let meeting = tokio::spawn(mesh::follow(Arc::clone(&self)));
+        let mut pulling = tokio::spawn(mesh::schedule(Arc::clone(&self)));
         let compacting = tokio::spawn(compaction::supervise(Arc::clone(&self)));
         let noting = tokio::spawn(reads::keep(Arc::clone(&self)));
         let remembering = tokio::spawn(remember_uses(Arc::clone(&self)));
@@ -293,11 +304,17 @@ impl App {
         let replications = self.replications.stop(CHECKPOINT_GRACE);
         let leaving = self.onion.shut_down(DRAIN_GRACE.max(CHECKPOINT_GRACE));
         let draining = connections.drain(DRAIN_GRACE);
-        let (drained, (), ()) = tokio::join!(draining, replications, leaving);
+        let pulled = async {
+            let _late = tokio::time::timeout(CHECKPOINT_GRACE, &mut pulling).await;
+        };
+        let (drained, (), (), ()) = tokio::join!(draining, replications, leaving, pulled);
         if !drained {
             tracing::warn!(grace_s = DRAIN_GRACE.as_secs(), "some requests did not end in time");
         }
         watching.abort();
+        meeting.abort();
+        naming.iter().for_each(tokio::task::JoinHandle::abort);
+        pulling.abort();
         finding.abort();
         heeding.abort();
         remembering.abort();

@@ -4,6 +4,8 @@ mod acl;
 mod app;
 mod archive;
 mod db;
+mod device;
+mod friend;
 mod hub;
 mod import;
 mod key;
@@ -14,6 +16,7 @@ mod run;
 mod service;
 mod show;
 mod status;
+mod why;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -73,6 +76,18 @@ enum Verb {
         #[command(subcommand)]
         verb: HeldVerb,
     },
+    /// Keep your devices in step with each other
+    Device {
+        #[command(subcommand)]
+        verb: device::DeviceVerb,
+    },
+    /// Share databases with other people's hubs
+    Friend {
+        #[command(subcommand)]
+        verb: friend::FriendVerb,
+    },
+    /// Say why something is not in step; ends with 1 where something is not
+    Why(why::WhyArgs),
     /// Let programs use the hub, each with a token and rights of its own
     App {
         #[command(subcommand)]
@@ -357,6 +372,9 @@ impl Command {
             Verb::Held { verb } => {
                 hub::ask(&dir, async |hub| overwritten::execute_held(hub, verb).await)
             }
+            Verb::Device { verb } => hub::ask(&dir, async |hub| device::execute(hub, verb).await),
+            Verb::Friend { verb } => hub::ask(&dir, async |hub| friend::execute(hub, verb).await),
+            Verb::Why(asked) => hub::ask(&dir, async |hub| why::why(hub, asked).await),
             Verb::App { verb } => hub::ask(&dir, async |hub| app::execute(hub, verb).await),
             Verb::Acl { verb } => hub::ask(&dir, async |hub| acl::execute(hub, verb).await),
             Verb::Group { verb } => hub::ask(&dir, async |hub| acl::execute_group(hub, verb).await),
@@ -426,6 +444,14 @@ mod tests {
             "held list",
             "held release a",
             "app add a",
+            "device list",
+            "device remove a",
+            "friend list",
+            "friend remove a",
+            "friend databases a",
+            "friend accept a b --as c",
+            "why",
+            "why a b --peer c --json",
             "app list",
             "app remove a",
             "acl show",

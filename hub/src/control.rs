@@ -5,6 +5,7 @@ mod apps;
 mod enrolments;
 pub(crate) mod group;
 pub(crate) mod onion;
+pub(crate) mod peers;
 mod who;
 
 use std::fs;
@@ -17,6 +18,7 @@ use serde_json::json;
 use crate::clock;
 use crate::held;
 use crate::http::{Call, HttpError, Reply, blocking, reply};
+use crate::mesh;
 use crate::metrics::Process;
 use crate::onion::{describe, moment};
 
@@ -45,6 +47,7 @@ pub(crate) async fn status(call: Call) -> Result<Reply, HttpError> {
             "apps": app.access.apps().all().len(),
             "memory_bytes": Process::look().resident_bytes,
             "onion": describe(&app.onion, moment(clock::now())),
+            "peers": mesh::describe(&app, clock::now()),
             "backup": app.backups.describe(),
             "active_tasks": app.tasks.list(|_| true),
             "held": held::describe(&app, clock::now()),

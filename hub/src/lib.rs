@@ -25,6 +25,7 @@ mod http;
 mod import;
 mod indexer;
 mod listener;
+mod mesh;
 mod metrics;
 mod observe;
 mod onion;

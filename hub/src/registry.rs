@@ -100,7 +100,6 @@ impl Registry {
         self.records.load_full()
     }
 
-    #[allow(dead_code, reason = "the manager of replications asks")]
     /// Told when records have changed and were obeyed.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
@@ -124,7 +123,6 @@ impl Registry {
         Some(uuid)
     }
 
-    #[allow(dead_code, reason = "the manager of replications asks")]
     /// Every database that hubs know, with what they know it as, `_dbs` first.
     pub(crate) fn syncable(&self) -> Vec<(DbUuid, Arc<Database>)> {
         let named = |name: &str| self.store.database(&name.parse::<DbName>().ok()?);
@@ -136,7 +134,6 @@ impl Registry {
         of_mesh.chain(others).collect()
     }
 
-    #[allow(dead_code, reason = "the manager of replications asks")]
     /// How often it was set what becomes of conflicts in the database that hubs know as this.
     pub(crate) fn rule_version(&self, id: DbUuid) -> u64 {
         match system::by_sync_id(id) {

@@ -140,6 +140,12 @@ impl Updates {
         }
     }
 
+    /// The place that [`Self::seq`] showed so; none where it is of an earlier run, or none at all.
+    pub(crate) fn place_of(&self, text: &str) -> Option<u64> {
+        let seq: UpdateSeq = text.parse().ok()?;
+        (seq.epoch == self.epoch && seq.seq.0 <= self.log().last).then_some(seq.seq.0)
+    }
+
     fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }

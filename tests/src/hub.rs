@@ -14,7 +14,7 @@ use crate::{Client, Finished, Key, Namespace, Process};
 const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 const LISTENING: &str = "larder: listening on ";
-const RUN: &[&str] = &["run", "--http", "127.0.0.1:0", "--tls", "127.0.0.1:0"];
+const RUN: &[&str] = &["run", "--http", "127.0.0.1:0"];
 
 /// How much of the hub's log a failure shows.
 const SHOWN_LOG_LINES: usize = 40;
@@ -26,6 +26,8 @@ pub struct HubOptions<'a> {
     pub settings: &'a str,
     /// Its `--onion`; off when `None`.
     pub onion: Option<&'a str>,
+    /// Its `--tls`; any free port of this machine when `None`.
+    pub tls: Option<&'a str>,
     /// Where it runs; beside the test when `None`. Its owner's client connects from there, too.
     pub namespace: Option<&'a Namespace>,
 }
@@ -200,6 +202,7 @@ impl Hub {
 impl HubOptions<'_> {
     fn run(&self, data_dir: &Path) -> Command {
         let mut words = RUN.to_vec();
+        words.extend(["--tls", self.tls.unwrap_or("127.0.0.1:0")]);
         words.extend(["--onion", self.onion.unwrap_or("off")]);
         let command = larder(&words, data_dir);
         match self.namespace {

@@ -39,5 +39,7 @@ mod scripts;
 pub use scripts::{node, node_client, run_python_suite, run_suite};
 mod testnet;
 pub use testnet::{CTor, CTorOptions, Control, OnionService, TestNet};
+mod peers;
+pub use peers::{await_member, await_status, pair};
 pub mod demo;
 pub mod exchange;

@@ -121,7 +121,8 @@ fn read(store: &Store) -> Result<Vec<(String, String)>, Error> {
     database(store).map_or_else(|| Ok(Vec::new()), |database| database.read(documents))
 }
 
-fn documents(snapshot: &Snapshot<'_>) -> Result<Vec<(String, String)>, Error> {
+/// The same of any database, as many as are heeded.
+pub(crate) fn documents(snapshot: &Snapshot<'_>) -> Result<Vec<(String, String)>, Error> {
     let mut documents = Vec::new();
     let mut start: Option<(String, bool)> = None;
     loop {
@@ -150,9 +151,18 @@ pub(crate) fn change(
     store: &Store,
     id: &str,
     now: Millis,
+    change: impl FnMut(Option<&str>) -> Result<Option<String>, AclError>,
+) -> Result<(), AclError> {
+    change_in(&*database(store).ok_or(Error::NoDatabase)?, id, now, change)
+}
+
+/// The same in another database whose documents say whom the owner has to do with. May block.
+pub(crate) fn change_in(
+    database: &Database,
+    id: &str,
+    now: Millis,
     mut change: impl FnMut(Option<&str>) -> Result<Option<String>, AclError>,
 ) -> Result<(), AclError> {
-    let database = database(store).ok_or(Error::NoDatabase)?;
     let id: DocId = id.parse().map_err(|_| AclError::Refused(format!("`{id}` names nothing")))?;
     for _ in 0..ATTEMPTS_MAX {
         let (head, body) = database.read(|snapshot| {

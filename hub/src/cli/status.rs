@@ -8,6 +8,7 @@ use store::Millis;
 use super::Outcome;
 use super::hub::Hub;
 use super::show::{self, duration, plural, size, table};
+use super::why;
 use crate::access::OWNER;
 use crate::clock;
 
@@ -40,6 +41,14 @@ pub(super) async fn status(mut hub: Hub, json: bool) -> anyhow::Result<Outcome> 
     }
     if let Some(onion) = status["onion"].as_object() {
         rows.extend(describe_onion(&onion.clone().into(), clock::now()));
+    }
+    let now = clock::now();
+    let ago = |at: &Value| {
+        let passed = now.0.saturating_sub(at.as_u64().unwrap_or_default());
+        format!("{} ago", duration(passed / 1000))
+    };
+    for peer in status["peers"].as_array().into_iter().flatten() {
+        rows.push(["peer".into(), why::standing(peer, ago)]);
     }
     if !status["backup"].is_null() {
         rows.push(["backup".into(), describe_backup(&status["backup"], clock::now())]);

@@ -116,7 +116,7 @@ pub(crate) async fn tell(call: Call) -> Result<Reply, HttpError> {
 }
 
 /// The device that asks, which the owner has to do with.
-fn known_device(call: &Call) -> Result<PublicKey, HttpError> {
+pub(crate) fn known_device(call: &Call) -> Result<PublicKey, HttpError> {
     if call.rewritten.is_rewritten() {
         return Err(HttpError::ForbiddenBecause("A rewrite speaks for no device."));
     }

@@ -10,7 +10,7 @@ use http::Request;
 #[cfg(feature = "search")]
 use self::options::SEARCH;
 use self::options::{
-    ATTACHMENT, BULK_GET, CHANGES, DOCUMENT, ForKeys, INDEXES, LISTING, NONE, VIEW,
+    ATTACHMENT, BULK_GET, CHANGES, DOCUMENT, FEED, ForKeys, INDEXES, LISTING, NONE, VIEW,
 };
 use super::incoming::Incoming;
 #[cfg(feature = "search")]
@@ -171,6 +171,20 @@ pub(crate) static ROUTES: &[Route] = &[
     route!(GET "/_hub/onion/key" AdministerServer crate::control::onion::key),
     route!(GET "/_hub/onion/address" Greet crate::control::onion::address, NONE),
     route!(PUT "/_hub/onion/client-key" Greet crate::control::onion::tell, NONE),
+    route!(GET "/_hub/devices" AdministerServer crate::control::peers::devices),
+    route!(POST "/_hub/devices" AdministerServer crate::control::peers::add_device),
+    route!(DELETE "/_hub/devices/{doc}" AdministerServer crate::control::peers::remove_device),
+    route!(GET "/_hub/friends" AdministerServer crate::control::peers::friends),
+    route!(POST "/_hub/friends" AdministerServer crate::control::peers::add_friend),
+    route!(DELETE "/_hub/friends/{doc}" AdministerServer crate::control::peers::remove_friend),
+    route!(GET "/_hub/friends/{doc}/databases" AdministerServer crate::control::peers::offers),
+    route!(POST "/_hub/friends/{doc}/accept" AdministerServer crate::control::peers::accept),
+    route!(GET "/_hub/why" AdministerServer crate::mesh::why),
+    route!(GET "/_hub/events" AdministerServer crate::mesh::events),
+    route!(GET "/_hub/feed" Greet crate::mesh::feed, FEED),
+    route!(POST "/_hub/reached" Greet crate::mesh::reached, NONE),
+    route!(POST "/_hub/sync/{doc}" Greet crate::mesh::sync, NONE),
+    route!(POST "/_hub/sync/{doc}/wanted" Greet crate::mesh::wanted, NONE),
     route!(POST "/_hub/backup" AdministerServer crate::control::backup),
     route!(POST "/_hub/import" AdministerServer crate::import::serve),
     route!(POST "/_hub/verify" AdministerServer crate::control::verify),

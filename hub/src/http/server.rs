@@ -58,10 +58,14 @@ pub(crate) async fn welcome(call: Call) -> Result<Reply, HttpError> {
     Ok(reply::json(StatusCode::OK, &welcome))
 }
 
-/// CouchDB's names for parts of its API that not every server has, those of them that are here.
+/// CouchDB's names for parts of its API that not every server has, those of them that are here; and what
+/// hubs speak among each other.
 fn features() -> Vec<&'static str> {
-    let parts =
-        [("partitioned", "/{db}/_partition/{partition}"), ("scheduler", "/_scheduler/jobs")];
+    let parts = [
+        ("partitioned", "/{db}/_partition/{partition}"),
+        ("scheduler", "/_scheduler/jobs"),
+        (replication::sync::PROTOCOL, "/_hub/sync/{doc}"),
+    ];
     let here = |path| ROUTES.iter().any(|route| route.path == path);
     parts.into_iter().filter(|(_, path)| here(*path)).map(|(name, _)| name).collect()
 }

@@ -4,6 +4,7 @@
 
 use super::{METHODS, Metrics, STATUSES, Summary, load, open_files};
 use crate::app::App;
+use crate::mesh::Mesh;
 use crate::observe;
 use crate::onion::{Onion, child_memory_bytes, is_reachable};
 
@@ -74,6 +75,7 @@ pub(crate) fn report(app: &App) -> Vec<Metric> {
         ),
     ];
     metrics.extend(of_onion(&app.onion));
+    metrics.extend(of_mesh(&app.mesh));
     metrics.extend(
         counters.map(|(path, description, value)| {
             Metric::number(path, description, Kind::Counter, value)
@@ -137,6 +139,36 @@ fn of_onion(onion: &Onion) -> Vec<Metric> {
     ];
     let figures = figures.into_iter().filter_map(|(path, description, kind, value)| {
         Some(Metric::number(path, description, kind, value?))
+    });
+    figures.collect()
+}
+
+fn of_mesh(mesh: &Mesh) -> Vec<Metric> {
+    let counts = mesh.counts();
+    let (connected, running, waiting) = mesh.levels();
+    let level = |number: usize| (Kind::Level, number as u64);
+    let counter = |count| (Kind::Counter, load(count));
+    let figures = [
+        ("peers", "number of hubs that the owner has named", level(mesh.peers().now().len())),
+        ("peers_connected", "number of them that are connected", level(connected)),
+        ("pulls_running", "number of databases that are being fetched", level(running)),
+        ("pulls_waiting", "number of databases that wait to be fetched", level(waiting)),
+        ("pulls", "number of times a database was fetched", counter(&counts.pulls)),
+        ("questions", "number of requests for changes sent to peers", counter(&counts.questions)),
+        ("documents_in", "number of documents that came from peers", counter(&counts.documents_in)),
+        ("bytes_in", "bytes that came from peers", counter(&counts.bytes_in)),
+        ("answers", "number of requests for changes answered", counter(&counts.answers)),
+        ("bytes_out", "bytes sent to peers", counter(&counts.bytes_out)),
+        ("lines", "number of lines that came over feeds of peers", counter(&counts.lines)),
+        ("dials", "number of times a peer was dialled", counter(&counts.dials)),
+        (
+            "looks",
+            "number of times the plan of what to fetch was looked at",
+            counter(&counts.looks),
+        ),
+    ];
+    let figures = figures.into_iter().map(|(name, description, (kind, value))| {
+        Metric::number(&format!("larder/mesh_{name}"), description, kind, value)
     });
     figures.collect()
 }

@@ -54,7 +54,6 @@ impl Registry {
         self.make(&mut state, &record, name, now)
     }
 
-    #[allow(dead_code, reason = "whoever takes shared databases in asks")]
     /// Makes a database that somebody else has already, and shares: it is called as it is there, or
     /// `name~device` where that is taken.
     pub(crate) fn adopt(

@@ -13,6 +13,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::destination::Destination;
 use crate::onion::{Onion, introduce};
@@ -60,7 +61,7 @@ impl Connect for Network {
 
 /// The way to a hub that has to prove its key.
 #[derive(Clone)]
-pub(super) struct ToKey {
+pub(crate) struct ToKey {
     device: DeviceKey,
     key: PublicKey,
     onion: Arc<Onion>,
@@ -68,7 +69,7 @@ pub(super) struct ToKey {
 
 impl ToKey {
     /// Whoever answers has to prove `key`; `device` is proven to it.
-    pub(super) fn new(device: &DeviceKey, key: PublicKey, onion: Arc<Onion>) -> Self {
+    pub(crate) fn new(device: &DeviceKey, key: PublicKey, onion: Arc<Onion>) -> Self {
         Self { device: device.clone(), key, onion }
     }
 
@@ -78,6 +79,18 @@ impl ToKey {
         let stream = stream(&self.onion, destination, port, |_| self.key.to_string()).await?;
         let stream = connector.connect(identity::tls::server_name(), stream).await?;
         Ok(Box::new(stream))
+    }
+
+    /// A connection to where the URL says, for many requests at a time where the hub has that.
+    pub(crate) async fn connect_multiplexed(&self, uri: &Uri) -> io::Result<TlsStream<BoxedIo>> {
+        let destination = Destination::of(uri).map_err(io::Error::other)?;
+        let port = uri.port_u16().unwrap_or(identity::DEFAULT_PORT);
+        let config = identity::tls::multiplexed_client_config(&self.device, self.key);
+        let connector = TlsConnector::from(config.map_err(io::Error::other)?);
+        let stream = stream(&self.onion, &destination, port, |_| self.key.to_string()).await?;
+        let stream = connector.connect(identity::tls::server_name(), stream).await?;
+        self.introduce(destination, port);
+        Ok(stream)
     }
 
     /// Tells a hub that has just proven its key by which key this device looks for its onion service;

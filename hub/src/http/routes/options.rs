@@ -52,6 +52,9 @@ pub(super) const CHANGES: &[&str] = &[
     "doc_ids",
 ];
 
+/// Of the feed of what has changed in all databases.
+pub(super) const FEED: &[&str] = &["since", "heartbeat"];
+
 /// Of `_all_docs` and its kin.
 pub(super) const LISTING: &[&str] = &[
     "key",

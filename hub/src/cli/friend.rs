@@ -1,0 +1,83 @@
+//! `larder friend`: hubs of other people.
+
+use clap::Subcommand;
+use identity::HttpKeyUrl;
+use serde_json::{Value, json};
+
+use super::app::encode;
+use super::hub::Hub;
+use super::{Outcome, device, show};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum FriendVerb {
+    /// Know somebody else's hub; it gets what `larder acl grant` gives it, and nothing before
+    Add {
+        /// Where it is and which key it has
+        #[arg(value_name = "HTTPKEY-URL")]
+        url: HttpKeyUrl,
+        /// What to call them
+        #[arg(long)]
+        name: String,
+    },
+    /// List your friends
+    List,
+    /// Have nothing more to do with somebody: they are refused from now on, whatever lists say
+    Remove {
+        /// Their name or key
+        who: String,
+    },
+    /// List the databases that a friend shares with you, and which of them you have taken
+    Databases {
+        /// The friend
+        name: String,
+    },
+    /// Take a database that a friend shares, and what the friend writes there from now on
+    Accept {
+        /// The friend
+        name: String,
+        /// What the friend calls it, or its id
+        #[arg(value_name = "DB")]
+        database: String,
+        /// What to call it here
+        #[arg(long = "as", value_name = "NAME")]
+        local: Option<String>,
+    },
+}
+
+/// Does what the verb says.
+pub(super) async fn execute(mut hub: Hub, verb: FriendVerb) -> anyhow::Result<Outcome> {
+    match verb {
+        FriendVerb::Add { url, name } => {
+            let asked = json!({"url": url.to_string(), "name": name});
+            hub.request("POST", "/_hub/friends", Some(&asked)).await?;
+        }
+        FriendVerb::List => device::list(&hub.get("/_hub/friends").await?["friends"])?,
+        FriendVerb::Remove { who } => {
+            hub.request("DELETE", &format!("/_hub/friends/{}", encode(&who)), None).await?;
+        }
+        FriendVerb::Databases { name } => {
+            let path = format!("/_hub/friends/{}/databases", encode(&name));
+            databases(&hub.get(&path).await?["databases"])?;
+        }
+        FriendVerb::Accept { name, database, local } => {
+            let asked = json!({"database": database, "as": local});
+            let path = format!("/_hub/friends/{}/accept", encode(&name));
+            let taken = hub.request("POST", &path, Some(&asked)).await?;
+            show::line(taken["database"].as_str().unwrap_or_default())?;
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+fn databases(offers: &Value) -> anyhow::Result<()> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let rows = offers.as_array().into_iter().flatten().map(|offer| {
+        let here = match (offer["here"].as_str(), offer["in_step"] == true) {
+            (None, _) => "not taken".to_owned(),
+            (Some(here), true) => format!("{here}, in step"),
+            (Some(here), false) => format!("{here}, not in step"),
+        };
+        [text(&offer["name"]), text(&offer["id"]), here]
+    });
+    Ok(show::table(&rows.collect::<Vec<_>>())?)
+}

@@ -1,0 +1,153 @@
+//! `/_hub/devices` and `/_hub/friends`: the hubs that the owner has named.
+
+use acl::{Policy, Right, Who};
+use http::StatusCode;
+use identity::HttpKeyUrl;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::apps::parsed;
+use crate::access::{self, AclError};
+use crate::app::App;
+use crate::clock;
+use crate::http::{Call, HttpError, Reply, blocking, json_body, reply};
+use crate::mesh::{self, Kind, Peer, Record};
+
+/// `GET /_hub/devices`: the owner's other devices.
+pub(crate) async fn devices(call: Call) -> Result<Reply, HttpError> {
+    Ok(list(&call, Kind::Device))
+}
+
+/// `GET /_hub/friends`: hubs of others.
+pub(crate) async fn friends(call: Call) -> Result<Reply, HttpError> {
+    Ok(list(&call, Kind::Friend))
+}
+
+fn list(call: &Call, kind: Kind) -> Reply {
+    let peers = call.app.mesh.peers().now();
+    let of_kind = peers.values().filter(|peer| peer.kind == kind);
+    let records: Vec<&Record> = of_kind.map(|peer| &peer.record).collect();
+    reply::json(StatusCode::OK, &json!({ format!("{}s", kind.noun()): records }))
+}
+
+/// What `POST /_hub/devices` and `POST /_hub/friends` take.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Added {
+    url: HttpKeyUrl,
+    name: Option<String>,
+}
+
+/// `POST /_hub/devices`: names a device of the owner's, which may do whatever the owner may.
+pub(crate) async fn add_device(call: Call) -> Result<Reply, HttpError> {
+    add(call, Kind::Device).await
+}
+
+/// `POST /_hub/friends`: names somebody else's hub, which gets what lists give it.
+pub(crate) async fn add_friend(call: Call) -> Result<Reply, HttpError> {
+    add(call, Kind::Friend).await
+}
+
+async fn add(call: Call, kind: Kind) -> Result<Reply, HttpError> {
+    let Call { app, headers, body, .. } = call;
+    let Added { url, name } = parsed(json_body::object(&headers, body).await?)?;
+    let record = blocking(move || {
+        if url.key() == app.device.public() {
+            return Err(HttpError::BadRequest("this is the hub's own key".into()));
+        }
+        let known = app.mesh.peers().now().get(&url.key()).map(|peer| peer.record.name.clone());
+        let name = name.or(known).unwrap_or_else(|| format!("device-{}", url.key().shortened()));
+        let now = clock::now();
+        let record = Record::new(&url, name, now);
+        let record = record.map_err(|error| HttpError::BadRequest(error.to_string()))?;
+        let policies = app.access.policies().now();
+        let mut others = policies.principals().iter().filter(|(key, _)| **key != record.key);
+        if others.any(|(_, notes)| notes.name == record.name && !notes.blocked) {
+            return Err(HttpError::Exists(format!("somebody else is called {}", record.name)));
+        }
+        drop(policies);
+        mesh::add_peer(&app.store, kind, &record, now)?;
+        heed(&app)?;
+        Ok(record)
+    });
+    Ok(reply::json(StatusCode::CREATED, &json!({"ok": true, kind.noun(): record.await?})))
+}
+
+/// `DELETE /_hub/devices/{doc}`: takes a device away, by its name or key; from now on it is refused.
+pub(crate) async fn remove_device(call: Call) -> Result<Reply, HttpError> {
+    remove(call, Kind::Device).await
+}
+
+/// `DELETE /_hub/friends/{doc}`: takes a friend away likewise.
+pub(crate) async fn remove_friend(call: Call) -> Result<Reply, HttpError> {
+    remove(call, Kind::Friend).await
+}
+
+async fn remove(call: Call, kind: Kind) -> Result<Reply, HttpError> {
+    let Call { app, captures, .. } = call;
+    let peer = named(&app, &captures.doc, kind)?;
+    blocking(move || {
+        mesh::remove_peer(&app.store, &peer, clock::now())?;
+        heed(&app)
+    })
+    .await?;
+    Ok(reply::ok(StatusCode::OK))
+}
+
+/// What was written takes effect before it is answered.
+fn heed(app: &App) -> Result<(), HttpError> {
+    app.access.policies().reload(&app.store)?;
+    Ok(app.mesh.peers().reload(&app.store)?)
+}
+
+fn named(app: &App, word: &str, kind: Kind) -> Result<std::sync::Arc<Peer>, HttpError> {
+    let missing = match kind {
+        Kind::Device => "there is no device of that name or key",
+        Kind::Friend => "there is no friend of that name or key",
+    };
+    app.mesh.peers().find(word, Some(kind)).ok_or(HttpError::NotFound(missing))
+}
+
+/// `GET /_hub/friends/{doc}/databases`: what a friend offers, and what of it is here.
+pub(crate) async fn offers(call: Call) -> Result<Reply, HttpError> {
+    let friend = named(&call.app, &call.captures.doc, Kind::Friend)?;
+    let offers = mesh::offers(&call.app, friend.record.key);
+    Ok(reply::json(StatusCode::OK, &json!({"databases": offers})))
+}
+
+/// What `POST /_hub/friends/{doc}/accept` takes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Accepted {
+    /// What the friend calls it, or its uuid.
+    database: String,
+    /// What it is called here.
+    #[serde(rename = "as")]
+    local: Option<String>,
+}
+
+/// `POST /_hub/friends/{doc}/accept`: takes a database that a friend offers, with what the friend
+/// writes into it from then on.
+pub(crate) async fn accept(call: Call) -> Result<Reply, HttpError> {
+    let friend = named(&call.app, &call.captures.doc, Kind::Friend)?;
+    let Call { app, headers, body, .. } = call;
+    let Accepted { database, local } = parsed(json_body::object(&headers, body).await?)?;
+    let name = blocking(move || {
+        let now = clock::now();
+        let database = mesh::accept(&app, friend.record.key, &database, local.as_deref(), now)?;
+        let hub = Some(app.access.policies().hub());
+        let name = database.name().to_string();
+        access::change(&app.store, &access::policy_id(&database), now, |before| {
+            let mut policy = match before {
+                Some(body) => Policy::parse(body, hub)?,
+                None => Policy::from_security("{}", &name, hub)?,
+            };
+            let place = acl::Place::Database;
+            policy.grant(&Who::Key(friend.record.key), Right::Write, place)?;
+            Ok::<_, AclError>(Some(policy.document()))
+        })?;
+        app.access.policies().reload(&app.store)?;
+        Ok(Value::from(name))
+    });
+    Ok(reply::json(StatusCode::CREATED, &json!({"ok": true, "database": name.await?})))
+}

@@ -1,0 +1,244 @@
+//! One pull: what a peer has in one database comes here.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use http::{Method, StatusCode};
+use http_body_util::BodyExt as _;
+use identity::PublicKey;
+use replication::sync::{
+    AnswerStream, Ask, Checkpoint, Misbehaviour, PullSpec, Question, RefusalCode, SkipReason,
+    SyncError, SyncFilter, SyncJob, SyncOutcome, Target,
+};
+use replication::{PeerError, PullEnd, Trouble};
+use serde_json::json;
+use store::{Database, DbUuid, DocumentLimits};
+use tokio::sync::watch;
+
+use super::follow::chance;
+use super::link::{Link, Refused, trouble};
+use super::state::{Skipped, State};
+use super::{acknowledge, count, databases, id_of};
+use crate::access::{KeyHolder, Principal, Way};
+use crate::app::App;
+use crate::causes::with_causes;
+use crate::clock;
+use crate::validate::Author;
+
+/// Pulls, and tells the plan how it ended.
+pub(super) async fn run(app: Arc<App>, key: PublicKey, id: DbUuid, stopped: watch::Receiver<bool>) {
+    let end = match pull(&app, key, id, stopped).await {
+        Ok(end) => end,
+        Err(trouble) => PullEnd::Failed(trouble),
+    };
+    let now = clock::now();
+    let told = match &end {
+        PullEnd::Reached(_) => Some(json!({"event": "in_step", "peer": key, "db": id.to_string()})),
+        PullEnd::Failed(Trouble { code, text }) => {
+            let (code, text) = (*code, text.as_str());
+            let db = id.to_string();
+            Some(json!({"event": "failed", "peer": key, "db": db, "code": code, "reason": text}))
+        }
+        PullEnd::Stopped => None,
+    };
+    let here = databases::find(&app, id);
+    {
+        let mut state = app.mesh.state();
+        state.pulls.remove(&(key, id));
+        let has_reached = matches!(end, PullEnd::Reached(_));
+        state.manager.ended((id_of(key), id), end, now, chance());
+        if has_reached {
+            reached(&mut state, key, id, here.as_deref());
+        }
+    }
+    if let Some(told) = told {
+        app.mesh.events.tell(now, || told);
+    }
+    app.mesh.wake.notify_one();
+}
+
+/// Remembers how far it is, and has the peer told.
+fn reached(state: &mut State, key: PublicKey, id: DbUuid, here: Option<&Database>) {
+    let standing = state.manager.standing(id_of(key), id);
+    let seq = standing.and_then(|standing| standing.reached()).map(str::to_owned);
+    let (Some(seq), Some(here)) = (seq, here) else { return };
+    state.remembered.note(key, id, &seq, here);
+    acknowledge::say(state, key, id, &seq);
+}
+
+async fn pull(
+    app: &Arc<App>,
+    key: PublicKey,
+    id: DbUuid,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<PullEnd, Trouble> {
+    let (link, offered) = {
+        let state = app.mesh.state();
+        let link = state.ways.get(&key).and_then(|way| way.link.clone());
+        let standing = state.manager.standing(id_of(key), id);
+        let offered =
+            standing.and_then(|standing| standing.offered()).map(|offer| offer.seq.clone());
+        (link, offered)
+    };
+    let link = link.ok_or_else(|| trouble("cut", "there is no connection"))?;
+    let database = databases::find(app, id).ok_or_else(|| trouble("registry", "it is not here"))?;
+    let target = target(app, key, database).noting(app.mesh.delivered(key));
+    let target = target.judged_by(Arc::new(Author::new(app, &author(app, &link))));
+    // What is in step already is found without asking.
+    let looking = target.clone();
+    let known = tokio::task::spawn_blocking(move || looking.checkpoint());
+    let known = known.await.map_err(|error| trouble("here", error))?;
+    let known = known.map_err(|error| trouble_here(&error))?;
+    if let (Some(Checkpoint { through, .. }), Some(offered)) = (known, offered)
+        && through.to_string() == offered
+    {
+        return Ok(PullEnd::Reached(offered));
+    }
+    let spec = PullSpec::new(app.registry.rule_version(id));
+    let ask = OverLink { app: Arc::clone(app), link, id };
+    let job = SyncJob::start(spec, target, Arc::new(ask), Arc::new(clock::now));
+    let progress = job.progress();
+    if let Some(pulling) = app.mesh.state().pulls.get_mut(&(key, id)) {
+        pulling.progress = Some(progress.clone());
+    }
+    let canceller = job.canceller();
+    let mut outcome = std::pin::pin!(job.outcome());
+    let ended = tokio::select! {
+        outcome = &mut outcome => Some(outcome),
+        _ = stopped.wait_for(|&stop| stop) => None,
+    };
+    let outcome = match ended {
+        Some(outcome) => outcome,
+        None => {
+            canceller.cancel();
+            outcome.await
+        }
+    };
+    Ok(note(app, key, id, outcome))
+}
+
+/// Where what comes of a peer is written to.
+pub(super) fn target(app: &App, key: PublicKey, database: Arc<Database>) -> Target {
+    let limits = DocumentLimits::from(&app.limits());
+    Target::new(database, &key.to_string(), &SyncFilter::default(), limits)
+}
+
+/// Who writes what comes over a connection.
+fn author(app: &App, link: &Link) -> Principal {
+    let way = if link.is_onion() { Way::Onion(onion::Service::Main) } else { Way::Lan };
+    Principal::Key(Arc::new(KeyHolder::new(link.key(), way, app.access.policies())))
+}
+
+/// Counts what came, and tells what that means for the plan.
+fn note(app: &App, key: PublicKey, id: DbUuid, outcome: SyncOutcome) -> PullEnd {
+    count(&app.mesh.counts.documents_in, outcome.progress.documents);
+    count(&app.mesh.counts.bytes_in, outcome.progress.bytes);
+    let skipped = outcome.skipped.iter().map(|skipped| {
+        let (code, text) = skip_reason(&skipped.reason);
+        Skipped { doc: skipped.id.to_string(), code, text }
+    });
+    app.mesh.state().note_skipped((key, id), skipped.collect());
+    match outcome.ending {
+        Ok(through) => PullEnd::Reached(through.to_string()),
+        Err(SyncError::Cancelled) => PullEnd::Stopped,
+        Err(error) => PullEnd::Failed(trouble_of(&error)),
+    }
+}
+
+fn skip_reason(reason: &SkipReason) -> (&'static str, String) {
+    match reason {
+        SkipReason::Refused(text) => ("validation_refused", text.clone()),
+        SkipReason::TooLarge => ("too_large", "it is larger than documents may be here".into()),
+        SkipReason::AttachmentTooLarge => {
+            ("too_large", "an attachment is larger than they may be here".into())
+        }
+        SkipReason::Gone => {
+            ("gone_there", "it was not there any more when it was asked for".into())
+        }
+        SkipReason::Sibling => ("sibling", "another revision of it was not taken".into()),
+        SkipReason::Unreadable(text) => ("unreadable", text.clone()),
+    }
+}
+
+/// Why a pull did not come to its end.
+fn trouble_of(error: &SyncError) -> Trouble {
+    match error {
+        SyncError::Cancelled => trouble("stopped", "it was stopped"),
+        SyncError::Cut => trouble("cut", "the connection broke"),
+        SyncError::Refused(refusal) => {
+            let code = match refusal.code {
+                RefusalCode::PolicyVersion => "policy",
+                RefusalCode::Gone | RefusalCode::Forbidden => "right_missing_there",
+                RefusalCode::Unavailable => "unavailable",
+                RefusalCode::Malformed => "peer_misbehaved",
+            };
+            trouble(code, &refusal.reason)
+        }
+        SyncError::Ask(error) => {
+            let code = match error {
+                PeerError::NoDatabase | PeerError::Forbidden(_) | PeerError::Unauthorized(_) => {
+                    "right_missing_there"
+                }
+                PeerError::Unreachable(_) | PeerError::TimedOut { .. } => "cut",
+                PeerError::Unavailable { .. } => "unavailable",
+                _ => "peer_misbehaved",
+            };
+            trouble(code, with_causes(error))
+        }
+        SyncError::Misbehaved(misbehaviour) => {
+            let damaged = matches!(misbehaviour, Misbehaviour::Digest(_));
+            let code = if damaged { "digest" } else { "peer_misbehaved" };
+            trouble(code, with_causes(misbehaviour))
+        }
+        SyncError::Here(error) => trouble_here(error),
+    }
+}
+
+fn trouble_here(error: &PeerError) -> Trouble {
+    let code = match error {
+        PeerError::Store(store::Error::DiskFull) => "disk_full",
+        PeerError::Store(store::Error::NoDatabase) | PeerError::NoDatabase => "registry",
+        _ => "here",
+    };
+    trouble(code, with_causes(error))
+}
+
+/// Asks over the connection that is there.
+struct OverLink {
+    app: Arc<App>,
+    link: Link,
+    id: DbUuid,
+}
+
+impl Ask for OverLink {
+    fn ask(
+        &self,
+        question: Question,
+    ) -> Pin<Box<dyn Future<Output = Result<AnswerStream, PeerError>> + Send + '_>> {
+        Box::pin(async move {
+            count(&self.app.mesh.counts.questions, 1);
+            let (path, body) = (question.path(self.id), question.to_json());
+            let answer = self.link.ask(Method::POST, &path, Some(body)).await;
+            let body = answer.map_err(refused)?.into_body();
+            let broke = |error: hyper::Error| PeerError::Unreachable(Box::new(error));
+            let pieces = body.into_data_stream().map(move |piece| piece.map_err(broke));
+            Ok(Box::pin(pieces) as AnswerStream)
+        })
+    }
+}
+
+fn refused(refused: Refused) -> PeerError {
+    match refused {
+        Refused::Unasked(trouble) => PeerError::Unreachable(trouble.text.into()),
+        Refused::Answered(status, reason) => match status {
+            StatusCode::NOT_FOUND => PeerError::NoDatabase,
+            StatusCode::UNAUTHORIZED => PeerError::Unauthorized(reason),
+            StatusCode::FORBIDDEN => PeerError::Forbidden(reason),
+            _ if status.is_server_error() => {
+                PeerError::Unavailable { status: status.as_u16(), reason }
+            }
+            _ => PeerError::Refused { status: status.as_u16(), reason },
+        },
+    }
+}

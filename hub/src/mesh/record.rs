@@ -1,0 +1,174 @@
+//! What the owner notes of another hub: who it is, what it is called, where it is reached.
+
+use identity::{Host, HttpKeyUrl, PublicKey};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use store::Millis;
+
+/// Most ways to one hub that are kept; the one that was named longest ago goes first.
+const REACH_MAX: usize = 8;
+
+/// Longest name, in bytes.
+const NAME_BYTES_MAX: usize = 64;
+
+/// Whose another hub is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The owner's: a device of the same person.
+    Device,
+    /// Somebody else's.
+    Friend,
+}
+
+impl Kind {
+    /// Both.
+    pub(crate) const ALL: [Self; 2] = [Self::Device, Self::Friend];
+
+    /// The database that has the records of this kind.
+    pub(crate) fn database(self) -> &'static str {
+        match self {
+            Self::Device => "_devices",
+            Self::Friend => "_contacts",
+        }
+    }
+
+    /// What people call it.
+    pub(crate) fn noun(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::Friend => "friend",
+        }
+    }
+}
+
+/// What a document of `_devices` or `_contacts` says; its id is the key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// Who it is.
+    pub(crate) key: PublicKey,
+    /// What it is called here.
+    #[serde(default)]
+    pub(crate) name: String,
+    /// Where it is reached, the way that was named last first.
+    #[serde(default)]
+    pub(crate) reach: Vec<HttpKeyUrl>,
+    /// When it was added, in Unix milliseconds.
+    #[serde(default)]
+    pub(crate) added_at: u64,
+    /// What other releases note.
+    #[serde(flatten)]
+    more: Map<String, Value>,
+}
+
+/// Why a name or a URL is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RecordError {
+    /// Nobody could be called so.
+    #[error(
+        "a name has 1 to {NAME_BYTES_MAX} bytes, no control characters, and is no key and no URL"
+    )]
+    Name,
+    /// The URL does not lead anywhere.
+    #[error("the URL cannot be used: {0}")]
+    Url(#[from] identity::HttpKeyUrlError),
+}
+
+impl Record {
+    /// A hub that is reached by this URL, whatever path it names.
+    pub(crate) fn new(url: &HttpKeyUrl, name: String, now: Millis) -> Result<Self, RecordError> {
+        let root = HttpKeyUrl::new(url.authority().clone(), url.key(), "")?;
+        let (key, reach) = (url.key(), vec![root]);
+        Ok(Self { key, name: checked(name)?, reach, added_at: now.0, more: Map::new() })
+    }
+
+    /// Adds what a newer record of the same hub says to an older one: its name, and its ways first.
+    pub(crate) fn renewed_by(mut self, newer: Self) -> Self {
+        self.name = newer.name;
+        self.reach.retain(|url| !newer.reach.contains(url));
+        self.reach.splice(0..0, newer.reach);
+        self.reach.truncate(REACH_MAX);
+        self
+    }
+
+    /// The ways to it in the order in which they are tried: in the same network, then through Tor.
+    pub(crate) fn ways(&self) -> Vec<HttpKeyUrl> {
+        let mut ways: Vec<_> =
+            self.reach.iter().filter(|url| url.key() == self.key).cloned().collect();
+        ways.sort_by_key(is_onion);
+        ways
+    }
+
+    /// Whether a word of the owner's means it.
+    pub(crate) fn is_meant_by(&self, word: &str) -> bool {
+        let key = word.parse::<PublicKey>().ok();
+        let key = key.or_else(|| Some(word.parse::<HttpKeyUrl>().ok()?.key()));
+        self.name == word || key == Some(self.key)
+    }
+}
+
+/// Whether the way leads through Tor.
+pub(crate) fn is_onion(url: &HttpKeyUrl) -> bool {
+    matches!(url.authority().host, Host::Onion(_))
+}
+
+fn checked(name: String) -> Result<String, RecordError> {
+    let fits = (1..=NAME_BYTES_MAX).contains(&name.len())
+        && !name.contains(char::is_control)
+        && name.trim() == name
+        && !name.contains(['/', ':'])
+        && name.parse::<PublicKey>().is_err();
+    if fits { Ok(name) } else { Err(RecordError::Name) }
+}
+
+#[cfg(test)]
+mod tests {
+    use identity::DeviceKey;
+
+    use super::*;
+
+    const ONION: &str = "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion";
+
+    fn url(host: &str) -> HttpKeyUrl {
+        let key = DeviceKey::from_seed(&[7; 32]).public();
+        format!("httpkey://{host}/ed25519publickey:{key}/notes").parse().unwrap()
+    }
+
+    fn record(host: &str, name: &str) -> Record {
+        Record::new(&url(host), name.into(), Millis(5)).unwrap()
+    }
+
+    #[test]
+    fn the_nearest_way_is_tried_first() {
+        let record =
+            record("10.0.0.7:6984", "phone").renewed_by(record(&format!("{ONION}:9898"), "phone"));
+        assert!(is_onion(&record.reach[0]) && !is_onion(&record.ways()[0]));
+        assert_eq!(record.ways()[0].path(), "/");
+        let again = record.clone().renewed_by(self::record("10.0.0.7:6984", "mobile"));
+        assert_eq!((again.name.as_str(), again.reach.len(), again.added_at), ("mobile", 2, 5));
+        let many = (1..20u8)
+            .fold(record, |all, n| all.renewed_by(self::record(&format!("10.0.0.{n}:1"), "x")));
+        assert_eq!(many.reach.len(), REACH_MAX);
+    }
+
+    #[test]
+    fn what_other_releases_note_is_kept() {
+        let mut value = serde_json::to_value(record("10.0.0.7:6984", "phone")).unwrap();
+        value["paired"] = true.into();
+        let record: Record = serde_json::from_value(value.clone()).unwrap();
+        assert_eq!(serde_json::to_value(record).unwrap(), value);
+    }
+
+    #[test]
+    fn names() {
+        let key = url("h:1").key().to_string();
+        for bad in ["", " a", "a/b", "group:x", "a\nb", &key, &"x".repeat(65)] {
+            let made = Record::new(&url("h:1"), bad.into(), Millis(0));
+            assert_eq!(made, Err(RecordError::Name), "{bad}");
+        }
+        let record = record("h:1", "Anna's phone");
+        for word in ["Anna's phone", &key, &url("other:2").to_string()] {
+            assert!(record.is_meant_by(word), "{word}");
+        }
+        assert!(!record.is_meant_by("Anna"));
+    }
+}

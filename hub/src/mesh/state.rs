@@ -1,0 +1,124 @@
+//! What is known of every peer beside what the owner noted: kept in memory.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use identity::PublicKey;
+use replication::sync::SyncProgress;
+use replication::{Manager, ManagerLimits};
+use store::{DbUuid, Millis};
+use tokio::sync::watch;
+
+use super::permit::Rights;
+use super::remembered::Remembered;
+use super::way::Way;
+
+/// Documents that could not be taken that are remembered of each database and peer.
+const SKIPPED_MAX: usize = 100;
+
+/// What is known of every peer.
+pub(super) struct State {
+    /// What is pulled when.
+    pub(super) manager: Manager,
+    /// The ways to every peer that is followed.
+    pub(super) ways: BTreeMap<PublicKey, Way>,
+    /// What is being pulled.
+    pub(super) pulls: BTreeMap<(PublicKey, DbUuid), Pulling>,
+    /// Documents that could not be taken.
+    pub(super) skipped: BTreeMap<(PublicKey, DbUuid), Vec<Skipped>>,
+    /// How far peers say that they have what is here.
+    pub(super) acknowledged: BTreeMap<(PublicKey, DbUuid), Acknowledged>,
+    /// What decides conflicts at peers.
+    pub(super) rules: BTreeMap<(PublicKey, DbUuid), Rule>,
+    /// What peers may do here, as of the last look.
+    pub(super) rights: BTreeMap<(PublicKey, DbUuid), Rights>,
+    /// What was reached before this run.
+    pub(super) remembered: Remembered,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            manager: Manager::new(ManagerLimits::default()),
+            ways: BTreeMap::new(),
+            pulls: BTreeMap::new(),
+            skipped: BTreeMap::new(),
+            acknowledged: BTreeMap::new(),
+            rules: BTreeMap::new(),
+            rights: BTreeMap::new(),
+            remembered: Remembered::default(),
+        }
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").finish_non_exhaustive()
+    }
+}
+
+/// A pull that runs.
+pub(super) struct Pulling {
+    /// Tells it to stop.
+    pub(super) stop: watch::Sender<bool>,
+    /// How far it is, once it has begun to ask.
+    pub(super) progress: Option<watch::Receiver<SyncProgress>>,
+}
+
+/// A document that a peer has and that could not be taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Skipped {
+    pub(super) doc: String,
+    /// What programs tell the reason by, and people.
+    pub(super) code: &'static str,
+    pub(super) text: String,
+}
+
+/// What a peer says that it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Acknowledged {
+    /// All up to this update sequence.
+    pub(super) seq: String,
+    /// When it said so.
+    pub(super) at: Millis,
+}
+
+/// What decides conflicts at a peer, as it says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Rule {
+    pub(super) policy: String,
+    pub(super) version: u64,
+}
+
+impl State {
+    /// Notes what could not be taken by a pull that came to its end.
+    pub(super) fn note_skipped(&mut self, of: (PublicKey, DbUuid), skipped: Vec<Skipped>) {
+        if skipped.is_empty() {
+            return;
+        }
+        let known = self.skipped.entry(of).or_default();
+        known.retain(|before| !skipped.iter().any(|now| now.doc == before.doc));
+        known.extend(skipped);
+        let surplus = known.len().saturating_sub(SKIPPED_MAX);
+        known.drain(..surplus);
+    }
+
+    /// Forgets a peer.
+    pub(super) fn forget(&mut self, key: PublicKey) {
+        self.ways.remove(&key);
+        self.skipped.retain(|(of, _), _| *of != key);
+        self.acknowledged.retain(|(of, _), _| *of != key);
+        self.rights.retain(|(of, _), _| *of != key);
+        self.rules.retain(|(of, _), _| *of != key);
+        self.manager.forget(super::id_of(key));
+    }
+
+    /// The key of a peer that the manager speaks of.
+    pub(super) fn key_of(&self, peer: replication::PeerId) -> Option<PublicKey> {
+        self.ways.keys().find(|key| key.bytes() == &peer.0).copied()
+    }
+}
+
+/// The nudge of one way.
+pub(super) type Nudge = Arc<tokio::sync::Notify>;

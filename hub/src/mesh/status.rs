@@ -1,0 +1,138 @@
+//! How things stand with every peer: what `/_hub/status` says of them.
+
+use identity::PublicKey;
+use replication::sync::SyncProgress;
+use replication::{Next, Run};
+use serde_json::{Value, json};
+use store::{DbUuid, Millis};
+
+use super::peers::Peer;
+use super::record::is_onion;
+use super::state::State;
+use super::{databases, id_of};
+use crate::app::App;
+
+/// Databases that are not in step that are listed of each peer; `larder why` lists all.
+const BEHIND_MAX: usize = 20;
+
+/// Every peer.
+pub(crate) fn describe(app: &App, now: Millis) -> Value {
+    let peers = app.mesh.peers.now();
+    let state = app.mesh.state();
+    peers.iter().map(|(key, peer)| describe_one(app, &state, *key, peer, now)).collect()
+}
+
+fn describe_one(app: &App, state: &State, key: PublicKey, peer: &Peer, now: Millis) -> Value {
+    let mut shown = json!({
+        "key": key,
+        "name": peer.record.name,
+        "kind": peer.kind.noun(),
+        "state": "refused_here",
+    });
+    // Who is not followed is blocked.
+    let Some(way) = state.ways.get(&key) else { return shown };
+    let way_word = |at: usize| way.urls.get(at).map(|url| way_word(is_onion(url)));
+    let (standing, next_try) = match (&way.link, way.dialling, way.paths.next(now)) {
+        (Some(_), ..) => ("connected", None),
+        (None, Some(_), _) => ("dialling", None),
+        (None, None, Next::At(due)) => ("waiting", Some(due.0)),
+        (None, None, Next::Dial(_)) => ("dialling", None),
+        (None, None, Next::Nowhere) => ("nowhere", None),
+    };
+    shown["state"] = standing.into();
+    shown["way"] = way.dialling.and_then(way_word).into();
+    shown["connected_since"] = way.connected.map(|since| since.0).into();
+    shown["last_seen"] = match way.link {
+        Some(_) => now.0.into(),
+        None => way.last_seen.map(|seen| seen.0).into(),
+    };
+    shown["next_try"] = next_try.into();
+    shown["ahead_ms"] = way.ahead_ms.into();
+    shown["trouble"] = way.trouble().map_or(Value::Null, |(at, trouble, when)| {
+        json!({"code": trouble.code, "text": trouble.text, "way": way_word(at), "at": when.0})
+    });
+    let (mut offered, mut in_step) = (0, 0);
+    let mut behind = Vec::new();
+    let known = state.manager.peer(id_of(key)).into_iter().flat_map(|known| known.databases());
+    for (id, standing) in known {
+        let Some(offer) = standing.offered() else { continue };
+        offered += 1;
+        if standing.is_in_step() {
+            in_step += 1;
+        } else if behind.len() < BEHIND_MAX {
+            let code = code_of(standing);
+            behind.push(
+                json!({"db": name_of(app, id, &offer.name), "id": id.to_string(), "code": code}),
+            );
+        }
+    }
+    shown["databases"] = json!({"offered": offered, "in_step": in_step});
+    shown["behind"] = behind.into();
+    let pulls = state.pulls.iter().filter(|((of, _), _)| *of == key);
+    let pulls = pulls.filter_map(|((_, id), pull)| {
+        let progress = pull.progress.as_ref()?.borrow().clone();
+        let mut shown = describe_progress(&progress, now);
+        shown["db"] = name_of(app, *id, "").into();
+        Some(shown)
+    });
+    shown["pulls"] = pulls.collect();
+    shown
+}
+
+pub(super) fn way_word(onion: bool) -> &'static str {
+    if onion { "onion" } else { "lan" }
+}
+
+/// What programs tell by why a database is not in step.
+fn code_of(standing: &replication::Standing) -> &'static str {
+    match (standing.permitted(), standing.run()) {
+        (replication::Permit::Withheld(trouble), _) => trouble.code,
+        (_, Run::Running { .. }) => "running",
+        (_, Run::Waiting { trouble, .. }) => trouble.code,
+        (_, Run::Idle) => "turn",
+    }
+}
+
+/// What a database is called here, or by the peer where it is not here.
+pub(super) fn name_of(app: &App, id: DbUuid, offered: &str) -> String {
+    match databases::find(app, id) {
+        Some(database) => database.name().to_string(),
+        None => offered.to_owned(),
+    }
+}
+
+/// How far a pull is, and how long it may take yet.
+pub(super) fn describe_progress(progress: &SyncProgress, now: Millis) -> Value {
+    let SyncProgress { documents, bytes, started, .. } = *progress;
+    let passed_ms = now.0.saturating_sub(started.0);
+    // Before the source has said so it is not known.
+    let known = |total: u64| (total > 0).then_some(total);
+    let total = known(progress.documents_total);
+    let left = total.and_then(|total| seconds_left(documents, total, passed_ms));
+    json!({
+        "documents": documents, "documents_total": total,
+        "bytes": bytes, "bytes_total": known(progress.bytes_total),
+        "started": started.0, "seconds_left": left,
+    })
+}
+
+/// How long what is left takes where it goes on as it has.
+fn seconds_left(done: u64, total: u64, passed_ms: u64) -> Option<u64> {
+    let left = total.checked_sub(done)?;
+    let ms = u128::from(left) * u128::from(passed_ms) / u128::from(done.max(1));
+    (done > 0 && passed_ms > 1000).then(|| u64::try_from(ms / 1000).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn estimates() {
+        assert_eq!(seconds_left(100, 1000, 10_000), Some(90));
+        assert_eq!(seconds_left(1000, 1000, 10_000), Some(0));
+        assert_eq!(seconds_left(0, 1000, 10_000), None, "nothing has come");
+        assert_eq!(seconds_left(5, 1000, 900), None, "too early to tell");
+        assert_eq!(seconds_left(7, 5, 10_000), None, "more than was said");
+    }
+}

@@ -1,0 +1,371 @@
+//! `GET /_hub/why`: why something is not in step, as a chain of reasons that people understand.
+
+mod sentence;
+
+use http::StatusCode;
+use identity::PublicKey;
+use replication::{Next, Permit, Run, Standing};
+use serde::Serialize;
+use serde_json::json;
+use store::{Database, DbName, DbUuid, DocId, Millis};
+
+use self::sentence::{ago, until};
+use super::peers::Peer;
+use super::permit::Rights;
+use super::record::{Kind, is_onion};
+use super::state::State;
+use super::status::{describe_progress, name_of, way_word};
+use super::way::Way;
+use super::{databases, id_of};
+use crate::app::App;
+use crate::clock;
+use crate::http::{Call, HttpError, Reply, blocking, reply};
+
+/// How far clocks may differ before it is worth a word, in milliseconds: what is stamped later than that
+/// is held back.
+const AHEAD_MAX_MS: u64 = 10 * 60 * 1000;
+
+/// One reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+struct Reason {
+    /// What programs tell it by; never another one for the same thing.
+    code: &'static str,
+    /// What people read.
+    sentence: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    db: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    doc: Option<String>,
+}
+
+/// `GET /_hub/why?peer=&db=&doc=`
+pub(crate) async fn serve(call: Call) -> Result<Reply, HttpError> {
+    let text = |name: &str| call.query.text(name).map(str::to_owned);
+    let (peer, db, doc) = (text("peer"), text("db"), text("doc"));
+    let app = std::sync::Arc::clone(&call.app);
+    let reasons = blocking(move || {
+        let asked = Asked::new(&app, peer.as_deref(), db.as_deref(), doc.as_deref())?;
+        asked.reasons()
+    });
+    let reasons = reasons.await?;
+    let answer = json!({"in_step": reasons.is_empty(), "reasons": reasons});
+    Ok(reply::json(StatusCode::OK, &answer))
+}
+
+/// What is asked about.
+struct Asked<'a> {
+    app: &'a App,
+    now: Millis,
+    peers: Vec<(PublicKey, std::sync::Arc<Peer>)>,
+    /// Whether it was said which peer.
+    is_named: bool,
+    /// One database only: what it is called, and the one that is here.
+    db: Option<(String, Option<DbUuid>)>,
+    doc: Option<String>,
+}
+
+impl<'a> Asked<'a> {
+    fn new(
+        app: &'a App,
+        peer: Option<&str>,
+        db: Option<&str>,
+        doc: Option<&str>,
+    ) -> Result<Self, HttpError> {
+        let all = app.mesh.peers.now();
+        let mut peers: Vec<_> =
+            all.iter().map(|(key, peer)| (*key, std::sync::Arc::clone(peer))).collect();
+        if let Some(word) = peer {
+            peers.retain(|(_, peer)| peer.record.is_meant_by(word));
+            if peers.is_empty() {
+                return Err(HttpError::NotFound(
+                    "there is no device and no friend of that name or key",
+                ));
+            }
+        }
+        let db = db.map(|name| (name.to_owned(), id_by_name(app, name)));
+        let (now, is_named, doc) = (clock::now(), peer.is_some(), doc.map(str::to_owned));
+        Ok(Self { app, now, peers, is_named, db, doc })
+    }
+
+    fn reasons(&self) -> Result<Vec<Reason>, HttpError> {
+        let mut reasons = Vec::new();
+        if self.peers.is_empty() {
+            reasons.push(Reason {
+                code: "no_peers",
+                sentence: "No device and no friend has been added: `larder device add` does that."
+                    .into(),
+                ..Reason::default()
+            });
+        }
+        if self.app.store.is_full() {
+            reasons.push(Reason {
+                code: "disk_full",
+                sentence: "The disk of this device is full: nothing more can come here.".into(),
+                ..Reason::default()
+            });
+        }
+        self.of_document(&mut reasons)?;
+        for (key, peer) in &self.peers {
+            self.of_peer(*key, peer, &mut reasons)?;
+        }
+        Ok(reasons)
+    }
+
+    /// What concerns the database and the document here, whoever the peer is.
+    fn of_document(&self, reasons: &mut Vec<Reason>) -> Result<(), HttpError> {
+        let Some((name, id)) = &self.db else { return Ok(()) };
+        let db = Some(name.clone());
+        let Some(database) = id.and_then(|id| databases::find(self.app, id)) else {
+            let here = name.parse::<DbName>().ok().and_then(|name| self.app.store.database(&name));
+            if here.is_some() {
+                let sentence = format!("{name} stays on this device: its scope is local.");
+                reasons.push(Reason { code: "local_only", sentence, db, ..Reason::default() });
+            }
+            return Ok(());
+        };
+        if let Some(doc) = &self.doc {
+            let id =
+                doc.parse::<DocId>().map_err(|error| HttpError::BadRequest(error.to_string()))?;
+            if database.read(|snapshot| snapshot.head(&id))?.is_none() {
+                let sentence = format!("There is no document {doc} in {name} on this device.");
+                let doc = Some(doc.clone());
+                reasons.push(Reason {
+                    code: "no_document",
+                    sentence,
+                    db,
+                    doc,
+                    ..Reason::default()
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn of_peer(
+        &self,
+        key: PublicKey,
+        peer: &Peer,
+        reasons: &mut Vec<Reason>,
+    ) -> Result<(), HttpError> {
+        let name = &peer.record.name;
+        let mut found = Vec::new();
+        let mut held_in = Vec::new();
+        {
+            let state = self.app.mesh.state();
+            match state.ways.get(&key) {
+                Some(way) => found.extend(way_reason(name, way, self.now)),
+                None => found.push(reason("blocked", format!("{name} is blocked on this device."))),
+            }
+            let known =
+                state.manager.peer(id_of(key)).into_iter().flat_map(|known| known.databases());
+            let mut offered = false;
+            for (id, standing) in known.filter(|(id, standing)| self.is_meant(*id, standing)) {
+                offered |= standing.offered().is_some();
+                self.of_database((key, name), id, standing, &state, &mut found);
+                held_in.extend(databases::find(self.app, id));
+            }
+            let connected = state.ways.get(&key).is_some_and(|way| way.link.is_some());
+            // That a friend does not have everything is no news.
+            let expected = connected && (self.is_named || peer.kind == Kind::Device);
+            if let (Some((db, _)), false, true) = (&self.db, offered, expected) {
+                let sentence =
+                    format!("{name} does not share {db} with this device, or does not have it.");
+                found.push(Reason {
+                    db: Some(db.clone()),
+                    ..reason("right_missing_there", sentence)
+                });
+            }
+            self.of_acknowledgement((key, name), &state, &mut found);
+        }
+        for database in held_in {
+            self.of_held((key, name), &database, &mut found)?;
+        }
+        reasons.extend(found.into_iter().map(|found| Reason { peer: Some(name.clone()), ..found }));
+        Ok(())
+    }
+
+    fn is_meant(&self, id: DbUuid, standing: &Standing) -> bool {
+        let Some((name, here)) = &self.db else { return true };
+        let there = standing.offered().is_some_and(|offer| offer.name == *name);
+        *here == Some(id) || here.is_none() && (there || id.to_string() == *name)
+    }
+
+    /// What keeps a database from being as the peer has it.
+    fn of_database(
+        &self,
+        (key, peer): (PublicKey, &str),
+        id: DbUuid,
+        standing: &Standing,
+        state: &State,
+        found: &mut Vec<Reason>,
+    ) {
+        let Some(offer) = standing.offered() else { return };
+        let db = name_of(self.app, id, &offer.name);
+        let of_db = |found: Reason| Reason { db: Some(db.clone()), ..found };
+        let about = |code, text: &str| sentence::of_trouble(code, text, peer, &db);
+        match (standing.permitted(), standing.run()) {
+            _ if standing.is_in_step() => {}
+            // Somebody else's databases are theirs to offer and ours to leave.
+            (Permit::Withheld(trouble), _)
+                if trouble.code == "not_accepted" && self.db.is_none() => {}
+            (Permit::Withheld(trouble), _) => {
+                found.push(of_db(reason(trouble.code, about(trouble.code, &trouble.text))));
+            }
+            (_, Run::Running { since }) => {
+                let progress = state.pulls.get(&(key, id)).and_then(|pull| pull.progress.as_ref());
+                let progress =
+                    progress.map(|progress| describe_progress(&progress.borrow(), self.now));
+                let far =
+                    progress.map(|progress| sentence::progress(&progress)).unwrap_or_default();
+                let ago = ago(self.now, *since);
+                let text = format!("{db} is being fetched from {peer}, begun {ago}{far}.");
+                found.push(of_db(reason("running", text)));
+            }
+            (_, Run::Waiting { until: due, trouble, failures }) => {
+                let again = until(self.now, *due);
+                let times = sentence::times(*failures);
+                let text = about(trouble.code, &trouble.text);
+                let text = format!("{text} Failed {times}; tried again {again}.");
+                found.push(of_db(reason(trouble.code, text)));
+            }
+            (_, Run::Idle) if state.ways.get(&key).is_some_and(|way| way.link.is_some()) => {
+                let text = format!("{db} waits for its turn to be fetched from {peer}.");
+                found.push(of_db(reason("turn", text)));
+            }
+            (_, Run::Idle) => {
+                let text = format!("{peer} has news in {db} that were not fetched yet.");
+                found.push(of_db(reason("behind", text)));
+            }
+        }
+        let skipped = state.skipped.get(&(key, id)).into_iter().flatten();
+        let skipped =
+            skipped.filter(|skipped| self.doc.as_ref().is_none_or(|doc| *doc == skipped.doc));
+        for skipped in skipped {
+            let text = sentence::of_skipped(skipped.code, &skipped.text, peer, &db, &skipped.doc);
+            let doc = Some(skipped.doc.clone());
+            found.push(Reason { doc, ..of_db(reason(skipped.code, text)) });
+        }
+    }
+
+    /// Whether the peer has what is here.
+    fn of_acknowledgement(
+        &self,
+        (key, peer): (PublicKey, &str),
+        state: &State,
+        found: &mut Vec<Reason>,
+    ) {
+        for (id, database) in databases::all(self.app) {
+            let asked = self.db.as_ref().is_none_or(|(_, here)| *here == Some(id));
+            let principal = databases::may_read(self.app, key, &database);
+            let writes = Rights::of(self.app, key, &database).writes();
+            // Databases that are not shared with a friend are no matter, unless asked for.
+            let in_question = self.is_named && self.db.is_some();
+            if !asked || !(principal || writes || in_question) {
+                continue;
+            }
+            let db = database.name().to_string();
+            let known = state.acknowledged.get(&(key, id));
+            let here = database.update_seq();
+            if known.is_some_and(|known| known.seq == here.to_string()) || here.seq.0 == 0 {
+                continue;
+            }
+            let of_db = |found: Reason| Reason { db: Some(db.clone()), ..found };
+            if !principal {
+                let text =
+                    format!("{peer} may not read {db}: `larder acl grant` gives that right.");
+                found.push(of_db(reason("right_missing_for_peer", text)));
+                continue;
+            }
+            let text = match known {
+                Some(known) => {
+                    let ago = ago(self.now, known.at);
+                    format!("{peer} has not fetched the newest of {db}; it was last in step {ago}.")
+                }
+                None => format!("{peer} has not said yet that it has {db} as it is here."),
+            };
+            found.push(of_db(reason("not_fetched", text)));
+        }
+    }
+
+    /// What was written by a clock that is ahead.
+    fn of_held(
+        &self,
+        (key, peer): (PublicKey, &str),
+        database: &Database,
+        found: &mut Vec<Reason>,
+    ) -> Result<(), HttpError> {
+        // Nothing is opened to learn that nothing is held.
+        if database.held_count() == 0 {
+            return Ok(());
+        }
+        let by = key.to_string();
+        let held = database.held()?;
+        let held = held.iter().filter(|held| {
+            held.by == by && self.doc.as_ref().is_none_or(|doc| held.doc.as_str() == doc)
+        });
+        let (count, due) = held.fold((0u64, None), |(count, due), held| {
+            (count + 1, Some(due.map_or(held.due, |due: Millis| due.min(held.due))))
+        });
+        if let Some(due) = due {
+            let db = database.name().to_string();
+            let when = until(self.now, due);
+            let text = format!(
+                "{count} of {peer}'s edits in {db} are dated in the future: its clock is or was ahead. \
+                 The first of them counts {when}."
+            );
+            found.push(Reason { db: Some(db), ..reason("clock_held", text) });
+        }
+        Ok(())
+    }
+}
+
+fn reason(code: &'static str, sentence: String) -> Reason {
+    Reason { code, sentence, ..Reason::default() }
+}
+
+/// The id of the database that is called so here.
+fn id_by_name(app: &App, name: &str) -> Option<DbUuid> {
+    let all = databases::all(app).into_iter();
+    let mut named =
+        all.filter(|(id, database)| database.name().as_str() == name || id.to_string() == name);
+    named.next().map(|(id, _)| id)
+}
+
+/// Why a peer is not reached, or what to know of one that is.
+fn way_reason(peer: &str, way: &Way, now: Millis) -> Vec<Reason> {
+    let mut found = Vec::new();
+    let ahead = way.ahead_ms.unwrap_or_default();
+    if ahead.unsigned_abs() > AHEAD_MAX_MS {
+        let much = sentence::duration(ahead.unsigned_abs());
+        let which = if ahead > 0 { "ahead of" } else { "behind" };
+        let text = format!("{peer}'s clock is {much} {which} this device's.");
+        found.push(reason("skew", text));
+    }
+    if way.link.is_some() {
+        return found;
+    }
+    let seen = match way.last_seen {
+        Some(seen) => format!("was last reached {}", ago(now, seen)),
+        None => "has never been reached since this hub was started".into(),
+    };
+    let again = match way.paths.next(now) {
+        Next::At(due) => format!("; tried again {}", until(now, due)),
+        Next::Dial(_) => "; being tried now".into(),
+        Next::Nowhere => String::new(),
+    };
+    let Some((at, trouble, _)) = way.trouble() else {
+        let code = if way.urls.is_empty() { "nowhere" } else { "dialling" };
+        let text = match way.urls.is_empty() {
+            true => format!("Nothing says where {peer} is: `larder device add URL` does."),
+            false => format!("{peer} {seen}{again}."),
+        };
+        found.push(reason(code, text));
+        return found;
+    };
+    let path = way.urls.get(at).map_or("", |url| way_word(is_onion(url)));
+    let text = sentence::of_way(trouble.code, &trouble.text, peer, path);
+    found.push(reason(trouble.code, format!("{text} It {seen}{again}.")));
+    found
+}

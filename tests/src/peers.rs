@@ -1,0 +1,99 @@
+//! Hubs that know each other.
+
+use serde_json::{Value, json};
+
+use crate::{Hub, eventually};
+
+impl Hub {
+    /// Its public key, as `hub.json` says it.
+    ///
+    /// # Panics
+    /// When there is no such file.
+    #[track_caller]
+    pub fn key(&self) -> String {
+        let text = std::fs::read(self.data_dir().join("run/hub.json")).expect("hub.json");
+        let hub: Value = serde_json::from_slice(&text).expect("JSON");
+        hub["key"].as_str().expect("a key").to_owned()
+    }
+
+    /// Its httpkey URL in this machine's network.
+    #[track_caller]
+    pub fn key_url(&self) -> String {
+        let tls = self.tls_url();
+        let host = tls.trim_start_matches("https://").trim_end_matches('/');
+        format!("httpkey://{host}/ed25519publickey:{}/", self.key())
+    }
+
+    /// Names another hub as a device of the same owner.
+    #[track_caller]
+    pub fn add_device(&self, other: &Self, name: &str) {
+        let device = json!({"url": other.key_url(), "name": name});
+        self.post("/_hub/devices", device).expect(201);
+    }
+
+    /// Names another hub as a friend.
+    #[track_caller]
+    pub fn add_friend(&self, other: &Self, name: &str) {
+        let friend = json!({"url": other.key_url(), "name": name});
+        self.post("/_hub/friends", friend).expect(201);
+    }
+
+    /// What `/_hub/status` says of a peer.
+    #[track_caller]
+    pub fn peer(&self, name: &str) -> Value {
+        let status = self.get("/_hub/status").expect(200).json();
+        let mut peers = status["peers"].as_array().into_iter().flatten();
+        peers.find(|peer| peer["name"] == name).cloned().unwrap_or_default()
+    }
+
+    /// The reasons that `/_hub/why` gives.
+    #[track_caller]
+    pub fn why(&self, query: &str) -> Vec<Value> {
+        let answer = self.get(&format!("/_hub/why?{query}")).expect(200).json();
+        answer["reasons"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Waits until a reason with this code is given, and hands it back.
+    #[track_caller]
+    pub fn await_reason(&self, query: &str, code: &str) -> Value {
+        eventually(code, || {
+            let reasons = self.why(query);
+            let found = reasons.iter().find(|reason| reason["code"] == code).cloned();
+            found.ok_or_else(|| format!("{reasons:?}"))
+        })
+    }
+
+    /// A figure of the mesh, by its name.
+    #[track_caller]
+    pub fn mesh_figure(&self, name: &str) -> u64 {
+        let path = format!("/_node/_local/_stats/larder/mesh_{name}");
+        self.get(&path).expect(200).json()["value"].as_u64().expect("a number")
+    }
+}
+
+/// Two hubs of one owner, each of which knows the other.
+#[track_caller]
+pub fn pair(first: &Hub, second: &Hub) {
+    first.add_device(second, "second");
+    second.add_device(first, "first");
+}
+
+/// Waits until a hub answers a document with this member.
+#[track_caller]
+pub fn await_member(hub: &Hub, path: &str, member: &str, value: impl Into<Value>) {
+    let value = value.into();
+    eventually(path, || {
+        let reply = hub.get(path);
+        let found = if reply.status == 200 { reply.json()[member].clone() } else { Value::Null };
+        if found == value { Ok(()) } else { Err(format!("{} {found}", reply.status)) }
+    });
+}
+
+/// Waits until a hub answers so.
+#[track_caller]
+pub fn await_status(hub: &Hub, path: &str, status: u16) {
+    eventually(path, || {
+        let reply = hub.get(path);
+        if reply.status == status { Ok(()) } else { Err(reply.status.to_string()) }
+    });
+}

@@ -1,0 +1,83 @@
+//! Hubs that are killed in the middle of it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tests::{Hub, await_status, eventually, pair};
+
+const DOCUMENTS: u64 = 6000;
+
+#[track_caller]
+fn fill(hub: &Hub) {
+    hub.put("/notes", "").expect(201);
+    for batch in 0..DOCUMENTS / 500 {
+        let text = "text that makes a document as long as documents are ".repeat(40);
+        let docs: Vec<Value> = (0..500)
+            .map(|n| json!({"_id": format!("d{:05}", batch * 500 + n), "text": text, "n": n * batch}))
+            .collect();
+        hub.post("/notes/_bulk_docs", json!({ "docs": docs })).expect(201);
+    }
+}
+
+fn count(hub: &Hub) -> u64 {
+    let reply = hub.get("/notes");
+    if reply.status == 200 { reply.json()["doc_count"].as_u64().unwrap_or_default() } else { 0 }
+}
+
+#[track_caller]
+fn await_count(hub: &Hub, at_least: u64) {
+    let enough = || {
+        let count = count(hub);
+        if count >= at_least { Ok(()) } else { Err(count.to_string()) }
+    };
+    eventually("documents", enough);
+}
+
+#[test]
+fn a_first_copy_goes_on_where_the_target_was_killed() {
+    let (source, target) = (Hub::start(), Hub::start());
+    fill(&source);
+    pair(&source, &target);
+    await_count(&target, 1000);
+    let target = Hub::start_in(target.kill());
+    let had = count(&target);
+    await_count(&target, DOCUMENTS);
+    let came = target.mesh_figure("documents_in");
+    assert!(came < DOCUMENTS - had / 2, "{came} documents came where {had} were there");
+}
+
+#[test]
+fn a_first_copy_goes_on_where_the_source_was_killed() {
+    let (source, target) = (Hub::start(), Hub::start());
+    fill(&source);
+    pair(&source, &target);
+    await_count(&target, 1000);
+    let folder = source.kill();
+    std::thread::sleep(Duration::from_millis(500));
+    let had = count(&target);
+    let source = Hub::start_in(folder);
+    // It listens on another port now, which its owner says.
+    target.add_device(&source, "first");
+    await_count(&target, DOCUMENTS);
+    let sent = source.mesh_figure("bytes_out");
+    assert!(had > 0 && sent > 0);
+    let documents = target.mesh_figure("documents_in");
+    assert!(documents < DOCUMENTS + 2100, "{documents} documents came, {had} before the kill");
+}
+
+#[test]
+fn hubs_that_start_again_are_in_step_again() {
+    let (first, second) = (Hub::start(), Hub::start());
+    pair(&first, &second);
+    first.put("/notes", "").expect(201);
+    first.put("/notes/a", json!({})).expect(201);
+    await_status(&second, "/notes/a", 200);
+    let folder = second.stop();
+    first.put("/notes/b", json!({})).expect(201);
+    let second = Hub::start_in(folder);
+    await_status(&second, "/notes/b", 200);
+    second.put("/notes/c", json!({})).expect(201);
+    // The first knows the second's old port only; the second's connection says that it is back.
+    first.add_device(&second, "second");
+    await_status(&first, "/notes/c", 200);
+}

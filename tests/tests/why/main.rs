@@ -1,0 +1,204 @@
+//! What keeps hubs from being in step, each named by `larder why` in a sentence.
+#![allow(clippy::unwrap_used, reason = "tests say what they expect by failing")]
+
+use std::net::TcpListener;
+
+use serde_json::{Value, json};
+use tests::{Hub, await_status, pair};
+
+/// The reason has this in its sentence, and the command says the same.
+#[track_caller]
+fn check(hub: &Hub, query: &str, code: &str, words: &[&str]) {
+    let reason = hub.await_reason(query, code);
+    let sentence = reason["sentence"].as_str().unwrap();
+    for word in words {
+        assert!(sentence.contains(word), "{word}: {sentence}");
+    }
+    assert!(sentence.ends_with('.'), "{sentence}");
+}
+
+/// Two devices, one of them with a document that the other one has.
+#[track_caller]
+fn devices() -> (Hub, Hub) {
+    let (first, second) = (Hub::start(), Hub::start());
+    pair(&first, &second);
+    first.put("/notes", "").expect(201);
+    first.put("/notes/a", json!({})).expect(201);
+    await_status(&second, "/notes/a", 200);
+    (first, second)
+}
+
+#[test]
+fn nobody_was_added() {
+    let hub = Hub::start();
+    check(&hub, "", "no_peers", &["larder device add"]);
+    hub.get("/_hub/why?peer=phone").expect(404);
+    let said = hub.larder(&["why"]).expect_finding();
+    assert!(said.contains("No device and no friend"), "{said}");
+}
+
+#[test]
+fn a_peer_that_was_never_there() {
+    let (hub, other) = (Hub::start(), Hub::start());
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("httpkey://127.0.0.1:{port}/ed25519publickey:{}/", other.key());
+    hub.post("/_hub/devices", json!({"url": url, "name": "phone"})).expect(201);
+    check(&hub, "peer=phone", "unreachable", &["phone", "refused", "has never been reached"]);
+}
+
+#[test]
+fn a_peer_that_is_off() {
+    let (first, second) = devices();
+    let _folder = first.kill();
+    check(&second, "peer=first", "unreachable", &["first", "was last reached", "tried again"]);
+}
+
+#[test]
+fn another_hub_answers() {
+    let (hub, meant, other) = (Hub::start(), Hub::start(), Hub::start());
+    let url = other.key_url().replace(&other.key(), &meant.key());
+    hub.post("/_hub/devices", json!({"url": url, "name": "phone"})).expect(201);
+    check(&hub, "", "wrong_key", &["Another hub than phone answers"]);
+}
+
+#[test]
+fn a_peer_that_has_not_been_told() {
+    let (hub, other) = (Hub::start(), Hub::start());
+    hub.add_device(&other, "phone");
+    check(&hub, "", "unknown_there", &["phone", "its owner has to add it there"]);
+}
+
+#[test]
+fn a_peer_that_shuts_the_door() {
+    let (first, second) = devices();
+    first.delete("/_hub/devices/second").expect(200);
+    check(&second, "", "refused", &["first", "shuts the door"]);
+    let asked = format!("peer={}", first.key());
+    check(&second, &asked, "refused", &["first"]);
+}
+
+#[test]
+fn a_database_that_stays_where_it_is() {
+    let (first, second) = devices();
+    first.larder(&["db", "create", "scratch", "--local"]).expect_success();
+    check(&first, "db=scratch", "local_only", &["scratch", "local"]);
+    check(&second, "peer=first&db=scratch", "right_missing_there", &["first", "scratch"]);
+}
+
+/// Two people's hubs, and a database that one shares with the other by this right.
+#[track_caller]
+fn friends(right: &str) -> (Hub, Hub) {
+    let (anna, bert) = (Hub::start(), Hub::start());
+    anna.add_friend(&bert, "Bert");
+    bert.add_friend(&anna, "Anna");
+    anna.put("/recipes", "").expect(201);
+    anna.put("/recipes/soup", json!({})).expect(201);
+    let grant = json!({"place": "recipes", "who": "Bert", "right": right});
+    anna.post("/_hub/acl/grant", grant).expect(200);
+    (anna, bert)
+}
+
+#[track_caller]
+fn accept(hub: &Hub, friend: &str, database: &str) {
+    let path = format!("/_hub/friends/{friend}/accept");
+    tests::eventually("an offer", || {
+        let reply = hub.post(&path, json!({ "database": database }));
+        if reply.status == 201 { Ok(()) } else { Err(reply.status.to_string()) }
+    });
+}
+
+#[test]
+fn a_database_that_nobody_has_taken() {
+    let (_anna, bert) = friends("read");
+    check(&bert, "db=recipes", "not_accepted", &["Anna", "recipes", "larder friend accept"]);
+}
+
+#[test]
+fn a_right_that_is_missing_on_either_side() {
+    let (anna, bert) = friends("read");
+    accept(&bert, "Anna", "recipes");
+    await_status(&bert, "/recipes/soup", 200);
+    // Here: Anna does not take from Bert what he may not write.
+    check(&anna, "db=recipes", "right_missing_here", &["Bert", "recipes"]);
+    let revoke = json!({"place": "recipes", "who": "Bert"});
+    anna.post("/_hub/acl/revoke", revoke).expect(200);
+    check(&bert, "peer=Anna&db=recipes", "right_missing_there", &["Anna", "recipes"]);
+    check(&anna, "peer=Bert&db=recipes", "right_missing_for_peer", &["Bert", "may not read"]);
+}
+
+#[test]
+fn a_document_that_is_refused() {
+    let (anna, bert) = friends("write");
+    let rule = json!({"validate_doc_update":
+        "function (doc) { if (!doc.text) throw({forbidden: 'a recipe has a text'}); }"});
+    anna.put("/recipes/_design/rules", rule).expect(201);
+    accept(&bert, "Anna", "recipes");
+    await_status(&bert, "/recipes/soup", 200);
+    // Friends write no rules for each other, so Bert may write it, and Anna need not take it.
+    bert.put("/recipes/air", json!({})).expect(201);
+    let words = ["air", "recipes", "Bert", "a recipe has a text"];
+    check(&anna, "peer=Bert&db=recipes&doc=air", "validation_refused", &words);
+    check(&bert, "db=recipes", "validation_refused", &["_design/rules", "Anna"]);
+    anna.get("/recipes/air").expect(404);
+}
+
+#[test]
+fn events_are_told() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let (first, second) = (Hub::start(), Hub::start());
+    let address = first.url().trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let mut stream = std::net::TcpStream::connect(&address).unwrap();
+    let credentials = first.owner_url().trim_start_matches("http://").split('@').next().unwrap();
+    let token = credentials.split(':').nth(1).unwrap();
+    let token: String = percent_encoding::percent_decode_str(token).decode_utf8().unwrap().into();
+    write!(
+        stream,
+        "GET /_hub/events HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\r\n"
+    )
+    .unwrap();
+    let mut lines = BufReader::new(stream).lines();
+    let mut next = |event: &str| -> Value {
+        loop {
+            let line = lines.next().unwrap().unwrap();
+            let Ok(told) = serde_json::from_str::<Value>(&line) else { continue };
+            if told["event"] == event {
+                return told;
+            }
+        }
+    };
+    next("listening");
+    pair(&first, &second);
+    assert_eq!(next("connected")["peer"], second.key());
+    assert!(next("in_step")["db"].is_string());
+    drop(second);
+    assert!(next("disconnected")["reason"].is_string());
+}
+
+mod needs_mounts {
+    use serde_json::json;
+    use tempfile::TempDir;
+    use tests::{Hub, SmallDisk, await_status, hidden, pair};
+
+    #[test]
+    fn a_full_disk() {
+        hidden("needs_mounts::a_full_disk", || {
+            let folder = TempDir::with_prefix("larder-full-").expect("a folder");
+            let disk = SmallDisk::mount(&folder.path().join("data"), 24);
+            let (first, second) = (Hub::start(), Hub::start_in(folder));
+            pair(&first, &second);
+            first.put("/notes", "").expect(201);
+            first.put("/notes/a", json!({})).expect(201);
+            await_status(&second, "/notes/a", 200);
+            disk.fill();
+            for number in 0..40 {
+                let text = "x".repeat(100_000);
+                first
+                    .put(&format!("/notes/n{number}"), json!({"text": text, "n": number}))
+                    .expect(201);
+            }
+            super::check(&second, "db=notes", "disk_full", &["disk", "full"]);
+            disk.empty();
+            await_status(&second, "/notes/n39", 200);
+        });
+    }
+}
