@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tests::{Hub, await_status, eventually, pair};
 
-const DOCUMENTS: u64 = 6000;
+/// Enough that a copy is not over before it is noticed to have begun.
+const DOCUMENTS: u64 = 16_000;
 
 #[track_caller]
 fn fill(hub: &Hub) {
@@ -38,9 +39,10 @@ fn a_first_copy_goes_on_where_the_target_was_killed() {
     let (source, target) = (Hub::start(), Hub::start());
     fill(&source);
     pair(&source, &target);
-    await_count(&target, 1000);
+    await_count(&target, 1);
     let target = Hub::start_in(target.kill());
     let had = count(&target);
+    assert!((1..DOCUMENTS).contains(&had), "{had} documents before the kill");
     await_count(&target, DOCUMENTS);
     let came = target.mesh_figure("documents_in");
     assert!(came < DOCUMENTS - had / 2, "{came} documents came where {had} were there");
@@ -51,18 +53,20 @@ fn a_first_copy_goes_on_where_the_source_was_killed() {
     let (source, target) = (Hub::start(), Hub::start());
     fill(&source);
     pair(&source, &target);
-    await_count(&target, 1000);
+    await_count(&target, 1);
     let folder = source.kill();
     std::thread::sleep(Duration::from_millis(500));
     let had = count(&target);
+    assert!((1..DOCUMENTS).contains(&had), "{had} documents before the kill");
     let source = Hub::start_in(folder);
     // It listens on another port now, which its owner says.
     target.add_device(&source, "first");
     await_count(&target, DOCUMENTS);
-    let sent = source.mesh_figure("bytes_out");
-    assert!(had > 0 && sent > 0);
     let documents = target.mesh_figure("documents_in");
-    assert!(documents < DOCUMENTS + 2100, "{documents} documents came, {had} before the kill");
+    assert!(
+        documents < DOCUMENTS + DOCUMENTS / 2,
+        "{documents} documents came, {had} before the kill"
+    );
 }
 
 #[test]
