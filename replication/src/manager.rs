@@ -85,6 +85,10 @@ pub struct Manager {
     stops: Vec<(PeerId, DbUuid)>,
 }
 
+/// By what one pull goes before another: what the database is, whether it is copied for the first time, how
+/// large it is, when it was pulled last.
+type Urgency = (Rank, bool, u64, Millis);
+
 /// What one peer offers.
 #[derive(Debug, Default)]
 pub struct Peer {
@@ -283,7 +287,7 @@ impl Manager {
 
     /// What could begin, the most urgent first: what the hubs need themselves, then what has been
     /// copied before, then what is small, then whoever has waited longest.
-    fn due(&self, now: Millis) -> Vec<((Rank, bool, u64, Millis), PeerId, DbUuid)> {
+    fn due(&self, now: Millis) -> Vec<(Urgency, PeerId, DbUuid)> {
         let mut due = Vec::new();
         for (peer, known) in self.peers.iter().filter(|(_, known)| known.connected) {
             let ready = known.is_settled(Rank::Registry) && known.is_settled(Rank::Rights);

@@ -144,7 +144,7 @@ async fn over(app: &Arc<App>, key: PublicKey, at: usize, cursor: &mut String) ->
         tokio::select! {
             frame = feed.frame() => match frame {
                 None => return trouble("cut", "it has ended the connection"),
-                Some(Err(error)) => return trouble("cut", error),
+                Some(Err(error)) => return trouble("cut", &error),
                 Some(Ok(frame)) => {
                     let Ok(bytes) = frame.into_data() else { continue };
                     let Ok(came) = lines.push(&bytes) else {
@@ -176,9 +176,9 @@ fn feed_trouble(refused: Refused) -> Trouble {
             trouble("not_spoken", "it is of a release that does not know larder-sync/1")
         }
         Refused::Answered(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, reason) => {
-            trouble("unknown_there", reason)
+            trouble("unknown_there", &reason)
         }
-        Refused::Answered(status, reason) => trouble("refused", format!("{status}: {reason}")),
+        Refused::Answered(status, reason) => trouble("refused", &format!("{status}: {reason}")),
     }
 }
 

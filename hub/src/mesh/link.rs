@@ -55,11 +55,11 @@ impl Link {
     /// What a person may be told.
     pub(super) async fn dial(app: &App, url: &HttpKeyUrl) -> Result<Self, Trouble> {
         let way = ToKey::new(&app.device, url.key(), std::sync::Arc::clone(&app.onion));
-        let uri = uri(url, "/").map_err(|error| trouble("unreachable", error))?;
+        let uri = uri(url, "/").map_err(|error| trouble("unreachable", &error))?;
         let limit = if is_onion(url) { ONION_DIAL_MAX } else { DIAL_MAX };
-        let late = || trouble("unreachable", format!("no answer within {} s", limit.as_secs()));
+        let late = || trouble("unreachable", &format!("no answer within {} s", limit.as_secs()));
         let stream = timeout(limit, way.connect_multiplexed(&uri)).await.map_err(|_| late())?;
-        let stream = stream.map_err(|error| handshake_trouble(error.into()))?;
+        let stream = stream.map_err(|error| handshake_trouble(&error.into()))?;
         let connection = stream.get_ref().1;
         let key = ProvenKey::of_client_connection(connection);
         let key = key.ok_or_else(|| trouble("wrong_key", "it proved no key"))?;
@@ -76,7 +76,7 @@ impl Link {
             .handshake(TokioIo::new(stream));
         let shaken = timeout(limit, shaken).await.map_err(|_| late())?;
         let (sender, connection) =
-            shaken.map_err(|error| trouble("refused", with_causes(&error)))?;
+            shaken.map_err(|error| trouble("refused", &with_causes(&error)))?;
         let (over, ended) = watch::channel(false);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -111,19 +111,19 @@ impl Link {
         path: &str,
         body: Option<String>,
     ) -> Result<Response<Incoming>, Trouble> {
-        let uri = uri(&self.url, path).map_err(|error| trouble("peer_misbehaved", error))?;
+        let uri = uri(&self.url, path).map_err(|error| trouble("peer_misbehaved", &error))?;
         let mut request = Request::builder().method(method).uri(uri);
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
         let request = request.body(Full::new(Bytes::from(body.unwrap_or_default())));
-        let request = request.map_err(|error| trouble("peer_misbehaved", error))?;
+        let request = request.map_err(|error| trouble("peer_misbehaved", &error))?;
         let mut sender = self.sender.clone();
         let answer = async {
             sender.ready().await?;
             sender.send_request(request).await
         };
-        answer.await.map_err(|error| trouble("cut", with_causes(&error)))
+        answer.await.map_err(|error| trouble("cut", &with_causes(&error)))
     }
 
     /// The same where only a success is an answer.
@@ -155,7 +155,8 @@ pub(super) enum Refused {
     Answered(StatusCode, String),
 }
 
-pub(super) fn trouble(code: &'static str, text: impl ToString) -> Trouble {
+/// What programs tell it by, and what people read.
+pub(super) fn trouble(code: &'static str, text: &(impl ToString + ?Sized)) -> Trouble {
     Trouble { code, text: text.to_string() }
 }
 
@@ -164,13 +165,13 @@ fn uri(url: &HttpKeyUrl, path: &str) -> Result<Uri, http::uri::InvalidUri> {
 }
 
 /// Why nobody was reached, or not who was meant.
-fn handshake_trouble(error: HandshakeError) -> Trouble {
-    let code = match &error {
+fn handshake_trouble(error: &HandshakeError) -> Trouble {
+    let code = match error {
         HandshakeError::Unproven(CertificateFault::Unexpected) => "wrong_key",
         HandshakeError::Unproven(_) | HandshakeError::Misbehaved(_) => "wrong_key",
         HandshakeError::Incompatible(_) => "not_spoken",
         HandshakeError::Refused(_) => "refused",
         HandshakeError::Connection(_) | HandshakeError::Ours(_) => "unreachable",
     };
-    trouble(code, with_causes(&error))
+    trouble(code, &with_causes(error))
 }

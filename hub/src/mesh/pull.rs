@@ -88,7 +88,7 @@ async fn pull(
     // What is in step already is found without asking.
     let looking = target.clone();
     let known = tokio::task::spawn_blocking(move || looking.checkpoint());
-    let known = known.await.map_err(|error| trouble("here", error))?;
+    let known = known.await.map_err(|error| trouble("here", &error))?;
     let known = known.map_err(|error| trouble_here(&error))?;
     if let (Some(Checkpoint { through, .. }), Some(offered)) = (known, offered)
         && through.to_string() == offered
@@ -184,12 +184,12 @@ fn trouble_of(error: &SyncError) -> Trouble {
                 PeerError::Unavailable { .. } => "unavailable",
                 _ => "peer_misbehaved",
             };
-            trouble(code, with_causes(error))
+            trouble(code, &with_causes(error))
         }
         SyncError::Misbehaved(misbehaviour) => {
             let damaged = matches!(misbehaviour, Misbehaviour::Digest(_));
             let code = if damaged { "digest" } else { "peer_misbehaved" };
-            trouble(code, with_causes(misbehaviour))
+            trouble(code, &with_causes(misbehaviour))
         }
         SyncError::Here(error) => trouble_here(error),
     }
@@ -201,7 +201,7 @@ fn trouble_here(error: &PeerError) -> Trouble {
         PeerError::Store(store::Error::NoDatabase) | PeerError::NoDatabase => "registry",
         _ => "here",
     };
-    trouble(code, with_causes(error))
+    trouble(code, &with_causes(error))
 }
 
 /// Asks over the connection that is there.
