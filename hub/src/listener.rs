@@ -6,7 +6,7 @@ mod guest;
 mod multiplexed;
 mod request_line;
 mod stream;
-mod tally;
+pub(crate) mod tally;
 mod tls;
 
 use std::io;

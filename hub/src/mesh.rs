@@ -47,9 +47,16 @@ pub(crate) use self::serve::{sync, wanted};
 use self::state::State;
 pub(crate) use self::status::describe;
 pub(crate) use self::why::serve as why;
+use crate::listener::tally::Tally;
 
 /// Revisions of each peer that are remembered to have come from it, so that they are not sent back.
 const DELIVERED_MAX: usize = 100_000;
+
+/// Feeds that one peer may follow at a time: one, and those of connections that nobody knows to be broken.
+const FEEDS_MAX: usize = 4;
+
+/// Requests of one peer that are answered at a time, each of which holds a batch in memory.
+const ANSWERS_MAX: usize = 16;
 
 /// The mesh as this hub sees it.
 #[derive(Debug)]
@@ -61,6 +68,9 @@ pub(crate) struct Mesh {
     events: Events,
     counts: Counts,
     delivered: Mutex<HashMap<PublicKey, Arc<Delivered>>>,
+    /// Feeds that each peer follows, and requests of it that are being answered.
+    feeds: Arc<Tally<PublicKey>>,
+    answers: Arc<Tally<PublicKey>>,
 }
 
 /// What was done, counted.
@@ -99,6 +109,8 @@ impl Mesh {
             events: Events::default(),
             counts: Counts::default(),
             delivered: Mutex::default(),
+            feeds: Tally::new(FEEDS_MAX),
+            answers: Tally::new(ANSWERS_MAX),
         }
     }
 

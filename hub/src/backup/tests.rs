@@ -67,7 +67,7 @@ fn comes_back_as_it_was() {
     let names: Vec<_> = again.databases().iter().map(|d| d.name().to_string()).collect();
     assert_eq!(names, ["a/empty", "full"]);
     for restored in again.databases() {
-        let original = store.database(restored.name()).unwrap();
+        let original = store.database(&restored.name()).unwrap();
         assert_eq!(restored.uuid(), original.uuid());
         assert_eq!(restored.created(), original.created());
         assert_ne!(restored.update_seq().epoch, original.update_seq().epoch);

@@ -43,6 +43,8 @@ struct Welcome<'a> {
 struct Vendor {
     name: &'static str,
     version: &'static str,
+    /// What hubs speak among each other.
+    sync: [&'static str; 1],
 }
 
 /// `GET /`
@@ -53,19 +55,19 @@ pub(crate) async fn welcome(call: Call) -> Result<Reply, HttpError> {
         git_sha: option_env!("LARDER_GIT_SHA").unwrap_or("unknown"),
         uuid: &call.app.server_uuid,
         features: features(),
-        vendor: Vendor { name: "Larder", version: env!("CARGO_PKG_VERSION") },
+        vendor: Vendor {
+            name: "Larder",
+            version: env!("CARGO_PKG_VERSION"),
+            sync: [replication::sync::PROTOCOL],
+        },
     };
     Ok(reply::json(StatusCode::OK, &welcome))
 }
 
-/// CouchDB's names for parts of its API that not every server has, those of them that are here; and what
-/// hubs speak among each other.
+/// CouchDB's names for parts of its API that not every server has, those of them that are here.
 fn features() -> Vec<&'static str> {
-    let parts = [
-        ("partitioned", "/{db}/_partition/{partition}"),
-        ("scheduler", "/_scheduler/jobs"),
-        (replication::sync::PROTOCOL, "/_hub/sync/{doc}"),
-    ];
+    let parts =
+        [("partitioned", "/{db}/_partition/{partition}"), ("scheduler", "/_scheduler/jobs")];
     let here = |path| ROUTES.iter().any(|route| route.path == path);
     parts.into_iter().filter(|(_, path)| here(*path)).map(|(name, _)| name).collect()
 }

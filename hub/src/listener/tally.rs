@@ -1,4 +1,4 @@
-//! How many connections one key or one address has open.
+//! How many of something one key or one address has open.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -6,26 +6,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Counts what is open by whose it is.
 #[derive(Debug)]
-pub(super) struct Tally<K> {
+pub(crate) struct Tally<K> {
     counts: Mutex<HashMap<K, usize>>,
     max: usize,
 }
 
 /// One that is counted, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Counted<K: Eq + Hash> {
+pub(crate) struct Counted<K: Eq + Hash> {
     tally: Arc<Tally<K>>,
     key: K,
 }
 
 impl<K: Copy + Eq + Hash> Tally<K> {
     /// At most so many of each.
-    pub(super) fn new(max: usize) -> Arc<Self> {
+    pub(crate) fn new(max: usize) -> Arc<Self> {
         Arc::new(Self { counts: Mutex::default(), max })
     }
 
     /// Counts one more of these, unless there are as many as there may be.
-    pub(super) fn one_more(self: &Arc<Self>, key: K) -> Option<Counted<K>> {
+    pub(crate) fn one_more(self: &Arc<Self>, key: K) -> Option<Counted<K>> {
         let mut counts = self.counts();
         let count = counts.entry(key).or_default();
         if *count >= self.max {

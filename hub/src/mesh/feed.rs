@@ -31,6 +31,7 @@ const LINES_MAX: usize = 256;
 /// `GET /_hub/feed?since=&heartbeat=`
 pub(crate) async fn feed(call: Call) -> Result<Reply, HttpError> {
     let peer = known_device(&call)?;
+    let counted = call.app.mesh.feeds.one_more(peer).ok_or(HttpError::Overloaded)?;
     let heartbeat = call.query.unsigned("heartbeat")?.map(Duration::from_millis);
     let heartbeat = heartbeat.map(|every| every.clamp(HEARTBEAT_MIN, HEARTBEAT_MAX));
     let since = call.query.text("since").unwrap_or_default().to_owned();
@@ -44,6 +45,7 @@ pub(crate) async fn feed(call: Call) -> Result<Reply, HttpError> {
         if let Err(ReaderGone) = feeding.run(&since, heartbeat).await {
             tracing::debug!("a peer follows no longer");
         }
+        drop(counted);
     });
     Ok(reply::json_stream(StatusCode::OK, body))
 }

@@ -21,6 +21,7 @@ use crate::app::App;
 use crate::clock;
 use crate::control::onion::known_device;
 use crate::http::{Call, HttpError, Reply, reply, request};
+use crate::listener::tally::Counted;
 
 /// `POST /_hub/sync/{doc}`: what has changed in a database, revisions included.
 pub(crate) async fn sync(call: Call) -> Result<Reply, HttpError> {
@@ -37,6 +38,7 @@ async fn serve(
     parse: fn(&[u8]) -> Result<Question, ParseRequestError>,
 ) -> Result<Reply, HttpError> {
     let peer = known_device(&call)?;
+    let counted = call.app.mesh.answers.one_more(peer).ok_or(HttpError::Overloaded)?;
     let Call { app, principal, captures, headers, body, .. } = call;
     let id = DbUuid::parse(&captures.doc).ok_or(HttpError::NoDatabase)?;
     let database = databases::find(&app, id).ok_or(HttpError::NoDatabase)?;
@@ -59,7 +61,7 @@ async fn serve(
     };
     let body = SyncBody::new(Source::new(Arc::clone(&database), question, options));
     let reader = principal.is_guest().then_some(peer);
-    let answer = Answer { app, body, reader, database, noted: 0 };
+    let answer = Answer { app, body, reader, database, noted: 0, _counted: counted };
     let pieces = futures_util::stream::unfold(answer, async |mut answer| {
         let piece = answer.next().await?;
         Some((Ok(Frame::data(piece)), answer))
@@ -80,6 +82,7 @@ struct Answer {
     database: Arc<Database>,
     /// Documents that were noted to have been read.
     noted: u64,
+    _counted: Counted<PublicKey>,
 }
 
 impl Answer {
