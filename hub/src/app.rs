@@ -221,7 +221,7 @@ impl App {
             reads: Reads::default(),
             replications: Replications::new(config.replication.ca_file.clone(), &onion),
             onion,
-            mesh: Mesh::new(device.public()),
+            mesh: Mesh::new(device.public(), &config.mesh),
             server_uuid,
             started: now,
             shutdown,

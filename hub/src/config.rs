@@ -35,8 +35,18 @@ pub(crate) struct Config {
     pub(crate) backup: BackupConfig,
     /// How other servers are reached.
     pub(crate) replication: ReplicationConfig,
+    /// How much other hubs may send.
+    pub(crate) mesh: MeshConfig,
     /// How this hub is reached through Tor, and reaches others.
     pub(crate) onion: OnionConfig,
+}
+
+/// How much other hubs may send.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct MeshConfig {
+    /// Bytes of people's databases that come from other hubs in an hour; no limit where it is not set.
+    pub(crate) bytes_per_hour_max: Option<NonZeroU64>,
 }
 
 /// How other servers are reached.

@@ -30,8 +30,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use identity::PublicKey;
-use replication::PeerId;
 use replication::sync::Delivered;
+use replication::{Budget, PeerId};
 use tokio::sync::Notify;
 
 pub(crate) use self::acknowledge::reached;
@@ -47,6 +47,8 @@ pub(crate) use self::serve::{sync, wanted};
 use self::state::State;
 pub(crate) use self::status::describe;
 pub(crate) use self::why::serve as why;
+use crate::clock;
+use crate::config::MeshConfig;
 use crate::listener::tally::Tally;
 
 /// Revisions of each peer that are remembered to have come from it, so that they are not sent back.
@@ -101,10 +103,11 @@ fn count(counter: &AtomicU64, more: u64) {
 
 impl Mesh {
     /// Of the hub with this key; it knows nobody yet.
-    pub(crate) fn new(hub: PublicKey) -> Self {
+    pub(crate) fn new(hub: PublicKey, config: &MeshConfig) -> Self {
+        let budget = config.bytes_per_hour_max.map(Budget::new);
         Self {
             peers: LivePeers::new(hub),
-            state: Mutex::default(),
+            state: Mutex::new(State { budget, ..State::default() }),
             wake: Notify::new(),
             events: Events::default(),
             counts: Counts::default(),
@@ -127,7 +130,7 @@ impl Mesh {
     /// Peers that are connected; pulls that run, and that wait for their turn.
     pub(crate) fn levels(&self) -> (usize, usize, usize) {
         let state = self.state();
-        let (running, waiting) = state.manager.counts(crate::clock::now());
+        let (running, waiting) = state.manager.counts(clock::now());
         (state.ways.values().filter(|way| way.link.is_some()).count(), running, waiting)
     }
 
@@ -136,6 +139,19 @@ impl Mesh {
         let state = self.state();
         if let Some(way) = state.ways.get(&peer).filter(|way| way.link.is_none()) {
             way.nudge.notify_one();
+        }
+    }
+
+    /// So many bytes of a person's database have come; where that is enough for now, nothing goes on.
+    fn spend(&self, bytes: u64) {
+        let now = clock::now();
+        let mut state = self.state();
+        let State { budget: Some(budget), manager, .. } = &mut *state else { return };
+        budget.spend(bytes, now);
+        let until = budget.exhausted_until(now).filter(|_| manager.held_until(now).is_none());
+        if let Some(until) = until {
+            manager.hold(until);
+            self.wake.notify_one();
         }
     }
 

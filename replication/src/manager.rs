@@ -5,6 +5,7 @@
 //! begin and what to stop. [`Paths`] does the same for the ways to one peer.
 
 mod backoff;
+mod budget;
 mod paths;
 mod standing;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 use store::{DbUuid, Millis};
 
 pub use self::backoff::Backoff;
+pub use self::budget::Budget;
 pub use self::paths::{Next, Paths};
 pub use self::standing::{Offer, Permit, Run, Standing, Trouble};
 
@@ -83,6 +85,8 @@ pub struct Manager {
     limits: ManagerLimits,
     peers: BTreeMap<PeerId, Peer>,
     stops: Vec<(PeerId, DbUuid)>,
+    /// No database of a person's is begun before.
+    held_until: Option<Millis>,
 }
 
 /// By what one pull goes before another: what the database is, whether it is copied for the first time, how
@@ -255,6 +259,25 @@ impl Manager {
         }
     }
 
+    /// Begins no database of a person's before then, and stops those that run: enough has come for now.
+    pub fn hold(&mut self, until: Millis) {
+        self.held_until = Some(until);
+        for (peer, known) in &mut self.peers {
+            let of_persons = known
+                .databases
+                .iter_mut()
+                .filter(|(_, standing)| standing.rank().is_none_or(|rank| rank == Rank::Person));
+            let stopped = of_persons.filter_map(|(id, standing)| standing.stop().then_some(*id));
+            self.stops.extend(stopped.map(|id| (*peer, id)));
+        }
+    }
+
+    /// Until when databases of persons are held, where they are.
+    #[must_use]
+    pub fn held_until(&self, now: Millis) -> Option<Millis> {
+        self.held_until.filter(|until| *until > now)
+    }
+
     /// What is to be done now; what is to be started counts as running from now on.
     pub fn poll(&mut self, now: Millis) -> Vec<Step> {
         let stops = std::mem::take(&mut self.stops);
@@ -289,11 +312,12 @@ impl Manager {
     /// copied before, then what is small, then whoever has waited longest.
     fn due(&self, now: Millis) -> Vec<(Urgency, PeerId, DbUuid)> {
         let mut due = Vec::new();
+        let is_held = self.held_until(now).is_some();
         for (peer, known) in self.peers.iter().filter(|(_, known)| known.connected) {
             let ready = known.is_settled(Rank::Registry) && known.is_settled(Rank::Rights);
             for (id, standing) in &known.databases {
                 let Some(rank) = standing.rank().filter(|_| standing.is_due(now)) else { continue };
-                if ready || rank <= Rank::Rights {
+                if (ready && !(is_held && rank == Rank::Person)) || rank <= Rank::Rights {
                     let urgency =
                         (rank, standing.is_first_copy(), standing.size(), standing.since());
                     due.push((urgency, *peer, *id));
@@ -310,6 +334,6 @@ impl Manager {
         let connected = self.peers.values().filter(|peer| peer.connected);
         let waiting =
             connected.flat_map(|peer| peer.databases.values().filter_map(Standing::due_at));
-        waiting.filter(|due| *due > now).min()
+        waiting.chain(self.held_until).filter(|due| *due > now).min()
     }
 }

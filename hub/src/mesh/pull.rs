@@ -83,6 +83,7 @@ async fn pull(
     };
     let link = link.ok_or_else(|| trouble("cut", "there is no connection"))?;
     let database = databases::find(app, id).ok_or_else(|| trouble("registry", "it is not here"))?;
+    let is_counted = !database.name().is_system();
     let target = target(app, key, database).noting(app.mesh.delivered(key));
     let target = target.judged_by(Arc::new(Author::new(app, &author(app, &link))));
     // What is in step already is found without asking.
@@ -96,7 +97,7 @@ async fn pull(
         return Ok(PullEnd::Reached(offered));
     }
     let spec = PullSpec::new(app.registry.rule_version(id));
-    let ask = OverLink { app: Arc::clone(app), link, id };
+    let ask = OverLink { app: Arc::clone(app), link, id, is_counted };
     let job = SyncJob::start(spec, target, Arc::new(ask), Arc::new(clock::now));
     let progress = job.progress();
     if let Some(pulling) = app.mesh.state().pulls.get_mut(&(key, id)) {
@@ -209,6 +210,8 @@ struct OverLink {
     app: Arc<App>,
     link: Link,
     id: DbUuid,
+    /// Whether what comes counts towards what may come in an hour.
+    is_counted: bool,
 }
 
 impl Ask for OverLink {
@@ -222,7 +225,13 @@ impl Ask for OverLink {
             let answer = self.link.ask(Method::POST, &path, Some(body)).await;
             let body = answer.map_err(refused)?.into_body();
             let broke = |error: hyper::Error| PeerError::Unreachable(Box::new(error));
-            let pieces = body.into_data_stream().map(move |piece| piece.map_err(broke));
+            let app = self.is_counted.then(|| Arc::clone(&self.app));
+            let pieces = body.into_data_stream().map(move |piece| {
+                if let (Some(app), Ok(piece)) = (&app, &piece) {
+                    app.mesh.spend(piece.len() as u64);
+                }
+                piece.map_err(broke)
+            });
             Ok(Box::pin(pieces) as AnswerStream)
         })
     }

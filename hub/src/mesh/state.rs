@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use identity::PublicKey;
 use replication::sync::SyncProgress;
-use replication::{Manager, ManagerLimits};
+use replication::{Budget, Manager, ManagerLimits};
 use store::{DbUuid, Millis};
 use tokio::sync::watch;
 
@@ -21,6 +21,8 @@ const SKIPPED_MAX: usize = 100;
 pub(super) struct State {
     /// What is pulled when.
     pub(super) manager: Manager,
+    /// How much may come, where that is limited.
+    pub(super) budget: Option<Budget>,
     /// The ways to every peer that is followed.
     pub(super) ways: BTreeMap<PublicKey, Way>,
     /// What is being pulled.
@@ -41,6 +43,7 @@ impl Default for State {
     fn default() -> Self {
         Self {
             manager: Manager::new(ManagerLimits::default()),
+            budget: None,
             ways: BTreeMap::new(),
             pulls: BTreeMap::new(),
             skipped: BTreeMap::new(),

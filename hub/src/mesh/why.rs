@@ -4,7 +4,7 @@ mod sentence;
 
 use http::StatusCode;
 use identity::PublicKey;
-use replication::{Next, Permit, Run, Standing};
+use replication::{Next, Permit, Rank, Run, Standing};
 use serde::Serialize;
 use serde_json::json;
 use store::{Database, DbName, DbUuid, DocId, Millis};
@@ -229,6 +229,16 @@ impl<'a> Asked<'a> {
                 let text = about(trouble.code, &trouble.text);
                 let text = format!("{text} Failed {times}; tried again {again}.");
                 found.push(of_db(reason(trouble.code, text)));
+            }
+            (_, Run::Idle)
+                if state.manager.held_until(self.now).is_some() && offer.rank == Rank::Person =>
+            {
+                let due = state.manager.held_until(self.now).unwrap_or(self.now);
+                let when = until(self.now, due);
+                let text = format!(
+                    "As much as may come in an hour has come to this device; {db} goes on {when}."
+                );
+                found.push(of_db(reason("budget", text)));
             }
             (_, Run::Idle) if state.ways.get(&key).is_some_and(|way| way.link.is_some()) => {
                 let text = format!("{db} waits for its turn to be fetched from {peer}.");

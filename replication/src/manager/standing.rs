@@ -155,7 +155,7 @@ impl Standing {
     /// Whether nobody has to wait for it: it is in step, or cannot be for now.
     pub(super) fn is_settled(&self) -> bool {
         self.is_in_step()
-            || matches!(self.permit, Permit::Withheld(_))
+            || self.permit != Permit::Granted
             || matches!(self.run, Run::Waiting { .. })
     }
 
@@ -202,7 +202,8 @@ impl Standing {
         withheld && self.stop()
     }
 
-    fn stop(&mut self) -> bool {
+    /// Whether a pull has to be stopped, which is said once.
+    pub(super) fn stop(&mut self) -> bool {
         self.is_running() && !std::mem::replace(&mut self.stopping, true)
     }
 

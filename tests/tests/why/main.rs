@@ -143,6 +143,21 @@ fn a_document_that_is_refused() {
 }
 
 #[test]
+fn enough_has_come_for_now() {
+    let (first, second) = (Hub::start(), Hub::start_with("[mesh]\nbytes_per_hour_max = 200_000\n"));
+    pair(&first, &second);
+    first.put("/notes", "").expect(201);
+    let noise: Vec<u8> = (0..300_000u32).map(|n| (n.wrapping_mul(n ^ 0x9e37) >> 7) as u8).collect();
+    let attachment = tests::Body::bytes(noise, "application/octet-stream");
+    first.put("/notes/a/file", attachment).expect(201);
+    first.put("/notes/b", json!({})).expect(201);
+    check(&second, "db=notes", "budget", &["in an hour", "notes goes on in"]);
+    // What the hubs need themselves comes all the same.
+    first.put("/later", "").expect(201);
+    await_status(&second, "/later", 200);
+}
+
+#[test]
 fn events_are_told() {
     use std::io::{BufRead as _, BufReader, Write as _};
     let (first, second) = (Hub::start(), Hub::start());
