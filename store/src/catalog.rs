@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use crate::engine::Power;
 use crate::{DbName, DbUuid, Epoch, Error, Millis};
 
 /// Version of the catalog written here, kept in SQLite's `user_version`.
@@ -39,8 +40,10 @@ pub(crate) struct Catalog {
     doubtful: AtomicBool,
     /// Rows of deleted databases that could not be removed.
     left: Mutex<Vec<DbUuid>>,
+    /// What commits need on a disk that is simulated.
+    pub(crate) power: Option<Arc<Power>>,
     #[cfg(test)]
-    pub(crate) faults: Option<std::sync::Arc<crate::engine::Faults>>,
+    pub(crate) faults: Option<Arc<crate::engine::Faults>>,
 }
 
 /// What the catalog says of one database.
@@ -109,6 +112,7 @@ impl Catalog {
             connection: Mutex::new(connection),
             doubtful: AtomicBool::new(false),
             left: Mutex::default(),
+            power: None,
             #[cfg(test)]
             faults: None,
         })
@@ -266,10 +270,13 @@ impl Catalog {
             faults.strike()?;
         }
         let mut statement = connection.prepare_cached(sql).map_err(&sqlite)?;
-        let written = statement.execute(params);
+        let execute = || statement.execute(params).map(|_| ()).map_err(&sqlite);
+        let written = match &self.power {
+            Some(power) => power.commit(execute),
+            None => execute(),
+        };
         self.doubtful.store(written.is_err(), Ordering::Release);
-        written.map_err(&sqlite)?;
-        Ok(())
+        written
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {

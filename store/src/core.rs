@@ -10,16 +10,19 @@ use event_listener::Event;
 
 use crate::activity::Tally;
 use crate::catalog::Catalog;
-use crate::engine::Backend;
+use crate::engine::{Backend, Power};
 use crate::index::OpenIndexes;
+use crate::store::random;
 use crate::{Database, DbUuid, Error, Millis, Options};
 
 /// What all databases of a store share.
 #[derive(Debug)]
 pub(crate) struct Core {
-    pub(crate) backend: Backend,
-    pub(crate) catalog: Catalog,
+    pub(crate) backend: Arc<Backend>,
+    pub(crate) catalog: Arc<Catalog>,
     pub(crate) device: [u8; 32],
+    /// Where random bytes come from, if they must follow from a seed.
+    pub(crate) chance: Option<Arc<Power>>,
     pub(crate) writers: Writers,
     /// Wakes after the next commit in any database.
     pub(crate) written: Event,
@@ -34,11 +37,16 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(backend: Backend, catalog: Catalog, options: &Options) -> Self {
+    pub(crate) fn new(
+        backend: impl Into<Arc<Backend>>,
+        catalog: impl Into<Arc<Catalog>>,
+        options: &Options,
+    ) -> Self {
         Self {
-            backend,
-            catalog,
+            backend: backend.into(),
+            catalog: catalog.into(),
             device: options.device,
+            chance: None,
             writers: Writers::start(options.writer_threads),
             written: Event::new(),
             tally: Tally::default(),
@@ -49,6 +57,11 @@ impl Core {
             closing: AtomicBool::new(false),
             full: AtomicBool::new(false),
         }
+    }
+
+    /// Bytes that nobody can foresee, unless the disk is simulated.
+    pub(crate) fn random<const N: usize>(&self) -> Result<[u8; N], Error> {
+        self.chance.as_ref().map_or_else(random, |chance| Ok(chance.random()))
     }
 
     /// Counts uses of any database, so that the least recently used one is known.

@@ -8,6 +8,7 @@ mod disk;
 #[cfg(test)]
 mod faulty;
 mod memory;
+mod power;
 mod schema;
 
 use std::fmt::Debug;
@@ -18,6 +19,8 @@ pub(crate) use backend::{ATTACHMENTS, Backend, FIRST_GENERATION, INDEXES, file_n
 pub(crate) use disk::{DiskEngine, opening};
 #[cfg(test)]
 pub(crate) use faulty::{Faults, FaultyEngine};
+pub use power::Moment;
+pub(crate) use power::Power;
 pub(crate) use schema::PARTITIONED;
 
 use crate::attachment::Staged;

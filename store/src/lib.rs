@@ -25,6 +25,7 @@ mod partition;
 mod rev;
 pub mod rev_tree;
 mod seq;
+mod simulated_disk;
 pub mod stamp;
 mod store;
 pub mod varint;
@@ -45,6 +46,7 @@ pub use document::{
     BodyText, DocError, Document, DocumentId, DocumentLimits, Edit, EditError, Following, Lineage,
     NewAttachment, Output, OutputError, ParsedAttachment, ParsedContent, Show, ShowAttachments,
 };
+pub use engine::Moment;
 pub use error::{Error, OpenError};
 pub use index::{
     IndexFile, IndexFolder, IndexName, IndexNameError, MemoryPages, PageId, Pages, PagesMut,
@@ -53,5 +55,6 @@ pub use name::{DOC_ID_BYTES_MAX, DbName, DbNameError, DocId, DocIdError, LocalId
 pub use partition::{Partition, PartitionError, PartitionedIdError};
 pub use rev::{ParseRevError, RevId, SIGNATURE_BYTES_MAX, Signature};
 pub use seq::{DbUuid, Epoch, MalformedSeq, Seq, UpdateSeq};
+pub use simulated_disk::SimulatedDisk;
 pub use stamp::Millis;
 pub use store::{Options, Store, Trashed, make_private_folder};

@@ -12,7 +12,7 @@ use event_listener::{Event, EventListener};
 use crate::catalog::{Catalog, Entry, TrashEntry};
 use crate::core::Core;
 use crate::engine::{Backend, FIRST_GENERATION, sync_folder};
-use crate::{Activity, Database, DbName, DbUuid, Epoch, Error, Millis, OpenError};
+use crate::{Activity, Database, DbName, DbUuid, Epoch, Error, Millis, OpenError, SimulatedDisk};
 
 /// All databases of one data directory, which it holds locked.
 pub struct Store {
@@ -92,7 +92,18 @@ impl Store {
     /// # Errors
     /// Any of [`Error`].
     pub fn in_memory(options: &Options) -> Result<Arc<Self>, Error> {
-        let core = Core::new(Backend::in_memory(), Catalog::in_memory()?, options);
+        let core = Core::new(Backend::in_memory(None), Catalog::in_memory()?, options);
+        Self::with(Arc::new(core), None)
+    }
+
+    /// Opens what a simulated disk holds. Whoever opened it before lets go of it first.
+    ///
+    /// # Errors
+    /// Any of [`Error`].
+    pub fn open_simulated(disk: &SimulatedDisk, options: &Options) -> Result<Arc<Self>, Error> {
+        let (backend, catalog) = (Arc::clone(&disk.backend), Arc::clone(&disk.catalog));
+        let mut core = Core::new(backend, catalog, options);
+        core.chance = Some(Arc::clone(&disk.power));
         Self::with(Arc::new(core), None)
     }
 
@@ -128,7 +139,7 @@ impl Store {
     /// # Errors
     /// [`Error::DatabaseExists`], or any other of [`Error`].
     pub fn create(&self, name: &DbName, now: Millis) -> Result<Arc<Database>, Error> {
-        self.create_as(DbUuid(random()?), name, false, now)
+        self.create_as(DbUuid(self.core.random()?), name, false, now)
     }
 
     /// Creates an empty database whose documents are kept in partitions: their ids must pass
@@ -137,7 +148,7 @@ impl Store {
     /// # Errors
     /// As [`Self::create`].
     pub fn create_partitioned(&self, name: &DbName, now: Millis) -> Result<Arc<Database>, Error> {
-        self.create_as(DbUuid(random()?), name, true, now)
+        self.create_as(DbUuid(self.core.random()?), name, true, now)
     }
 
     /// Creates an empty database that is this one: the one that another device has already, or that
@@ -172,7 +183,7 @@ impl Store {
             uuid,
             name: name.clone(),
             generation: FIRST_GENERATION,
-            epoch: Epoch(random()?),
+            epoch: Epoch(self.core.random()?),
             created: now,
             update_seq: 0,
             clean: true,

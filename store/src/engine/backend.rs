@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::disk::Durability;
 use super::memory::MemoryEngine;
-use super::{DiskEngine, Engine, schema};
+use super::{DiskEngine, Engine, Power, schema};
 use crate::{DbUuid, Error};
 
 /// Where databases live.
@@ -16,7 +16,14 @@ pub(crate) enum Backend {
     /// One folder a database, below this one.
     Disk(DiskBackend),
     /// Nowhere but here.
-    Memory(Mutex<HashMap<(DbUuid, u64), Arc<MemoryEngine>>>),
+    Memory(MemoryBackend),
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct MemoryBackend {
+    engines: Mutex<HashMap<(DbUuid, u64), Arc<MemoryEngine>>>,
+    /// What commits need on a disk that is simulated.
+    power: Option<Arc<Power>>,
 }
 
 #[derive(Debug)]
@@ -60,8 +67,15 @@ impl Backend {
         }
     }
 
-    pub(crate) fn in_memory() -> Self {
-        Self::Memory(Mutex::default())
+    pub(crate) fn in_memory(power: Option<Arc<Power>>) -> Self {
+        Self::Memory(MemoryBackend { power, ..MemoryBackend::default() })
+    }
+
+    /// The power was off: what was not settled is gone.
+    pub(crate) fn lose_unsettled(&self) {
+        if let Self::Memory(memory) = self {
+            memory.engines().retain(|_, engine| engine.is_settled());
+        }
     }
 
     /// Makes a database's folder with its first, empty generation.
@@ -101,12 +115,7 @@ impl Backend {
                 disk.tidy_generations(uuid, generation);
                 disk.watched(DiskEngine::open(&path, &attachments, Durability::EachCommit)?)
             }
-            Self::Memory(engines) => {
-                let mut engines = engines.lock().unwrap_or_else(PoisonError::into_inner);
-                let engine: Arc<MemoryEngine> =
-                    Arc::clone(engines.entry((uuid, generation)).or_default());
-                Ok(engine)
-            }
+            Self::Memory(memory) => Ok(memory.open(uuid, generation, true)),
         }
     }
 
@@ -128,7 +137,10 @@ impl Backend {
         uuid: DbUuid,
         generation: u64,
     ) -> Result<Arc<dyn Engine>, Error> {
-        let Self::Disk(disk) = self else { return self.open(uuid, generation) };
+        let disk = match self {
+            Self::Disk(disk) => disk,
+            Self::Memory(memory) => return Ok(memory.open_next(uuid, generation)),
+        };
         let folder = disk.databases.join(uuid.to_string());
         let path = folder.join(file_name(generation));
         disk.tidy_generations(uuid, generation - 1);
@@ -196,9 +208,8 @@ impl Backend {
     pub(crate) fn give_back(&self, uuid: DbUuid) {
         let disk = match self {
             Self::Disk(disk) => disk,
-            Self::Memory(engines) => {
-                let mut engines = engines.lock().unwrap_or_else(PoisonError::into_inner);
-                return engines.retain(|(other, _), _| *other != uuid);
+            Self::Memory(memory) => {
+                return memory.engines().retain(|(other, _), _| *other != uuid);
             }
         };
         let trash = disk.trash.join(uuid.to_string());
@@ -284,6 +295,25 @@ impl Backend {
             Self::Disk(disk) => Some(disk.databases.join(uuid.to_string())),
             Self::Memory(_) => None,
         }
+    }
+}
+
+impl MemoryBackend {
+    fn open(&self, uuid: DbUuid, generation: u64, settled: bool) -> Arc<MemoryEngine> {
+        let mut engines = self.engines();
+        let made = || Arc::new(MemoryEngine::new(self.power.clone(), settled));
+        Arc::clone(engines.entry((uuid, generation)).or_insert_with(made))
+    }
+
+    /// A further generation, empty whatever an earlier attempt has left of it.
+    fn open_next(&self, uuid: DbUuid, generation: u64) -> Arc<MemoryEngine> {
+        let left = |(other, number): &(DbUuid, u64)| *other == uuid && *number == generation;
+        self.engines().retain(|key, engine| !left(key) && !engine.is_retired());
+        self.open(uuid, generation, false)
+    }
+
+    fn engines(&self) -> MutexGuard<'_, HashMap<(DbUuid, u64), Arc<MemoryEngine>>> {
+        self.engines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

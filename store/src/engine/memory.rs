@@ -1,13 +1,14 @@
 //! An engine in ordered maps: for tests and simulations, where a disk would only cost time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::ops::Bound;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    BlobRow, BodyRow, Counters, DocRow, Engine, HeadRow, HeldRow, LocalRow, OverwrittenRow,
+    BlobRow, BodyRow, Counters, DocRow, Engine, HeadRow, HeldRow, LocalRow, OverwrittenRow, Power,
     PurgeRow, Rows, RowsMut, Visit,
 };
 use crate::attachment::{Staged, StagedData};
@@ -19,6 +20,10 @@ use crate::{AttachmentReader, ContentHash, Direction, Error, IdRange};
 pub(crate) struct MemoryEngine {
     committed: Mutex<Arc<State>>,
     writing: Mutex<()>,
+    power: Option<Arc<Power>>,
+    /// What it holds would survive a loss of power.
+    settled: AtomicBool,
+    retired: AtomicBool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -27,7 +32,6 @@ struct State {
     settings: BTreeMap<String, Vec<u8>>,
     docs: BTreeMap<String, Arc<DocRow>>,
     seqs: BTreeMap<u64, (Arc<str>, Arc<[u8]>)>,
-    stale: BTreeSet<u64>,
     bodies: BTreeMap<u64, Arc<BodyRow>>,
     locals: BTreeMap<String, Arc<LocalRow>>,
     blobs: BTreeMap<ContentHash, Arc<[u8]>>,
@@ -37,6 +41,21 @@ struct State {
 }
 
 impl MemoryEngine {
+    /// An engine whose commits need power, where there is any to need.
+    pub(super) fn new(power: Option<Arc<Power>>, settled: bool) -> Self {
+        Self { power, settled: AtomicBool::new(settled), ..Self::default() }
+    }
+
+    /// Whether a loss of power leaves it.
+    pub(super) fn is_settled(&self) -> bool {
+        self.settled.load(Ordering::Acquire)
+    }
+
+    /// Whether its rows live elsewhere now.
+    pub(super) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
+    }
+
     fn committed(&self) -> MutexGuard<'_, Arc<State>> {
         self.committed.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -55,8 +74,14 @@ impl Engine for MemoryEngine {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = State::clone(&Arc::clone(&self.committed()));
         change(&mut state)?;
-        *self.committed() = Arc::new(state);
-        Ok(())
+        let commit = || {
+            *self.committed() = Arc::new(state);
+            Ok(())
+        };
+        match &self.power {
+            Some(power) => power.commit(commit),
+            None => commit(),
+        }
     }
 
     fn bytes_on_disk(&self) -> u64 {
@@ -68,10 +93,19 @@ impl Engine for MemoryEngine {
     }
 
     fn settle(&self) -> Result<(), Error> {
-        Ok(())
+        let settle = || {
+            self.settled.store(true, Ordering::Release);
+            Ok(())
+        };
+        match &self.power {
+            Some(power) => power.commit(settle),
+            None => settle(),
+        }
     }
 
-    fn retire(&self) {}
+    fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+    }
 
     fn is_damaged(&self) -> bool {
         false
@@ -175,17 +209,14 @@ impl Rows for State {
         direction: Direction,
         visit: Visit<'_, (u64, String, Vec<u8>)>,
     ) -> Result<(), Error> {
-        let live = |(seq, row): (&u64, &(Arc<str>, Arc<[u8]>))| {
-            (!self.stale.contains(seq)).then(|| (*seq, row.0.to_string(), row.1.to_vec()))
-        };
+        let row =
+            |(seq, row): (&u64, &(Arc<str>, Arc<[u8]>))| (*seq, row.0.to_string(), row.1.to_vec());
         match direction {
             Direction::Ascending => {
                 let after = (Bound::Excluded(from), Bound::Unbounded);
-                visit_all(self.seqs.range(after).filter_map(live), visit);
+                visit_all(self.seqs.range(after).map(row), visit);
             }
-            Direction::Descending => {
-                visit_all(self.seqs.range(..from).rev().filter_map(live), visit);
-            }
+            Direction::Descending => visit_all(self.seqs.range(..from).rev().map(row), visit),
         }
         Ok(())
     }
@@ -195,8 +226,7 @@ impl Rows for State {
             return Ok(0);
         }
         let range = (Bound::Excluded(after), Bound::Included(until));
-        let (all, stale) = (self.seqs.range(range).count(), self.stale.range(range).count());
-        Ok((all - stale) as u64)
+        Ok(self.seqs.range(range).count() as u64)
     }
 
     fn body(&self, id: BodyId) -> Result<Option<BodyRow>, Error> {
@@ -301,8 +331,9 @@ impl RowsMut for State {
         Ok(())
     }
 
+    /// Gone at once: here nothing is gained by waiting.
     fn retire_change(&mut self, seq: u64) -> Result<(), Error> {
-        self.stale.insert(seq);
+        self.seqs.remove(&seq);
         Ok(())
     }
 
@@ -311,15 +342,8 @@ impl RowsMut for State {
         Ok(())
     }
 
-    fn purge_stale(&mut self, limit: u64) -> Result<u64, Error> {
-        let mut purged = 0;
-        while purged < limit
-            && let Some(seq) = self.stale.pop_first()
-        {
-            self.seqs.remove(&seq);
-            purged += 1;
-        }
-        Ok(purged)
+    fn purge_stale(&mut self, _limit: u64) -> Result<u64, Error> {
+        Ok(0)
     }
 
     fn put_body(&mut self, id: BodyId, row: &BodyRow) -> Result<(), Error> {
