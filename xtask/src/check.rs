@@ -3,7 +3,8 @@
 use crate::command::{self, Outcome, cargo};
 
 /// Every crate, with what is off by default.
-const EVERYTHING: [&str; 3] = ["--workspace", "--features", "larder-client/reqwest"];
+const EVERYTHING: [&str; 3] =
+    ["--workspace", "--features", "larder-client/reqwest,simulation/deliberate-bugs"];
 
 pub(crate) fn run() -> Outcome {
     command::run(&mut cargo(["fmt", "--all", "--check"]))?;

@@ -60,7 +60,15 @@ pub(crate) enum Profile {
 pub(crate) fn build_hub(profile: Profile) -> Result<PathBuf, String> {
     let arguments: &[&str] = match profile {
         Profile::Dev => &["build", "--package", "hub"],
-        Profile::Tests => &["build", "--workspace", "--tests", "--bin", "larder"],
+        Profile::Tests => &[
+            "build",
+            "--workspace",
+            "--features",
+            "simulation/deliberate-bugs",
+            "--tests",
+            "--bin",
+            "larder",
+        ],
         Profile::Release => &["build", "--package", "hub", "--release"],
     };
     let mut build = cargo(arguments);

@@ -1,4 +1,4 @@
-//! The workshop's commands, for people and for CI alike: `cargo xtask check|test|demo|bench|fuzz|testnet`.
+//! The workshop's commands, for people and for CI alike: `cargo xtask check|test|demo|bench|fuzz|simulate|testnet`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
@@ -8,6 +8,7 @@ mod command;
 mod demo;
 mod fuzz;
 mod needs;
+mod simulate;
 mod test;
 mod testnet;
 mod total;
@@ -28,6 +29,8 @@ usage: cargo xtask VERB
   fuzz [TARGET] [--seconds N]
                             hostile bytes for the parsers, 60 s a target; needs a nightly
                             toolchain and cargo-fuzz
+  simulate [ARGS]           hubs on a virtual clock, 10,000 seeds unless ARGS say otherwise
+                            (`--seeds N`, `--from N`, `--jobs N`, `--seed N --trace`)
   testnet                   a private Tor network for trying things by hand, and the settings of
                             a hub in it; until Ctrl-C
 
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         "demo" => demo::run(rest),
         "bench" => bench::run(rest),
         "fuzz" => fuzz::run(rest),
+        "simulate" => simulate::run(rest),
         "testnet" => testnet::run(),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");

@@ -41,7 +41,8 @@ fn invocations(chosen: &[&String]) -> Vec<Vec<String>> {
         // By itself: cargo would give that crate's `reqwest` to couch_rs too, whose users never chose a
         // provider of cryptography.
         let alone = ["--package", "larder-client", "--features", "reqwest", "--test", "reqwest"];
-        vec![words(&["--workspace"]), words(&alone)]
+        // With the bugs on purpose that the simulation has to find, each switched on for a test alone.
+        vec![words(&["--workspace", "--features", "simulation/deliberate-bugs"]), words(&alone)]
     } else {
         vec![chosen.iter().map(|word| (*word).clone()).collect()]
     }
