@@ -33,6 +33,8 @@ mod eventually;
 pub use eventually::eventually;
 mod hub;
 pub use hub::{Hub, HubOptions, larder};
+mod link;
+pub use link::{Link, LinkOptions};
 mod netns;
 pub use netns::{Capture, Incoming, Namespace, Namespaces, Packet, Protocol};
 mod scripts;

@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: the crates' own benchmarks, then a whole hub under load, and hubs over Tor.
+//! `cargo xtask bench`: the crates' own benchmarks, then a whole hub under load, hubs that keep each other in step,
+//! and hubs over Tor.
 
 use crate::command::{self, Outcome, Profile, build_hub, cargo};
 
@@ -11,6 +12,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     let mut bench = cargo(["bench", "--package", "store"]);
     command::run(bench.args(arguments))?;
     program("whole", &[])?;
+    program("in_step", &[])?;
     program("over_tor", &[])
 }
 
@@ -19,6 +21,7 @@ fn named(word: &str) -> Option<&'static str> {
     match word {
         "whole" => Some("whole"),
         "onion" => Some("over_tor"),
+        "sync" => Some("in_step"),
         _ => None,
     }
 }

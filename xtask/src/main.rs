@@ -23,9 +23,10 @@ usage: cargo xtask VERB
                             (`-p store`, `-p tests --test survival`)
   demo [--dev] [ARGS]       two hubs, a real package index and a PouchDB client;
                             `--records N` takes the first N records
-  bench [whole|onion] [ARGS]
-                            benchmarks of the store, of a whole hub under load, and of hubs
-                            over Tor; `whole --rounds N`, `onion --rounds N` are those alone
+  bench [whole|sync|onion] [ARGS]
+                            benchmarks of the store, of a whole hub under load, of hubs that keep
+                            each other in step, and of hubs over Tor; `whole --rounds N`,
+                            `sync --rounds N`, `onion --rounds N` are those alone
   fuzz [TARGET] [--seconds N]
                             hostile bytes for the parsers, 60 s a target; needs a nightly
                             toolchain and cargo-fuzz

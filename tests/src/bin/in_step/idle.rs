@@ -1,0 +1,81 @@
+//! Many databases in which nothing happens.
+
+use std::time::Duration;
+
+use tests::{Hub, LinkOptions};
+
+use crate::Extent;
+use crate::pair::{add, introduce, metric, tls_address, until, until_quiet, write};
+
+const FAST: LinkOptions = LinkOptions { delay: Duration::ZERO, bytes_per_second: None };
+
+/// How long nothing happens.
+const IDLE: Duration = Duration::from_secs(60);
+
+pub(crate) fn measure(extent: &Extent) {
+    let (near, far) = (Hub::start(), Hub::start());
+    for number in 0..extent.databases {
+        far.put(&format!("/quiet{number:04}"), "").expect(201);
+    }
+    far.put("/notes", "").expect(201);
+    let links = introduce(&near, &far, FAST);
+    write(&far, "notes", 0..1);
+    until(&near, "notes", 1);
+    until_quiet(&links);
+
+    let asked = |hub: &Hub| metric(hub, "larder_sync_answers_total");
+    let before = (asked(&far), links[1].bytes_back());
+    write(&far, "notes", 1..2);
+    until(&near, "notes", 2);
+    until_quiet(&links);
+    println!(
+        "{} quiet databases: one new document costs {} request and {} bytes",
+        extent.databases,
+        asked(&far) - before.0,
+        links[1].bytes_back() - before.1
+    );
+
+    // Further peers have no databases of their own: what is asked is what a hub with so many costs.
+    let others: Vec<Hub> = (1..extent.peers).map(|_| Hub::start()).collect();
+    for (number, other) in others.iter().enumerate() {
+        add(&far, other, tls_address(other), &format!("peer {number}"));
+        add(other, &far, tls_address(&far), "far");
+    }
+    for other in &others {
+        until(other, "notes", 2);
+    }
+    until_quiet(&links);
+    std::thread::sleep(Duration::from_secs(10));
+    let looks = |hub: &Hub| metric(hub, "larder_sync_looks_total");
+    let before = (processor(&far), looks(&far), switches(&far));
+    std::thread::sleep(IDLE);
+    let seconds = processor(&far) - before.0;
+    let an_hour = 3600.0 / IDLE.as_secs_f64();
+    println!(
+        "idle with {} databases and {} peers: {:.2}% of a core, {:.0} looks at the plan and {:.0} wake-ups of the process an hour",
+        extent.databases,
+        extent.peers,
+        100.0 * seconds / IDLE.as_secs_f64(),
+        (looks(&far) - before.1) * an_hour,
+        (switches(&far) - before.2) * an_hour
+    );
+}
+
+/// Seconds of processor time that a hub has used.
+fn processor(hub: &Hub) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", hub.pid())).unwrap();
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+    // The 14th and 15th field, in hundredths of a second, counted from the third.
+    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+}
+
+/// How often its threads have gone to sleep, and so woken.
+fn switches(hub: &Hub) -> f64 {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", hub.pid())).unwrap();
+    let of_task = |task: std::io::Result<std::fs::DirEntry>| {
+        let status = std::fs::read_to_string(task.ok()?.path().join("status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+        line.trim().parse::<f64>().ok()
+    };
+    tasks.filter_map(of_task).sum()
+}

@@ -1,0 +1,110 @@
+//! Two hubs of one person.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tests::{Body, Hub, Link, LinkOptions};
+
+/// Documents written by one request.
+const BATCH: u64 = 1000;
+
+/// Where a hub listens for TLS.
+pub(crate) fn tls_address(hub: &Hub) -> SocketAddr {
+    let url = hub.tls_url();
+    url.trim_start_matches("https://").trim_end_matches('/').parse().unwrap()
+}
+
+/// A hub's httpkey URL by way of this address.
+pub(crate) fn url_by(hub: &Hub, address: SocketAddr) -> String {
+    let text = std::fs::read(hub.data_dir().join("run/hub.json")).unwrap();
+    let said: Value = serde_json::from_slice(&text).unwrap();
+    format!("httpkey://{address}/ed25519publickey:{}/", said["key"].as_str().unwrap())
+}
+
+/// Tells a hub of another device of its owner's.
+pub(crate) fn add(hub: &Hub, other: &Hub, address: SocketAddr, name: &str) {
+    let asked = json!({ "url": url_by(other, address), "name": name });
+    hub.post("/_hub/devices", asked).expect(201);
+}
+
+/// Makes two hubs devices of one person, each reached over lines of this kind.
+pub(crate) fn introduce(near: &Hub, far: &Hub, options: LinkOptions) -> [Link; 2] {
+    let links = [near, far].map(|hub| Link::to(tls_address(hub), options));
+    add(far, near, links[0].address(), "near");
+    add(near, far, links[1].address(), "far");
+    links
+}
+
+/// Makes two hubs devices of one person, nothing in between.
+pub(crate) fn introduce_directly(near: &Hub, far: &Hub) {
+    add(far, near, tls_address(near), "near");
+    add(near, far, tls_address(far), "far");
+}
+
+/// About 0.9 kB of JSON that cannot be pressed to less than half.
+pub(crate) fn body(number: u64) -> Value {
+    let mut state = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut letter = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(b'a' + (state % 26) as u8)
+    };
+    let pad: String = (0..800).map(|_| letter()).collect();
+    json!({ "_id": format!("doc-{number:08}"), "type": "order", "n": number, "pad": pad })
+}
+
+/// Writes documents with these numbers.
+pub(crate) fn write(hub: &Hub, database: &str, numbers: std::ops::Range<u64>) {
+    let mut start = numbers.start;
+    while start < numbers.end {
+        let end = (start + BATCH).min(numbers.end);
+        let docs: Vec<Value> = (start..end).map(body).collect();
+        let text = json!({ "docs": docs }).to_string();
+        hub.post(&format!("/{database}/_bulk_docs"), Body::json_text(text)).expect(201);
+        start = end;
+    }
+}
+
+/// How many documents a database has; none where it is not.
+pub(crate) fn count(hub: &Hub, database: &str) -> u64 {
+    let reply = hub.get(&format!("/{database}"));
+    if reply.status == 200 { reply.json()["doc_count"].as_u64().unwrap_or_default() } else { 0 }
+}
+
+/// Waits until a database has so many documents; how long that took.
+pub(crate) fn until(hub: &Hub, database: &str, documents: u64) -> Duration {
+    let began = Instant::now();
+    let limit = Duration::from_secs(900);
+    while count(hub, database) < documents {
+        assert!(began.elapsed() < limit, "{}", hub.get("/_hub/status"));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    began.elapsed()
+}
+
+/// Waits until nothing has been carried for a second.
+pub(crate) fn until_quiet(links: &[Link]) {
+    let carried = || links.iter().map(|link| link.bytes_there() + link.bytes_back()).sum::<u64>();
+    let mut before = carried();
+    loop {
+        std::thread::sleep(Duration::from_secs(3));
+        let now = carried();
+        if now == before {
+            return;
+        }
+        before = now;
+    }
+}
+
+/// A figure of a hub's metrics, all of its labels together.
+pub(crate) fn metric(hub: &Hub, name: &str) -> f64 {
+    let text = String::from_utf8(hub.get("/_node/_local/_prometheus").expect(200).body).unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let values = lines.filter_map(|line| {
+        let (series, value) = line.rsplit_once(' ')?;
+        (series.split('{').next() == Some(name)).then(|| value.parse::<f64>().ok())?
+    });
+    values.sum()
+}

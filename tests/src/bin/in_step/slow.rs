@@ -1,0 +1,94 @@
+//! Over a line with a round trip of 600 ms and 200 kB/s each way.
+
+use std::time::{Duration, Instant};
+
+use tests::{Hub, HubOptions, LinkOptions};
+
+use crate::pair::{introduce, metric, until, until_quiet, write};
+use crate::{Extent, median};
+
+const ROUND_TRIP: Duration = Duration::from_millis(600);
+
+const LINE: LinkOptions =
+    LinkOptions { delay: Duration::from_millis(300), bytes_per_second: Some(200_000) };
+
+/// As much as comes, for what is not measured.
+const FAST: LinkOptions = LinkOptions { delay: Duration::ZERO, bytes_per_second: None };
+
+const DOCUMENTS: u64 = 10_000;
+
+pub(crate) fn measure(extent: &Extent) {
+    first_copy();
+    news(extent.rounds);
+    nothing_new(extent.quiet);
+}
+
+fn first_copy() {
+    let (near, far) = (Hub::start(), Hub::start());
+    far.put("/notes", "").expect(201);
+    write(&far, "notes", 0..DOCUMENTS);
+    let began = Instant::now();
+    let links = introduce(&near, &far, LINE);
+    until(&near, "notes", DOCUMENTS);
+    let (took, bytes) = (began.elapsed(), links[1].bytes_back());
+    let line = Duration::from_secs_f64(bytes as f64 / 200_000.0);
+    println!(
+        "{DOCUMENTS} documents over the slow line: {:.1} s for {:.2} MB, {:.2} times the bytes' own time",
+        took.as_secs_f64(),
+        bytes as f64 / 1e6,
+        took.as_secs_f64() / line.as_secs_f64()
+    );
+}
+
+fn news(rounds: usize) {
+    let (near, far) = (Hub::start(), Hub::start());
+    far.put("/notes", "").expect(201);
+    let links = introduce(&near, &far, LINE);
+    write(&far, "notes", 0..1);
+    until(&near, "notes", 1);
+    until_quiet(&links);
+    let mut trips = Vec::new();
+    for round in 0..rounds as u64 {
+        write(&far, "notes", 1 + round * 100..1 + (round + 1) * 100);
+        let took = until(&near, "notes", 1 + (round + 1) * 100);
+        trips.push(took.as_secs_f64() / ROUND_TRIP.as_secs_f64());
+        until_quiet(&links);
+    }
+    println!("100 new documents visible at the other end: {:.2} round trips", median(&mut trips));
+}
+
+/// What it costs to find out, after a restart, that nothing is new.
+fn nothing_new(documents: u64) {
+    let (near, far) = (Hub::start(), Hub::start());
+    far.put("/notes", "").expect(201);
+    write(&far, "notes", 0..documents);
+    let links = introduce(&near, &far, FAST);
+    until(&near, "notes", documents);
+    until_quiet(&links);
+    drop(links);
+    let folder = near.stop();
+    let near = Hub::start_again(folder, &HubOptions::default());
+    let asked = |hub: &Hub| metric(hub, "larder_sync_answers_total");
+    let before = asked(&far);
+    let links = introduce(&near, &far, LINE);
+    let began = Instant::now();
+    while !is_in_step(&near) {
+        assert!(began.elapsed() < Duration::from_secs(60), "{}", near.get("/_hub/status"));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let took = began.elapsed();
+    until_quiet(&links);
+    println!(
+        "nothing new in {documents} documents: known {:.2} round trips after dialling (TCP and TLS take two), {} requests for changes, {} bytes from the other hub",
+        took.as_secs_f64() / ROUND_TRIP.as_secs_f64(),
+        asked(&far) - before,
+        links[1].bytes_back()
+    );
+}
+
+fn is_in_step(hub: &Hub) -> bool {
+    let status = hub.get("/_hub/status").expect(200).json();
+    let peer = &status["peers"][0]["databases"];
+    let offered = peer["offered"].as_u64().unwrap_or_default();
+    offered > 0 && peer["in_step"].as_u64() == Some(offered)
+}
