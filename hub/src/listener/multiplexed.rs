@@ -62,10 +62,10 @@ where
         let one = Requests::one_more(&requests);
         async move {
             let (head, body) = as_over_http_1(request).into_parts();
-            // What is left of a body nobody read concerns this request alone.
-            let (body, _rest) = Incoming::sent(body);
+            let (body, heard) = Incoming::sent(body);
             let reply = door.answer(app, Request::from_parts(head, body)).await;
-            Ok::<_, Infallible>(until_sent(reply, one))
+            // A request whose body is let go before it was answered is taken back, answer and all.
+            Ok::<_, Infallible>(until_sent(reply, (one, heard)))
         }
     };
     let connection = http2::Builder::new(TokioExecutor::new())
