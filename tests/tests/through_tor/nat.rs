@@ -29,6 +29,7 @@ mod needs_namespaces {
                         settings: &settings,
                         onion: Some("arti"),
                         namespace: Some(namespace),
+                        ..HubOptions::default()
                     };
                     let hub = Hub::start_as(&options);
                     await_reachable(&hub);
@@ -95,6 +96,7 @@ mod needs_namespaces {
                         settings: &settings,
                         onion: Some("system"),
                         namespace: Some(&homes[1]),
+                        ..HubOptions::default()
                     });
                     await_reachable(&b);
                     replicate_index(&a, &b);
@@ -111,6 +113,7 @@ mod needs_namespaces {
                         settings: &settings,
                         onion: Some("arti"),
                         namespace: Some(&home),
+                        ..HubOptions::default()
                     });
                     // Until Tor has tried for a while in vain.
                     let offline = until(&hub, "offline", |status| {
