@@ -6,6 +6,7 @@ mod change;
 mod follow;
 mod record;
 mod records;
+mod rules;
 pub(crate) mod serve;
 mod system;
 mod trash;
@@ -22,6 +23,7 @@ use tokio::sync::watch;
 pub(crate) use self::change::NewDatabase;
 pub(crate) use self::follow::follow;
 pub(crate) use self::record::{Record, Scope};
+use self::rules::Rules;
 pub(crate) use self::system::{DBS, MESH, is_of_mesh};
 pub(crate) use self::trash::keep as keep_trash;
 use crate::access::LivePolicies;
@@ -49,7 +51,7 @@ struct State {
     /// Documents that are no records: nothing is done about their databases.
     unreadable: BTreeSet<DbUuid>,
     /// What is known to become of conflicts in each database.
-    rules: BTreeMap<DbUuid, ConflictRule>,
+    rules: Option<Rules>,
     /// Databases that were deleted though it could not be noted for want of room.
     unnoted: BTreeSet<DbUuid>,
 }

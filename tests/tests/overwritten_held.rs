@@ -63,6 +63,9 @@ fn an_edit_from_the_future_waits_and_the_owner_may_let_it_in() {
     assert_eq!(status["held"][0]["by"], "pad");
     assert!(status["held"][0]["clock_ahead_ms"].as_u64().unwrap() > 100 * 60 * 1000, "{status}");
 
+    let status = hub.larder(&["status"]).expect_success();
+    assert!(status.contains("1 edit of pad, whose clock is ahead by 1 h"), "{status}");
+
     // It is still held by a hub that was killed.
     let hub = Hub::start_in(hub.kill());
     let listed = eventually("what is held", || {

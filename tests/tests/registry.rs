@@ -349,6 +349,29 @@ fn records_in_conflict_say_one_thing() {
     assert_eq!(names(&hub), ["notes", "other"]);
 }
 
+/// A record that somebody deletes as a document says nothing of the database: that has another one then,
+/// which says what is.
+#[test]
+fn a_record_that_is_taken_away_is_written_again() {
+    let hub = Hub::start();
+    hub.larder(&["db", "create", "notes"]).expect_success();
+    hub.larder(&["db", "set", "notes", "conflicts=newest_by:/at"]).expect_success();
+    let id = uuid(&hub, "notes");
+    let rev = record(&hub, &id)["_rev"].as_str().unwrap().to_owned();
+    hub.delete(&format!("/_dbs/{id}?rev={rev}")).expect(200);
+    let again = eventually("a record", || match hub.get(&format!("/_dbs/{id}")) {
+        reply if reply.status == 200 => Ok(reply.json()),
+        reply => Err(reply.to_string()),
+    });
+    assert_eq!((&again["name"], &again["conflicts"]), (&json!("notes"), &json!("newest_by:/at")));
+    assert_eq!(again["conflicts_version"], 2);
+    // Which rules were set outlives the hub.
+    let hub = Hub::start_in(hub.kill());
+    assert_eq!(noted(&hub, "notes").unwrap()["conflicts"], "newest_by:/at");
+    let rules = hub.get("/_dbs/_local/conflict-rules").expect(200).json();
+    assert_eq!(rules[&id], json!([2, "newest_by:/at"]));
+}
+
 #[test]
 fn only_the_owner_and_admins_manage_databases() {
     let hub = Hub::start();

@@ -53,6 +53,7 @@ pub(super) async fn status(mut hub: Hub, json: bool) -> anyhow::Result<Outcome> 
     if !status["backup"].is_null() {
         rows.push(["backup".into(), describe_backup(&status["backup"], clock::now())]);
     }
+    rows.extend(status["held"].as_array().into_iter().flatten().map(describe_held));
     for task in status["active_tasks"].as_array().into_iter().flatten() {
         rows.push(["task".into(), describe(task)]);
     }
@@ -124,6 +125,17 @@ fn describe_onion(onion: &Value, now: Millis) -> Vec<[String; 2]> {
         ]);
     }
     rows
+}
+
+/// Whose clock is ahead, so that edits wait.
+fn describe_held(held: &Value) -> [String; 2] {
+    let ahead = duration(held["clock_ahead_ms"].as_u64().unwrap_or_default() / 1000);
+    let edits = plural(held["revisions"].as_u64().unwrap_or_default(), "edit");
+    let by = held["by"].as_str().unwrap_or_default();
+    [
+        "held".to_owned(),
+        format!("{edits} of {by}, whose clock is ahead by {ahead}: larder held list"),
+    ]
 }
 
 /// How backups go: a failure before everything else.

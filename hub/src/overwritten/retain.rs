@@ -1,7 +1,9 @@
 //! What was overwritten is kept for a while, and as long as there is room for it.
 
+use std::sync::PoisonError;
+
 use serde::{Deserialize, Serialize};
-use store::{Database, Direction, Error, LocalId, Millis, Purge, Seq};
+use store::{Database, DbUuid, Direction, Error, LocalId, Millis, Purge, Seq};
 
 use super::database;
 use crate::app::App;
@@ -44,7 +46,9 @@ pub(super) fn trim(app: &App, now: Millis) -> Result<(), Error> {
     let today = now.0 / DAY_MS;
     let oldest = today.saturating_sub(u64::from(days));
     let before = Millis(now.0.saturating_sub(u64::from(days) * DAY_MS));
-    for database in app.store.databases() {
+    // The others have lost nothing, and need not be opened.
+    let losers = losers(app, &published)?;
+    for database in losers.into_iter().filter_map(|uuid| app.store.database_of(uuid)) {
         match database.trim_overwritten(before, bytes_max) {
             Ok(_) | Err(Error::NoDatabase) => {}
             Err(Error::Closing) => return Err(Error::Closing),
@@ -66,6 +70,13 @@ pub(super) fn trim(app: &App, now: Millis) -> Result<(), Error> {
     published.write_local(id, 0, Some(text))?;
     purge_while(&published, |oldest| Ok(oldest <= end))?;
     purge_while(&published, |_| Ok(published.info()?.sizes.external > bytes_max))
+}
+
+/// The databases that have lost something.
+fn losers(app: &App, published: &Database) -> Result<Vec<DbUuid>, Error> {
+    let mut known = app.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+    let rows = known.marks(published)?.databases.iter().filter(|(_, mark)| mark.row > 0);
+    Ok(rows.filter_map(|(uuid, _)| DbUuid::parse(uuid)).collect())
 }
 
 /// What the local document says.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use store::{ConflictPolicy, Database, DbName, DbUuid, Error, Millis};
+use store::{Database, DbName, DbUuid, Error, Millis};
 
 use super::record::{Record, Scope};
-use super::{MESH, Registry, RegistryError, State, system};
+use super::{Registry, RegistryError, State};
 
 /// Two databases that are to be one: the second's documents are to be copied into the first, and then it
 /// goes.
@@ -61,6 +61,7 @@ impl Registry {
             }
         }
         self.obey_rules_of_mesh(&mut state, now);
+        self.keep_rules(&mut state)?;
         if changed {
             self.told();
         }
@@ -169,50 +170,6 @@ impl Registry {
         let policies = self.policies.now();
         let petname = policies.principals().get(&device).map(|notes| notes.name.clone());
         petname.filter(|name| !name.is_empty()).unwrap_or_else(|| digits(bare(&device.to_string())))
-    }
-
-    /// Lets a database resolve conflicts as its record says.
-    pub(super) fn obey_rule(
-        &self,
-        state: &mut State,
-        record: &Record,
-        database: &Database,
-        now: Millis,
-    ) -> Result<(), Error> {
-        let rule = record.rule();
-        if state.rules.get(&record.uuid) == Some(&rule) {
-            return Ok(());
-        }
-        // A new database has this one, and whoever never set another need not be opened.
-        if rule.version > 0 && database.conflict_rule()? != rule {
-            database.set_conflict_rule(rule.clone())?;
-            database.resolve_conflicts(now)?;
-        }
-        state.rules.insert(record.uuid, rule);
-        Ok(())
-    }
-
-    fn obey_rules_of_mesh(&self, state: &mut State, now: Millis) {
-        for name in MESH {
-            let named = name.parse::<DbName>().ok().and_then(|name| self.store.database(&name));
-            let Some(database) = named else { continue };
-            let rule = system::rule(name);
-            let known = state.rules.get(&database.uuid()) == Some(&rule);
-            if known || rule.policy == ConflictPolicy::Keep {
-                continue;
-            }
-            let set = || match database.conflict_rule()? == rule {
-                true => Ok(()),
-                false => {
-                    database.set_conflict_rule(rule.clone())?;
-                    database.resolve_conflicts(now).map(|_documents| ())
-                }
-            };
-            match set() {
-                Ok(()) => _ = state.rules.insert(database.uuid(), rule),
-                Err(error) => tracing::error!(error = error.unnamed(), name, "its conflicts stay"),
-            }
-        }
     }
 }
 
