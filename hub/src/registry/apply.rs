@@ -139,9 +139,15 @@ impl Registry {
         now: Millis,
     ) -> Result<(), RegistryError> {
         let (uuid, name) = (database.uuid(), database.name().plain());
+        // One that cannot be read says so to whoever asks it.
         let partitioned = database.is_partitioned().unwrap_or_default();
-        let found =
-            Record { partitioned, ..Record::new(uuid, name, self.device, database.created()) };
+        let rule = database.conflict_rule().unwrap_or_default();
+        let found = Record {
+            partitioned,
+            conflicts: rule.policy,
+            conflicts_version: rule.version,
+            ..Record::new(uuid, name, self.device, database.created())
+        };
         self.note(state, uuid, now, |known| Ok(known.unwrap_or_else(|| found.clone())))
     }
 
