@@ -1,5 +1,7 @@
 //! Edits that lost to later ones: listed, brought back, dismissed, forgotten.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use serde_json::{Value, json};
 use tests::{Body, Hub, eventually};
 

@@ -1,5 +1,7 @@
 //! Edits of devices whose clocks are ahead: nobody sees them before their time, unless the owner wants to.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -8,6 +10,7 @@ use tests::{Hub, eventually};
 /// How far ahead a revision may be stamped.
 const AHEAD_MS: u64 = 10 * 60 * 1000;
 
+#[expect(clippy::disallowed_methods, reason = "as the clock of the hub that is asked")]
 fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     u64::try_from(since.as_millis()).unwrap()

@@ -1,5 +1,7 @@
 //! Which databases there are: their records, what becomes of them on another device, the trash.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use serde_json::{Value, json};
 use tests::{Hub, encode, eventually};
 

@@ -75,3 +75,42 @@ impl Registry {
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use identity::DeviceKey;
+    use store::{ConflictPolicy, DbName, Options, Store};
+
+    use super::*;
+    use crate::access::LivePolicies;
+    use crate::registry::{DBS, NewDatabase};
+
+    const OPTIONS: Options = Options { writer_threads: 0, open_databases_max: 2, device: [7; 32] };
+
+    #[test]
+    fn what_is_too_old_goes_and_on_a_full_disk_the_eldest() {
+        let store = Store::in_memory(&OPTIONS).unwrap();
+        store.create(&DBS.parse().unwrap(), Millis(1)).unwrap();
+        let key = DeviceKey::from_seed(&[7; 32]).public();
+        let policies = Arc::new(LivePolicies::new(key));
+        let registry = Registry::new(Arc::clone(&store), policies, key, 30);
+        for (name, deleted) in [("a", 100), ("b", 101), ("c", 102)] {
+            let name: DbName = name.parse().unwrap();
+            let wanted = NewDatabase::named(name, ConflictPolicy::Keep);
+            let database = registry.create(&wanted, Millis(2)).unwrap();
+            registry.delete(&database, Millis(deleted * DAY_MS)).unwrap();
+        }
+        let left = |days, is_full, now: u64| {
+            registry.empty_trash(days, is_full, Millis(now * DAY_MS)).unwrap();
+            let trash = store.trash().unwrap();
+            trash.iter().map(|trashed| trashed.name.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(left(30, false, 129), ["a", "b", "c"]);
+        assert_eq!(left(30, false, 130), ["b", "c"]);
+        assert_eq!(left(30, true, 130), ["c"], "there is no room");
+        let word = store.trash().unwrap()[0].uuid.to_string();
+        registry.restore(&word, None, Millis(131 * DAY_MS)).unwrap();
+        assert!(left(0, false, 200).is_empty());
+        assert_eq!(store.databases().len(), 2);
+    }
+}
