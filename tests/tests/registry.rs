@@ -189,6 +189,11 @@ fn the_same_name_from_two_devices_stays_apart_until_it_is_joined() {
     phone.post("/_replicate", asked).expect(400);
     phone.get("/notes~other").expect(404);
 
+    phone.larder(&["db", "create", "here", "--local"]).expect_success();
+    let other = phone.larder(&["db", "join", "notes~my-laptop", "--with", "here"]).expect_failure();
+    assert!(other.contains("on this device alone"), "{other}");
+    phone.larder(&["db", "delete", "here", "--now"]).expect_success();
+
     // Joined on one, it is one on both.
     phone.larder(&["db", "join", "notes~my-laptop"]).expect_success();
     assert_eq!(names(&phone), ["notes"]);

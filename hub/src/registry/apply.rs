@@ -69,7 +69,7 @@ impl Registry {
     }
 
     /// A database here that has, or may have, a record.
-    fn own(&self, uuid: DbUuid) -> Option<Arc<Database>> {
+    pub(super) fn own(&self, uuid: DbUuid) -> Option<Arc<Database>> {
         self.store.database_of(uuid).filter(|database| !database.name().is_system())
     }
 

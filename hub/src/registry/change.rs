@@ -6,7 +6,7 @@ use std::sync::Arc;
 use store::{ConflictPolicy, Database, DbName, DbUuid, Error, Millis, Trashed, UpdateSeq};
 
 use super::record::{Record, Scope};
-use super::{Registry, RegistryError, State, is_of_mesh};
+use super::{Registry, RegistryError, State, is_of_mesh, system};
 
 /// A database to make.
 #[derive(Clone, Debug)]
@@ -56,13 +56,18 @@ impl Registry {
 
     /// Makes a database that somebody else has already, and shares: it is called as it is there, or
     /// `name~device` where that is taken.
+    #[allow(dead_code, reason = "whoever takes shared databases in asks")]
     pub(crate) fn adopt(
         &self,
         record: &Record,
         now: Millis,
     ) -> Result<Arc<Database>, RegistryError> {
+        if record.name.is_system() || system::by_sync_id(record.uuid).is_some() {
+            return Err(RegistryError::Refused("nobody shares a system database".into()));
+        }
         let mut state = self.state();
-        if let Some(present) = self.store.database_of(record.uuid) {
+        // Whether they may write to one that is here is for its policy to say.
+        if let Some(present) = self.own(record.uuid) {
             return Ok(present);
         }
         let name = self.free_name(record);
@@ -221,6 +226,10 @@ impl Registry {
         }
         if one.partitioned != other.partitioned {
             let reason = format!("only one of {name} and {with} is partitioned");
+            return Err(RegistryError::Refused(reason));
+        }
+        if (one.scope == Scope::Local) != (other.scope == Scope::Local) {
+            let reason = format!("only one of {name} and {with} is on this device alone");
             return Err(RegistryError::Refused(reason));
         }
         let age = |record: &Record| (record.created, record.uuid);
