@@ -32,7 +32,7 @@ impl World {
     pub(crate) fn check(&mut self) {
         let all = self.devices.len();
         (0..all).for_each(|device| self.verify(device));
-        for db in 0..DATABASES.len() {
+        for (db, name) in DATABASES.iter().enumerate() {
             let mut holdings = Vec::with_capacity(all);
             for device in 0..all {
                 let holding = self.holding(device, db);
@@ -49,7 +49,7 @@ impl World {
                 .or_else(|| self.crossed(db, &holdings));
             if let Some(wrong) = wrong {
                 self.show(db, &holdings);
-                return self.fail(format!("{}: {wrong}", DATABASES[db]));
+                return self.fail(format!("{name}: {wrong}"));
             }
         }
     }

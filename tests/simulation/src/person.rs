@@ -15,7 +15,7 @@ use crate::world::World;
 const ATTACHMENTS: [&str; 3] = ["x.txt", "dir/y", "z"];
 
 /// Bytes of a large attachment, which travels ahead of its document.
-const LARGE_BYTES: usize = 150_000;
+const LARGE_BYTES: usize = 70_000;
 
 impl World {
     pub(crate) fn person(&mut self, device: usize) {
@@ -186,7 +186,7 @@ impl World {
                 Bytes::Stub
             } else {
                 let intake =
-                    if self.random.chance(50) { Intake::Plain } else { Intake::Compress(1) };
+                    if self.random.chance(80) { Intake::Plain } else { Intake::Compress(1) };
                 let database = self.devices[device].database(db)?;
                 Bytes::Staged(stage(database, bytes, intake).ok()?)
             };

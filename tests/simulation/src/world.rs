@@ -321,14 +321,14 @@ impl World {
 
     /// Has a device look for damage in all its databases.
     pub(crate) fn verify(&mut self, device: usize) {
-        for db in 0..DATABASES.len() {
+        for (db, name) in DATABASES.iter().enumerate() {
             let Some(database) = self.devices[device].database(db) else { continue };
             let findings = database.verify();
             let Some(findings) = self.expect(findings, "a database cannot be verified") else {
                 return;
             };
             if let Some(finding) = findings.first() {
-                self.fail(format!("device {device}, {}: damaged: {finding}", DATABASES[db]));
+                self.fail(format!("device {device}, {name}: damaged: {finding}"));
             }
         }
     }
