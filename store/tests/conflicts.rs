@@ -138,6 +138,28 @@ fn a_field_may_say_when() {
 }
 
 #[test]
+fn very_many_leaves_are_decided_at_once() {
+    const LEAVES: u64 = 1500;
+    let (hub, other) = (Hub::new(1, "keep"), Hub::new(2, "newest"));
+    let edits = (0..LEAVES).map(|number| {
+        let content =
+            EditContent { parent: None, body: &[0; 32], attachments: &[], device: &[9; 32] };
+        let rev = stamped(Stamp::at(Millis(number)), &content);
+        path("x", &[&rev], &format!("{{\"n\":{number}}}"))
+    });
+    hub.take(edits.collect(), LEAVES, "elsewhere");
+    assert_eq!(hub.tree("x").conflicts().len() as u64, LEAVES - 1);
+    hub.database.set_conflict_rule(rule("newest", 2)).unwrap();
+    assert_eq!(hub.database.resolve_conflicts(Millis(LEAVES)).unwrap(), 1);
+    assert_eq!(hub.shown("x"), Some(format!("{{\"n\":{}}}", LEAVES - 1)));
+    assert_eq!(hub.lost().len() as u64, LEAVES - 1);
+    hub.verify();
+    assert_eq!(hub.push(&other, LEAVES) as u64, LEAVES);
+    assert_eq!(hub.leaves(), other.leaves());
+    other.verify();
+}
+
+#[test]
 fn what_bears_no_stamp_is_for_somebody_to_decide() {
     let hub = Hub::new(1, "newest");
     let first = hub.edit("x", "{\"n\":1}", 100);

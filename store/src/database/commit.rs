@@ -316,10 +316,17 @@ impl<'a> Commit<'a> {
             Ok(_) => {}
         }
         pending.lose(lost);
+        self.stem(id)?;
+        Ok(Ok(true))
+    }
+
+    /// Forgets the oldest revisions of a document that has changed.
+    fn stem(&mut self, id: &DocId) -> Result<(), Error> {
+        let Some(pending) = self.docs.get_mut(id) else { return Ok(()) };
         let freed = pending.tree.stem(self.revs_limit);
         self.free(id, &freed)?;
         self.mark_changed(id);
-        Ok(Ok(true))
+        Ok(())
     }
 
     /// The id of the next body, which is not given until the body is put.

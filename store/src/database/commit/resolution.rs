@@ -4,7 +4,7 @@ use super::{Commit, Contents, EMPTY, Lost};
 use crate::database::setting;
 use crate::engine::Rows;
 use crate::rev_tree::resolve::revival;
-use crate::rev_tree::{Derived, Node, NodeId, Resolution, RevTree, Stored, check_path};
+use crate::rev_tree::{Derived, Inserted, Node, NodeId, Resolution, RevTree, Stored, check_path};
 use crate::stamp::{Stamp, stamp_of};
 use crate::{ConflictPolicy, ConflictRule, DocId, Error, FieldPath, Millis, RevId};
 
@@ -68,16 +68,17 @@ impl Commit<'_> {
             let tombstone = Derived::Overwritten.tombstone(rev);
             let path: Vec<RevId> = std::iter::once(tombstone).chain(path).collect();
             let stored = Stored { body: self.next_body(), bytes: EMPTY.len() as u64 };
-            if self.graft(id, &path, true, stored, false)? != Ok(true) {
+            let Some(pending) = self.docs.get_mut(id) else { return Ok(()) };
+            match pending.tree.insert_path(&path, true, Some(stored)) {
                 // Generations end somewhere; then the conflict stays.
-                continue;
+                Err(_) | Ok(Inserted::Known { body_taken: false, .. }) => continue,
+                Ok(_) => {}
             }
+            pending.lose(lost);
             self.put_body(stored.body, EMPTY, &[])?;
-            if let Some(pending) = self.docs.get_mut(id) {
-                pending.lose(lost);
-            }
         }
-        Ok(())
+        // Once for all: a document may have very many.
+        self.stem(id)
     }
 
     /// Brings back the first of those that were taken away whose contents are here.
