@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 use event_listener::{Event, EventListener};
 
@@ -18,6 +18,8 @@ use crate::{Activity, Database, DbName, DbUuid, Epoch, Error, Millis, OpenError,
 pub struct Store {
     core: Arc<Core>,
     present: RwLock<Present>,
+    /// Databases that were put into the trash, as long as somebody is at work on their files.
+    aside: Mutex<HashMap<DbUuid, Weak<Database>>>,
     changed: Event,
     /// Locked while the store lives; the lock ends with the process, however it ends.
     _lock: Option<File>,
@@ -131,7 +133,13 @@ impl Store {
             present.insert(database);
         }
         let present = RwLock::new(present);
-        Ok(Arc::new(Self { core, present, changed: Event::new(), _lock: lock }))
+        Ok(Arc::new(Self {
+            core,
+            present,
+            aside: Mutex::default(),
+            changed: Event::new(),
+            _lock: lock,
+        }))
     }
 
     /// Creates an empty database.
@@ -270,6 +278,7 @@ impl Store {
             return self.delete(&database.name());
         }
         database.take_away(|| self.core.backend.set_aside(uuid))?;
+        crate::core::lock(&self.aside).insert(uuid, database.weak());
         self.remove(&database);
         self.core.set_aside(uuid, now);
         Ok(())
@@ -315,7 +324,8 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NoDatabase`] where it is not in the trash, [`Error::DatabaseExists`] where the name is
-    /// taken, or any other of [`Error`].
+    /// taken, [`Error::CompactionRunning`] while one that began before the deletion has not noticed it, or
+    /// any other of [`Error`].
     pub fn restore(&self, uuid: DbUuid, name: &DbName) -> Result<Arc<Database>, Error> {
         self.core.noting_room(self.take_back(uuid, name))
     }
@@ -327,6 +337,11 @@ impl Store {
         if self.database(name).is_some() {
             return Err(Error::DatabaseExists(name.clone()));
         }
+        // What is at work on them removes files where they were.
+        let before = crate::core::lock(&self.aside).get(&uuid).and_then(Weak::upgrade);
+        if before.is_some_and(|before| before.has_files_held()) {
+            return Err(Error::CompactionRunning);
+        }
         let mut trash = self.core.catalog.trash()?.into_iter();
         let found = trash.find(|trashed| trashed.entry.uuid == uuid).ok_or(Error::NoDatabase)?;
         self.core.catalog.bring_back(uuid, name)?;
@@ -334,6 +349,7 @@ impl Store {
             self.core.set_aside(uuid, found.deleted);
             return Err(error);
         }
+        crate::core::lock(&self.aside).remove(&uuid);
         let entry = Entry { name: name.clone(), ..found.entry };
         let database = Database::new(Arc::clone(&self.core), entry);
         database.recover()?;
@@ -349,6 +365,7 @@ impl Store {
             return Ok(false);
         }
         self.core.backend.discard(uuid)?;
+        crate::core::lock(&self.aside).remove(&uuid);
         self.core.forget(uuid);
         Ok(true)
     }

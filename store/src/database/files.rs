@@ -31,6 +31,11 @@ impl Database {
         Ok(FilesHeld(&self.files))
     }
 
+    /// Whether somebody holds the files.
+    pub(crate) fn has_files_held(&self) -> bool {
+        *lock(&self.files.held)
+    }
+
     /// Holds the files once whoever holds them lets go.
     pub(crate) fn hold_files(&self) -> Result<FilesHeld<'_>, Error> {
         let Files { held, freed } = &self.files;

@@ -13,6 +13,9 @@ pub(crate) fn of(store: &Store) -> Result<String, Error> {
         let _ = writeln!(text, "database {}", database.name());
         describe(&database, &mut text)?;
     }
+    for trashed in store.trash()? {
+        let _ = writeln!(text, "in the trash {}", trashed.name);
+    }
     Ok(text)
 }
 

@@ -18,6 +18,15 @@ use super::support::{Random, options, put};
 pub(crate) enum Step {
     Create(u64),
     Delete(u64),
+    /// Deletes a database, which can be brought back.
+    SetAside(u64),
+    /// Brings it back.
+    Restore(u64),
+    /// Gives a database another name, or its own again.
+    Rename {
+        database: u64,
+        away: bool,
+    },
     /// Edits documents, one commit for all.
     Edit {
         database: u64,
@@ -83,7 +92,7 @@ pub(crate) fn steps(seed: u64, count: u64, filling: bool) -> Vec<Step> {
     steps.extend((1..DATABASES).map(Step::Rule));
     for number in 0..count {
         let database = random.below(DATABASES);
-        let step = match random.below(34) {
+        let step = match random.below(37) {
             0 => {
                 steps.push(Step::Delete(database));
                 Step::Create(database)
@@ -103,6 +112,14 @@ pub(crate) fn steps(seed: u64, count: u64, filling: bool) -> Vec<Step> {
             }
             32 => Step::ReleaseDue(database),
             33 => Step::Trim(database),
+            34 | 35 => {
+                steps.push(Step::SetAside(database));
+                Step::Restore(database)
+            }
+            36 => {
+                steps.push(Step::Rename { database, away: true });
+                Step::Rename { database, away: false }
+            }
             kind => {
                 let docs = (0..1 + random.below(3)).map(|_| random.below(DOCS)).collect();
                 let attachment = match kind {
@@ -152,6 +169,26 @@ impl<'a> Runner<'a> {
                 self.store.create(&name(*database), Millis(1)).expect("created");
             }
             Step::Delete(database) => self.store.delete(&name(*database)).expect("deleted"),
+            Step::SetAside(database) => {
+                // What began before would keep it from coming back.
+                self.join();
+                let uuid = self.database(*database).uuid();
+                self.store.set_aside(uuid, Millis(1)).expect("deleted");
+            }
+            Step::Restore(database) => {
+                let trash = self.store.trash().expect("the trash");
+                let [deleted] = &trash[..] else { panic!("one is in the trash") };
+                self.store.restore(deleted.uuid, &name(*database)).expect("restored");
+            }
+            Step::Rename { database, away } => {
+                let own = name(*database);
+                let (from, to) = match away {
+                    true => (own.clone(), own.of_device("elsewhere")),
+                    false => (own.of_device("elsewhere"), own.clone()),
+                };
+                let uuid = self.store.database(&from).expect("it was created").uuid();
+                self.store.rename(uuid, &to).expect("renamed");
+            }
             Step::Edit { database, docs, bytes, attachment } => {
                 let database = self.database(*database);
                 let mut docs = docs.clone();
