@@ -177,7 +177,13 @@ impl Device {
     /// The leaves of a document, the winner first.
     pub(crate) fn leaves(&self, db: usize, doc: &DocId) -> Result<Vec<Leaf>, Error> {
         let Some(database) = self.database(db) else { return Ok(Vec::new()) };
-        database.read(|snapshot| leaves(snapshot, doc))
+        database.read(|snapshot| leaves(snapshot, doc, usize::MAX))
+    }
+
+    /// The live leaves of a document, or the deletion that is its winner.
+    pub(crate) fn live_leaves(&self, db: usize, doc: &DocId) -> Result<Vec<Leaf>, Error> {
+        let Some(database) = self.database(db) else { return Ok(Vec::new()) };
+        database.read(|snapshot| leaves(snapshot, doc, 1))
     }
 
     /// Writes revisions as somebody's client does; for each its id, or the reason why not.
@@ -188,12 +194,18 @@ impl Device {
     }
 }
 
-fn leaves(snapshot: &Snapshot<'_>, doc: &DocId) -> Result<Vec<Leaf>, Error> {
+/// The live leaves of a document and some that are deleted, the winner first.
+fn leaves(snapshot: &Snapshot<'_>, doc: &DocId, deleted_max: usize) -> Result<Vec<Leaf>, Error> {
     let Some(document) = snapshot.tree(doc)? else { return Ok(Vec::new()) };
     let tree = document.tree;
     let mut leaves = Vec::new();
+    let mut deleted = 0;
     for leaf in tree.leaves() {
         let node = tree.node(leaf);
+        deleted += usize::from(node.deleted);
+        if deleted > deleted_max {
+            break;
+        }
         let body = match node.stored {
             Some(stored) => snapshot.body(stored.body)?,
             None => None,

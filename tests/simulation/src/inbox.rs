@@ -32,7 +32,7 @@ impl World {
         });
         let contents = self.expect(contents, "an overwritten body cannot be read");
         let Some(content) = contents.flatten() else { return };
-        let leaves = self.devices[device].leaves(db, &row.doc);
+        let leaves = self.devices[device].live_leaves(db, &row.doc);
         let Some(leaves) = self.expect(leaves, "a document cannot be read") else { return };
         let winner = leaves.first().filter(|leaf| !leaf.content.deleted);
         let source = CopySource { id: row.doc.clone(), rev: row.rev.clone() };

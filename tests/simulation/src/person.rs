@@ -50,14 +50,14 @@ impl World {
     }
 
     fn operate(&mut self, device: usize, db: usize, doc: &DocId) {
-        let leaves = self.devices[device].leaves(db, doc);
+        let leaves = self.devices[device].live_leaves(db, doc);
         let Some(leaves) = self.expect(leaves, "a document cannot be read") else { return };
         match self.devices[device].role {
             Role::Own | Role::Friend => self.use_hub(device, db, doc, &leaves),
             Role::Dumb => self.use_couchdb(device, db, doc, &leaves),
             Role::Liar => {
                 // It reads what is at the one device that lets it.
-                let leaves = self.devices[0].leaves(db, doc).unwrap_or_default();
+                let leaves = self.devices[0].live_leaves(db, doc).unwrap_or_default();
                 self.lie_about(device, db, doc, &leaves);
             }
         }

@@ -5,9 +5,9 @@ use std::sync::{Arc, PoisonError};
 
 use acl::{Action, Caller, Resource};
 use replication::sync::{
-    self, BatchSize, Checkpoint, Delivered, Delivery, Event as Told, Inflow, Pull, PullSpec,
-    Question, QuestionId, RefusalCode, Source, SourceOptions, SyncError, SyncFilter, SyncRefusal,
-    TakeId, Target, Visible,
+    self, BatchSize, Checkpoint, Delivered, Delivery, Event as Told, Inflow, ParseRequestError,
+    Pull, PullSpec, Question, QuestionId, RefusalCode, Source, SourceOptions, SyncError,
+    SyncFilter, SyncRefusal, SyncRequest, TakeId, Target, Visible, WantedRequest,
 };
 use store::{DbName, DbUuid, DocumentLimits};
 
@@ -198,6 +198,9 @@ impl World {
         let Some(answer) = pulling.answers.get_mut(&id) else { return Ok(None) };
         match stream {
             Stream::Asked(question) => {
+                let Ok(question) = as_read(&question) else {
+                    return Err("the source cannot read the question");
+                };
                 let Some(made) = self.source(target, source, db, &question) else {
                     return Err("the source is down");
                 };
@@ -323,6 +326,15 @@ impl World {
             Some(Bug::Policies) => Some(0),
             Some(_) | None => self.rule(device, db).map(|rule| rule.version),
         }
+    }
+}
+
+/// A question as the source reads it from its text.
+fn as_read(question: &Question) -> Result<Question, ParseRequestError> {
+    let json = question.to_json();
+    match question {
+        Question::Sync(_) => SyncRequest::parse(json.as_bytes()).map(Question::Sync),
+        Question::Wanted(_) => WantedRequest::parse(json.as_bytes()).map(Question::Wanted),
     }
 }
 
