@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::{Hub, await_status, eventually, pair};
+use tests::{Hub, HubOptions, await_member, await_status, eventually, pair};
 
 /// Enough that a copy is not over before it is noticed to have begun.
 const DOCUMENTS: u64 = 16_000;
@@ -84,4 +84,44 @@ fn hubs_that_start_again_are_in_step_again() {
     // The first knows the second's old port only; the second's connection says that it is back.
     first.add_device(&second, "second");
     await_status(&first, "/notes/c", 200);
+}
+
+/// Where a hub listens for keys, to be found there again.
+fn port(hub: &Hub) -> String {
+    hub.tls_url().trim_start_matches("https://").trim_end_matches('/').to_owned()
+}
+
+#[test]
+fn of_edits_made_apart_the_newest_counts_and_the_other_is_kept() {
+    let (first, second) = (Hub::start(), Hub::start());
+    let ports = [port(&first), port(&second)];
+    pair(&first, &second);
+    first.larder(&["db", "create", "notes"]).expect_success();
+    first.put("/notes/a", json!({"by": "nobody"})).expect(201);
+    await_member(&second, "/notes/a", "by", "nobody");
+    let again = |folder, at: usize| {
+        Hub::start_again(folder, &HubOptions { tls: Some(&ports[at]), ..HubOptions::default() })
+    };
+    let edit = |hub: &Hub, by: &str| {
+        let rev = hub.get("/notes/a").json()["_rev"].as_str().unwrap().to_owned();
+        hub.put(&format!("/notes/a?rev={rev}"), json!({ "by": by })).expect(201);
+    };
+    // Each is edited while the other is off.
+    let folder = first.stop();
+    edit(&second, "second");
+    let other = second.stop();
+    let first = again(folder, 0);
+    edit(&first, "first");
+    let second = again(other, 1);
+    for hub in [&first, &second] {
+        await_member(hub, "/notes/a", "by", "first");
+        eventually("what lost", || {
+            let lost = hub.get("/_hub/overwritten").expect(200).json();
+            match lost["overwritten"].as_array().is_some_and(|lost| lost.len() == 1) {
+                true => Ok(()),
+                false => Err(lost.to_string()),
+            }
+        });
+        assert_eq!(hub.get("/notes/a?conflicts=true").json()["_conflicts"], Value::Null);
+    }
 }
