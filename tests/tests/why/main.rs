@@ -127,6 +127,21 @@ fn a_right_that_is_missing_on_either_side() {
 }
 
 #[test]
+fn a_rule_for_conflicts_that_only_one_of_them_has() {
+    let (anna, bert) = friends("write");
+    accept(&bert, "Anna", "recipes");
+    await_status(&bert, "/recipes/soup", 200);
+    // Whose database it is says how its conflicts are decided, and the other follows.
+    anna.larder(&["db", "set", "recipes", "conflicts=newest"]).expect_success();
+    anna.put("/recipes/cake", json!({})).expect(201);
+    await_status(&bert, "/recipes/cake", 200);
+    bert.larder(&["db", "set", "recipes", "conflicts=keep"]).expect_success();
+    anna.put("/recipes/tea", json!({})).expect(201);
+    check(&bert, "db=recipes", "policy", &["Anna", "recipes", "different rules"]);
+    bert.get("/recipes/tea").expect(404);
+}
+
+#[test]
 fn a_document_that_is_refused() {
     let (anna, bert) = friends("write");
     let rule = json!({"validate_doc_update":
