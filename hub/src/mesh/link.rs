@@ -8,7 +8,7 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use identity::tls::{CertificateFault, HandshakeError};
+use identity::tls::HandshakeError;
 use identity::{HttpKeyUrl, ProvenKey};
 use replication::Trouble;
 use serde_json::Value;
@@ -167,7 +167,6 @@ fn uri(url: &HttpKeyUrl, path: &str) -> Result<Uri, http::uri::InvalidUri> {
 /// Why nobody was reached, or not who was meant.
 fn handshake_trouble(error: &HandshakeError) -> Trouble {
     let code = match error {
-        HandshakeError::Unproven(CertificateFault::Unexpected) => "wrong_key",
         HandshakeError::Unproven(_) | HandshakeError::Misbehaved(_) => "wrong_key",
         HandshakeError::Incompatible(_) => "not_spoken",
         HandshakeError::Refused(_) => "refused",

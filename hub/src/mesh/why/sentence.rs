@@ -9,6 +9,7 @@ pub(super) fn of_way(code: &str, text: &str, peer: &str, way: &str) -> String {
         "onion" => "through Tor",
         _ => "in this network",
     };
+    let text = text.trim_end_matches('.');
     match code {
         "wrong_key" => format!("Another hub than {peer} answers {by}: it has another key."),
         "refused" => format!(
@@ -26,6 +27,7 @@ pub(super) fn of_way(code: &str, text: &str, peer: &str, way: &str) -> String {
 
 /// Why a database of a peer is not as the peer has it.
 pub(super) fn of_trouble(code: &str, text: &str, peer: &str, db: &str) -> String {
+    let text = text.trim_end_matches('.');
     match code {
         "right_missing_here" => format!(
             "{peer} may not write to {db} here, so nothing is taken from it: `larder acl grant` gives that right."
@@ -46,7 +48,6 @@ pub(super) fn of_trouble(code: &str, text: &str, peer: &str, db: &str) -> String
         }
         "unavailable" => format!("{peer} is too busy for {db} now: {text}."),
         "cut" => format!("The connection to {peer} broke while {db} was fetched: {text}."),
-        "quota" => format!("{db} has no room left for what {peer} sends: {text}."),
         "here" => format!("This device could not write to {db}: {text}."),
         _ => format!("{peer} sent of {db} what makes no sense: {text}."),
     }
@@ -54,6 +55,7 @@ pub(super) fn of_trouble(code: &str, text: &str, peer: &str, db: &str) -> String
 
 /// Why a document of a peer was not taken.
 pub(super) fn of_skipped(code: &str, text: &str, peer: &str, db: &str, doc: &str) -> String {
+    let text = text.trim_end_matches('.');
     match code {
         "validation_refused" => {
             format!("{doc} in {db} as {peer} has it was not taken: {text}.")
@@ -148,7 +150,6 @@ mod tests {
             "digest",
             "unavailable",
             "cut",
-            "quota",
             "registry",
             "deleted_here",
             "peer_misbehaved",
@@ -160,8 +161,9 @@ mod tests {
             );
         }
         for code in ["wrong_key", "refused", "unknown_there", "not_spoken", "cut", "unreachable"] {
-            let text = of_way(code, "why", "Anna", "onion");
+            let text = of_way(code, "why.", "Anna", "onion");
             assert!(text.contains("Anna") && text.ends_with('.'), "{text}");
+            assert!(!text.ends_with(".."), "{text}");
         }
     }
 
