@@ -103,7 +103,6 @@ impl Registry {
     }
 
     /// Told when records have changed and were obeyed.
-    #[allow(dead_code, reason = "the manager of replications asks")]
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
@@ -127,7 +126,6 @@ impl Registry {
     }
 
     /// Every database that hubs know, with what they know it as, `_dbs` first.
-    #[allow(dead_code, reason = "the manager of replications asks")]
     pub(crate) fn syncable(&self) -> Vec<(DbUuid, Arc<Database>)> {
         let named = |name: &str| self.store.database(&name.parse::<DbName>().ok()?);
         let of_mesh = MESH.iter().filter_map(|name| Some((system::sync_id(name), named(name)?)));
@@ -139,7 +137,6 @@ impl Registry {
     }
 
     /// How often it was set what becomes of conflicts in the database that hubs know as this.
-    #[allow(dead_code, reason = "the manager of replications asks")]
     pub(crate) fn rule_version(&self, id: DbUuid) -> u64 {
         match system::by_sync_id(id) {
             Some(name) => system::rule(name.as_str()).version,

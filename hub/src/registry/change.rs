@@ -56,7 +56,6 @@ impl Registry {
 
     /// Makes a database that somebody else has already, and shares: it is called as it is there, or
     /// `name~device` where that is taken.
-    #[allow(dead_code, reason = "whoever takes shared databases in asks")]
     pub(crate) fn adopt(
         &self,
         record: &Record,
