@@ -66,11 +66,11 @@ impl Profile {
             pause_max: random.between(100, 400),
             wake_max: random.between(1000, 8000),
             delay_max: random.between(5, 800),
-            commit_max: random.between(1, 40),
+            commit_max: random.between(1, 120),
             lost,
             cut,
             doubled,
-            weather_max: if rough { random.between(400, 6000) } else { 0 },
+            weather_max: if rough { random.between(250, 4000) } else { 0 },
             couchdb: if random.chance(50) { random.below(60) } else { 0 },
             rules: if random.chance(30) { 30 } else { 0 },
             clocks: *random

@@ -15,12 +15,12 @@ impl World {
         let pause = self.random.between(self.profile.weather_max / 8, self.profile.weather_max);
         self.agenda.add(self.now + pause, Event::Weather);
         let device = self.random.below(self.devices.len() as u64) as usize;
-        match self.random.below(10) {
+        match self.random.below(12) {
             0 | 1 => self.part(),
             2 => self.crash(device),
-            3 | 4 => self.let_power_fail(device),
-            5 => self.fill_disk(device),
-            6 => {
+            3..=6 => self.let_power_fail(device),
+            7 => self.fill_disk(device),
+            8 => {
                 let skew = self.profile.skew(&mut self.random);
                 self.devices[device].skew = skew;
                 self.trace_line(|_| format!("{device}'s clock is fast by {skew} ms"));
