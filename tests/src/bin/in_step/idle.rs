@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use tests::{Hub, LinkOptions};
+use tests::{Hub, LinkOptions, pair};
 
 use crate::Extent;
-use crate::pair::{add, introduce, metric, tls_address, until, until_quiet, write};
+use crate::pair::{introduce, until, until_quiet, write};
 
 const FAST: LinkOptions = LinkOptions { delay: Duration::ZERO, bytes_per_second: None };
 
@@ -23,31 +23,29 @@ pub(crate) fn measure(extent: &Extent) {
     until(&near, "notes", 1);
     until_quiet(&links);
 
-    let asked = |hub: &Hub| metric(hub, "larder_sync_answers_total");
-    let before = (asked(&far), links[1].bytes_back());
+    let before = (far.mesh_figure("answers"), links[1].bytes_back());
     write(&far, "notes", 1..2);
     until(&near, "notes", 2);
     until_quiet(&links);
     println!(
         "{} quiet databases: one new document costs {} request and {} bytes",
         extent.databases,
-        asked(&far) - before.0,
+        far.mesh_figure("answers") - before.0,
         links[1].bytes_back() - before.1
     );
 
     // Further peers have no databases of their own: what is asked is what a hub with so many costs.
     let others: Vec<Hub> = (1..extent.peers).map(|_| Hub::start()).collect();
-    for (number, other) in others.iter().enumerate() {
-        add(&far, other, tls_address(other), &format!("peer {number}"));
-        add(other, &far, tls_address(&far), "far");
+    for other in &others {
+        pair(&far, other);
     }
     for other in &others {
         until(other, "notes", 2);
     }
     until_quiet(&links);
     std::thread::sleep(Duration::from_secs(10));
-    let looks = |hub: &Hub| metric(hub, "larder_sync_looks_total");
-    let before = (processor(&far), looks(&far), switches(&far));
+    let looks = || far.mesh_figure("looks") as f64;
+    let before = (processor(&far), looks(), switches(&far));
     std::thread::sleep(IDLE);
     let seconds = processor(&far) - before.0;
     let an_hour = 3600.0 / IDLE.as_secs_f64();
@@ -56,7 +54,7 @@ pub(crate) fn measure(extent: &Extent) {
         extent.databases,
         extent.peers,
         100.0 * seconds / IDLE.as_secs_f64(),
-        (looks(&far) - before.1) * an_hour,
+        (looks() - before.1) * an_hour,
         (switches(&far) - before.2) * an_hour
     );
 }

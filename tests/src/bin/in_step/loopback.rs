@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use serde_json::json;
-use tests::{Hub, Process, node};
+use tests::{Hub, Process, node, pair};
 
-use crate::pair::{introduce_directly, tls_address, until, url_by, write};
+use crate::pair::{until, write};
 use crate::{Extent, median};
 
 /// Documents that PouchDB copies: it takes its time.
@@ -44,18 +44,16 @@ fn full(documents: u64) -> Hub {
 fn by_sync(documents: u64) -> f64 {
     let (near, far) = (Hub::start(), full(documents));
     let began = Instant::now();
-    introduce_directly(&near, &far);
+    pair(&near, &far);
     until(&near, "notes", documents);
     documents as f64 / began.elapsed().as_secs_f64()
 }
 
 fn by_couchdb_protocol(documents: u64) -> f64 {
     let (near, far) = (Hub::start(), full(documents));
-    let text = std::fs::read(near.data_dir().join("run/hub.json")).unwrap();
-    let said: serde_json::Value = serde_json::from_slice(&text).unwrap();
-    let members = json!({ "members": { "names": [said["key"]], "roles": [] } });
+    let members = json!({ "members": { "names": [near.key()], "roles": [] } });
     far.put("/notes/_security", members).expect(200);
-    let source = format!("{}notes", url_by(&far, tls_address(&far)));
+    let source = format!("{}notes", far.key_url());
     let job = json!({ "source": source, "target": "notes", "create_target": true });
     let began = Instant::now();
     near.post("/_replicate", job).expect(200);

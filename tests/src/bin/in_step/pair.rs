@@ -10,36 +10,23 @@ use tests::{Body, Hub, Link, LinkOptions};
 const BATCH: u64 = 1000;
 
 /// Where a hub listens for TLS.
-pub(crate) fn tls_address(hub: &Hub) -> SocketAddr {
+fn tls_address(hub: &Hub) -> SocketAddr {
     let url = hub.tls_url();
     url.trim_start_matches("https://").trim_end_matches('/').parse().unwrap()
 }
 
-/// A hub's httpkey URL by way of this address.
-pub(crate) fn url_by(hub: &Hub, address: SocketAddr) -> String {
-    let text = std::fs::read(hub.data_dir().join("run/hub.json")).unwrap();
-    let said: Value = serde_json::from_slice(&text).unwrap();
-    format!("httpkey://{address}/ed25519publickey:{}/", said["key"].as_str().unwrap())
-}
-
-/// Tells a hub of another device of its owner's.
-pub(crate) fn add(hub: &Hub, other: &Hub, address: SocketAddr, name: &str) {
-    let asked = json!({ "url": url_by(other, address), "name": name });
-    hub.post("/_hub/devices", asked).expect(201);
+/// Tells a hub of another device of its owner's, which it reaches by this address.
+fn add(hub: &Hub, other: &Hub, address: SocketAddr) {
+    let url = format!("httpkey://{address}/ed25519publickey:{}/", other.key());
+    hub.post("/_hub/devices", json!({ "url": url, "name": "other" })).expect(201);
 }
 
 /// Makes two hubs devices of one person, each reached over lines of this kind.
 pub(crate) fn introduce(near: &Hub, far: &Hub, options: LinkOptions) -> [Link; 2] {
     let links = [near, far].map(|hub| Link::to(tls_address(hub), options));
-    add(far, near, links[0].address(), "near");
-    add(near, far, links[1].address(), "far");
+    add(far, near, links[0].address());
+    add(near, far, links[1].address());
     links
-}
-
-/// Makes two hubs devices of one person, nothing in between.
-pub(crate) fn introduce_directly(near: &Hub, far: &Hub) {
-    add(far, near, tls_address(near), "near");
-    add(near, far, tls_address(far), "far");
 }
 
 /// About 0.9 kB of JSON that cannot be pressed to less than half.
@@ -96,15 +83,4 @@ pub(crate) fn until_quiet(links: &[Link]) {
         }
         before = now;
     }
-}
-
-/// A figure of a hub's metrics, all of its labels together.
-pub(crate) fn metric(hub: &Hub, name: &str) -> f64 {
-    let text = String::from_utf8(hub.get("/_node/_local/_prometheus").expect(200).body).unwrap();
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
-    let values = lines.filter_map(|line| {
-        let (series, value) = line.rsplit_once(' ')?;
-        (series.split('{').next() == Some(name)).then(|| value.parse::<f64>().ok())?
-    });
-    values.sum()
 }

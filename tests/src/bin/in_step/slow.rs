@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tests::{Hub, HubOptions, LinkOptions};
 
-use crate::pair::{introduce, metric, until, until_quiet, write};
+use crate::pair::{introduce, until, until_quiet, write};
 use crate::{Extent, median};
 
 const ROUND_TRIP: Duration = Duration::from_millis(600);
@@ -68,8 +68,7 @@ fn nothing_new(documents: u64) {
     drop(links);
     let folder = near.stop();
     let near = Hub::start_again(folder, &HubOptions::default());
-    let asked = |hub: &Hub| metric(hub, "larder_sync_answers_total");
-    let before = asked(&far);
+    let before = far.mesh_figure("answers");
     let links = introduce(&near, &far, LINE);
     let began = Instant::now();
     while !is_in_step(&near) {
@@ -81,14 +80,13 @@ fn nothing_new(documents: u64) {
     println!(
         "nothing new in {documents} documents: known {:.2} round trips after dialling (TCP and TLS take two), {} requests for changes, {} bytes from the other hub",
         took.as_secs_f64() / ROUND_TRIP.as_secs_f64(),
-        asked(&far) - before,
+        far.mesh_figure("answers") - before,
         links[1].bytes_back()
     );
 }
 
 fn is_in_step(hub: &Hub) -> bool {
-    let status = hub.get("/_hub/status").expect(200).json();
-    let peer = &status["peers"][0]["databases"];
+    let peer = hub.peer("other")["databases"].clone();
     let offered = peer["offered"].as_u64().unwrap_or_default();
     offered > 0 && peer["in_step"].as_u64() == Some(offered)
 }
