@@ -225,6 +225,13 @@ impl RevTree {
         leaves.next().filter(|_| leaves.next().is_none())
     }
 
+    /// Whether a leaf refers to this body.
+    #[must_use]
+    pub fn has_leaf_with(&self, body: BodyId) -> bool {
+        let mut leaves = self.leaf_ids();
+        leaves.any(|leaf| self.node(leaf).stored.is_some_and(|stored| stored.body == body))
+    }
+
     fn leaf_ids(&self) -> impl Iterator<Item = NodeId> {
         (0..self.nodes.len()).map(NodeId).filter(|id| self.is_leaf(*id))
     }

@@ -49,7 +49,8 @@ impl Lost {
 impl Pending {
     /// Notes that a leaf has lost its place: from now on the tree does not know its body.
     pub(super) fn lose(&mut self, lost: Option<Lost>) {
-        if let Some(lost) = lost {
+        // Where somebody planted a revision in several places it may still be a leaf in another one.
+        if let Some(lost) = lost.filter(|lost| !self.tree.has_leaf_with(lost.stored.body)) {
             self.tree.forget_body(lost.stored.body);
             self.lost.push(lost);
         }
