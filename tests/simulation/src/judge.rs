@@ -60,7 +60,9 @@ impl World {
             return Some(format!("{rev} has no stamp, and lost by it"));
         }
         let tips = self.tips(db, doc, found);
-        if tips.iter().any(|tip| tip.ticks.is_none() && !tip.content.deleted) {
+        // Without a stamp a live leaf leaves everything to people, and a deletion gave up a branch: what
+        // lost to that one before does not come back where somebody deleted another.
+        if tips.iter().any(|tip| tip.ticks.is_none()) {
             return None;
         }
         let stamped = tips.iter().filter(|tip| tip.ticks.is_some());
