@@ -31,8 +31,6 @@ pub(crate) struct DiskBackend {
     databases: PathBuf,
     /// Databases on their way in and out.
     trash: PathBuf,
-    /// Databases that were deleted and can come back.
-    deleted: PathBuf,
     template: Vec<u8>,
     #[cfg(test)]
     faults: Option<Arc<super::Faults>>,
@@ -42,9 +40,8 @@ impl Backend {
     /// Below a data directory.
     pub(crate) fn on_disk(dir: &Path) -> Result<Self, Error> {
         let io = Error::io("prepare the data directory");
-        let [databases, trash, deleted] =
-            ["databases", "trash", "deleted"].map(|name| dir.join(name));
-        for folder in [&databases, &trash, &deleted] {
+        let [databases, trash] = ["databases", "trash"].map(|name| dir.join(name));
+        for folder in [&databases, &trash] {
             fs::create_dir_all(folder).map_err(&io)?;
         }
         sync_folder(dir).map_err(&io)?;
@@ -52,7 +49,6 @@ impl Backend {
         Ok(Self::Disk(DiskBackend {
             databases,
             trash,
-            deleted,
             template,
             #[cfg(test)]
             faults: None,
@@ -156,7 +152,7 @@ impl Backend {
     /// Takes a database out of sight: from then on it is deleted for good, whatever happens.
     pub(crate) fn take_away(&self, uuid: DbUuid) -> Result<(), Error> {
         match self {
-            Self::Disk(disk) => move_folder(uuid, &disk.databases, &disk.trash),
+            Self::Disk(disk) => move_folder(&disk.live(uuid), &disk.trash.join(uuid.to_string())),
             Self::Memory(_) => Ok(()),
         }
     }
@@ -164,9 +160,9 @@ impl Backend {
     /// Puts a database where it can be brought back from: from then on it is deleted, whatever happens.
     pub(crate) fn set_aside(&self, uuid: DbUuid) -> Result<(), Error> {
         let Self::Disk(disk) = self else { return Ok(()) };
-        move_folder(uuid, &disk.databases, &disk.deleted)?;
+        move_folder(&disk.live(uuid), &disk.aside(uuid))?;
         // They can be made again, and are not asked while it lies here.
-        let _left = fs::remove_dir_all(disk.deleted.join(uuid.to_string()).join(INDEXES));
+        let _left = fs::remove_dir_all(disk.aside(uuid).join(INDEXES));
         Ok(())
     }
 
@@ -174,34 +170,33 @@ impl Backend {
     pub(crate) fn bring_back(&self, uuid: DbUuid) -> Result<(), Error> {
         let Self::Disk(disk) = self else { return Ok(()) };
         if !self.is_set_aside(uuid) {
-            return Err(Error::Damaged(format!("deleted/{uuid} is gone")));
+            return Err(Error::Damaged(format!("databases/{ASIDE}{uuid} is gone")));
         }
-        move_folder(uuid, &disk.deleted, &disk.databases)
+        move_folder(&disk.aside(uuid), &disk.live(uuid))
     }
 
     /// Makes that a database which was set aside is deleted for good, whatever happens.
     pub(crate) fn discard(&self, uuid: DbUuid) -> Result<(), Error> {
         let Self::Disk(disk) = self else { return Ok(()) };
-        move_folder(uuid, &disk.deleted, &disk.trash)
+        move_folder(&disk.aside(uuid), &disk.trash.join(uuid.to_string()))
     }
 
     /// Whether a database was set aside.
     pub(crate) fn is_set_aside(&self, uuid: DbUuid) -> bool {
         let Self::Disk(disk) = self else { return false };
-        let name = uuid.to_string();
-        disk.deleted.join(&name).exists() && !disk.databases.join(&name).exists()
+        disk.aside(uuid).exists() && !disk.live(uuid).exists()
     }
 
     /// Whether a database that the catalog calls set aside was discarded since.
     pub(crate) fn is_discarded(&self, uuid: DbUuid) -> bool {
         let Self::Disk(disk) = self else { return false };
-        !disk.deleted.join(uuid.to_string()).exists()
+        !disk.aside(uuid).exists()
     }
 
     /// What a database takes on the disk that was set aside.
     pub(crate) fn bytes_set_aside(&self, uuid: DbUuid) -> u64 {
         let Self::Disk(disk) = self else { return 0 };
-        bytes_below(&disk.deleted.join(uuid.to_string()))
+        bytes_below(&disk.aside(uuid))
     }
 
     /// Gives the space of a database back that was taken away, its place in the trash last.
@@ -235,8 +230,9 @@ impl Backend {
     /// Whether a database was taken away that the catalog still names.
     pub(crate) fn is_taken_away(&self, uuid: DbUuid) -> bool {
         let Self::Disk(disk) = self else { return false };
-        let name = uuid.to_string();
-        disk.trash.join(&name).exists() && !disk.databases.join(&name).exists()
+        // What was moved out of the trash can still be named there after the power failed.
+        let elsewhere = disk.live(uuid).exists() || disk.aside(uuid).exists();
+        disk.trash.join(uuid.to_string()).exists() && !elsewhere
     }
 
     /// After a crash: removes folders of databases that the catalog does not know, for their creation
@@ -248,8 +244,11 @@ impl Backend {
         kept: &dyn Fn(DbUuid) -> bool,
     ) -> Result<(), Error> {
         let Self::Disk(disk) = self else { return Ok(()) };
-        for entry in fs::read_dir(&disk.deleted).map_err(Error::io("tidy the trash"))?.flatten() {
-            match entry.file_name().to_str().and_then(DbUuid::parse) {
+        let io = Error::io("tidy the data directory");
+        for entry in fs::read_dir(&disk.databases).map_err(&io)?.flatten() {
+            let name = entry.file_name();
+            let aside = name.to_str().and_then(|name| name.strip_prefix(ASIDE));
+            match aside.and_then(DbUuid::parse) {
                 Some(uuid) if !kept(uuid) => match self.discard(uuid) {
                     Ok(()) => self.give_back(uuid),
                     Err(error) => tracing::warn!(error = error.unnamed(), %uuid, "stays"),
@@ -265,7 +264,6 @@ impl Backend {
                 None => {}
             }
         }
-        let io = Error::io("tidy the data directory");
         for entry in fs::read_dir(&disk.databases).map_err(&io)? {
             let entry = entry.map_err(&io)?;
             match entry.file_name().to_str().and_then(DbUuid::parse) {
@@ -318,6 +316,16 @@ impl MemoryBackend {
 }
 
 impl DiskBackend {
+    fn live(&self, uuid: DbUuid) -> PathBuf {
+        self.databases.join(uuid.to_string())
+    }
+
+    /// Where a database lies that was deleted and can come back: beside the others, so that it is in one
+    /// place or the other when the power fails.
+    fn aside(&self, uuid: DbUuid) -> PathBuf {
+        self.databases.join(format!("{ASIDE}{uuid}"))
+    }
+
     /// The file of a generation, which is there, and the folder of its attachments.
     fn present(&self, uuid: DbUuid, generation: u64) -> Result<(PathBuf, PathBuf), Error> {
         let folder = self.databases.join(uuid.to_string());
@@ -357,18 +365,21 @@ impl DiskBackend {
     }
 }
 
-/// Moves a database's folder, durably.
-fn move_folder(uuid: DbUuid, from: &Path, to: &Path) -> Result<(), Error> {
+/// Moves a database's folder, durably. Within one folder that is done or not done, whatever happens; on its
+/// way to another one it can be lost.
+fn move_folder(from: &Path, to: &Path) -> Result<(), Error> {
     let io = Error::io("move a database");
-    let name = uuid.to_string();
-    match fs::rename(from.join(&name), to.join(&name)) {
+    match fs::rename(from, to) {
         // Somebody else has done away with the files.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         renamed => renamed.map_err(&io)?,
     }
-    // In this order: a folder that is in neither place was lost, not deleted.
-    sync_folder(to).map_err(&io)?;
-    sync_folder(from).map_err(&io)
+    let folders = [to, from].map(|path| path.parent().unwrap_or(path));
+    sync_folder(folders[0]).map_err(&io)?;
+    match folders[0] == folders[1] {
+        true => Ok(()),
+        false => sync_folder(folders[1]).map_err(&io),
+    }
 }
 
 /// What files take; what vanishes meanwhile is not counted.
@@ -391,6 +402,9 @@ pub(crate) const FIRST_GENERATION: u64 = 1;
 
 /// The folder for attachments within a database's folder.
 pub(crate) const ATTACHMENTS: &str = "att";
+
+/// What the folder of a database is called that was deleted and can come back, before its uuid.
+const ASIDE: &str = "deleted-";
 
 /// The folder for files that can be made again.
 pub(crate) const INDEXES: &str = "indexes";

@@ -210,7 +210,11 @@ fn check(data: &Path, states: &[String], use_it: bool) -> Result<(), String> {
 /// Files that a store should have removed.
 fn leftovers(data: &Path) -> Vec<PathBuf> {
     let mut left: Vec<_> = fs::read_dir(data.join("trash")).unwrap().flatten().collect();
-    for database in fs::read_dir(data.join("databases")).unwrap().flatten() {
+    let databases = fs::read_dir(data.join("databases")).unwrap().flatten();
+    // What is in the trash is tidied when it comes back.
+    let is_live =
+        |entry: &fs::DirEntry| !entry.file_name().to_string_lossy().starts_with("deleted-");
+    for database in databases.filter(is_live) {
         let files = fs::read_dir(database.path()).unwrap().flatten();
         let mains: Vec<_> =
             files.filter(|file| file.file_name().to_string_lossy().ends_with(".sqlite")).collect();
