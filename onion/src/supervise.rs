@@ -13,7 +13,7 @@ use crate::hall::Hall;
 use crate::network;
 use crate::nudge::{Nudge, Nudges};
 use crate::way::{Event, Live, Order, Way};
-use crate::{Blocked, CheckError, Stage};
+use crate::{Blocked, CheckError, DialError, Stage};
 
 /// How long Tor may stay at one percentage before it is begun anew. A second time it gets twice as long.
 const STALL: Duration = Duration::from_secs(60);
@@ -22,6 +22,10 @@ const STALL_MAX: Duration = Duration::from_secs(600);
 /// What is said then: Tor itself tells neither of the two reasons for sure.
 const STALLED: &str = "Tor did not get on; it is begun anew. If this goes on, the clock of this device may be \
                        wrong, or its network does not let Tor through, which a bridge may help with";
+
+/// What is said when the hub does not find itself.
+const UNPUBLISHED: &str = "Tor's directories do not say where this hub is found: it has not been published yet, or \
+    they refuse its descriptor";
 
 /// How long publishing may take before the hub tries whether it is reachable all the same.
 const PUBLISH_PATIENCE: Duration = Duration::from_secs(20);
@@ -312,7 +316,10 @@ impl Watch {
             Err(error) => {
                 self.failures += 1;
                 tracing::debug!(%error, failures = self.failures, "this hub did not reach itself");
-                self.hall.note(error.to_string());
+                self.hall.note(match error {
+                    CheckError::Dial(DialError::NotFound) => UNPUBLISHED.into(),
+                    error => error.to_string(),
+                });
                 if matches!(self.hall.stage(), Stage::Reachable | Stage::Twin) {
                     self.hall.set_stage(Stage::Unreachable);
                 }
