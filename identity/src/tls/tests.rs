@@ -389,10 +389,12 @@ fn tls_1_2_is_refused() {
 
 #[test]
 fn other_protocols_are_refused() {
-    let pair = stock_client(&[&version::TLS13], &[b"h2"]);
+    let pair = stock_client(&[&version::TLS13], &[b"spdy/3"]);
     assert!(matches!(pair.server_error, Some(HandshakeError::Incompatible(_))));
-    let pair = stock_client(&[&version::TLS13], &[b"h2", b"http/1.1"]);
-    assert_eq!(pair.proven().1, Some(device(1).public()));
+    for known in [b"h2".as_slice(), b"http/1.1"] {
+        let pair = stock_client(&[&version::TLS13], &[b"spdy/3", known]);
+        assert_eq!(pair.proven().1, Some(device(1).public()));
+    }
     assert_eq!(stock_client(&[&version::TLS13], &[]).proven().1, Some(device(1).public()));
 }
 

@@ -45,9 +45,11 @@ const GROUPS: [Group; 12] = [
 ];
 
 /// Endpoints that take nothing but their path and method; what all endpoints refuse is all there is.
-const TAKE_NOTHING: [&str; 10] = [
+const TAKE_NOTHING: [&str; 12] = [
     "POST /_hub/backup",
+    "POST /_hub/held/{doc}/release",
     "POST /_hub/onion/check",
+    "POST /_hub/overwritten/{doc}/restore",
     "POST /_hub/verify",
     "POST /_node/{node}/_config/_reload",
     "POST /{db}/_compact",

@@ -18,10 +18,33 @@ pub(crate) fn rows() -> Vec<Row> {
         ("POST /_hub/groups/{doc}", "/_hub/groups/g"),
         ("POST /_hub/onion/clients/allow", "/_hub/onion/clients/allow"),
         ("POST /_hub/onion/clients/remove", "/_hub/onion/clients/remove"),
+        ("POST /_hub/dbs", "/_hub/dbs"),
+        ("PUT /_hub/dbs/{doc}", "/_hub/dbs/d"),
+        ("POST /_hub/dbs/{doc}/rename", "/_hub/dbs/d/rename"),
+        ("POST /_hub/devices", "/_hub/devices"),
+        ("POST /_hub/friends", "/_hub/friends"),
     ] {
         rows.extend(no_json(endpoint, path));
         rows.extend(no_json_type(endpoint, path));
         rows.push(row(endpoint, path).json("[]").bad("Request body must be a JSON object"));
+    }
+    for (endpoint, path) in [
+        ("POST /_hub/dbs/{doc}/join", "/_hub/dbs/d/join"),
+        ("POST /_hub/trash/{doc}/restore", "/_hub/trash/d/restore"),
+    ] {
+        rows.push(row(endpoint, path).json("[]").bad("Request body must be a JSON object"));
+    }
+    let reason = "there is no friend of that name or key";
+    let accept = row("POST /_hub/friends/{doc}/accept", "/_hub/friends/nobody/accept");
+    rows.push(accept.json("{}").gets(404, "not_found", reason));
+    // The owner is no hub of another's.
+    for (endpoint, path) in [
+        ("POST /_hub/reached", "/_hub/reached"),
+        ("POST /_hub/sync/{doc}", "/_hub/sync/d"),
+        ("POST /_hub/sync/{doc}/wanted", "/_hub/sync/d/wanted"),
+    ] {
+        let reason = "This is for other devices, known by their keys.";
+        rows.push(row(endpoint, path).json("{}").gets(403, "forbidden", reason));
     }
     rows.extend(lists());
     rows.extend(rights());
