@@ -64,7 +64,9 @@ where
             let (head, body) = as_over_http_1(request).into_parts();
             let (body, heard) = Incoming::sent(body);
             let reply = door.answer(app, Request::from_parts(head, body)).await;
-            // A request whose body is let go before it was answered is taken back, answer and all.
+            // A request whose body is let go before it was answered is taken back, answer and all, and some
+            // clients drop an answer that comes while they still send.
+            let _all_heard = heard.out().await;
             Ok::<_, Infallible>(until_sent(reply, (one, heard)))
         }
     };
