@@ -16,7 +16,7 @@ const EDITS: usize = 10_000;
 pub(crate) fn measure() {
     let (near, far) = (Hub::start(), Hub::start());
     far.put("/notes", "").expect(201);
-    let links = introduce(&near, &far, FAST);
+    let ([near, far], links) = introduce(near, far, FAST);
     let mut revisions: Vec<Option<Value>> = vec![None; NOTES];
     for edit in 0..NOTES + EDITS {
         let number = edit % NOTES;

@@ -18,7 +18,7 @@ pub(crate) fn measure(extent: &Extent) {
         far.put(&format!("/quiet{number:04}"), "").expect(201);
     }
     far.put("/notes", "").expect(201);
-    let links = introduce(&near, &far, FAST);
+    let ([near, far], links) = introduce(near, far, FAST);
     write(&far, "notes", 0..1);
     until(&near, "notes", 1);
     until_quiet(&links);
