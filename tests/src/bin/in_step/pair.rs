@@ -16,9 +16,9 @@ fn tls_address(hub: &Hub) -> SocketAddr {
 }
 
 /// Tells a hub of another device of its owner's, which it reaches by this address.
-fn add(hub: &Hub, other: &Hub, address: SocketAddr) {
+fn add(hub: &Hub, other: &Hub, address: SocketAddr, name: &str) {
     let url = format!("httpkey://{address}/ed25519publickey:{}/", other.key());
-    let added = hub.post("/_hub/devices", json!({ "url": url, "name": "other" }));
+    let added = hub.post("/_hub/devices", json!({ "url": url, "name": name }));
     // It may be known by another address.
     assert!(matches!(added.status, 200 | 201), "{added}");
 }
@@ -34,8 +34,8 @@ pub(crate) fn introduce(near: Hub, far: Hub, options: LinkOptions) -> ([Hub; 2],
         Hub::start_again(hub.stop(), &options)
     };
     let (near, far) = (again(near, &links[0]), again(far, &links[1]));
-    add(&far, &near, links[0].address());
-    add(&near, &far, links[1].address());
+    add(&far, &near, links[0].address(), "near");
+    add(&near, &far, links[1].address(), "far");
     ([near, far], links)
 }
 

@@ -83,7 +83,7 @@ fn nothing_new(documents: u64) {
 }
 
 fn is_in_step(hub: &Hub) -> bool {
-    let peer = hub.peer("other")["databases"].clone();
+    let peer = hub.peer("far")["databases"].clone();
     let offered = peer["offered"].as_u64().unwrap_or_default();
     offered > 0 && peer["in_step"].as_u64() == Some(offered)
 }
