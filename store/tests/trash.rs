@@ -63,7 +63,7 @@ fn a_deleted_database_can_come_back() {
     store.set_aside(uuid, NOW).unwrap();
     assert!(store.discard(uuid).unwrap());
     assert!(!store.discard(uuid).unwrap());
-    assert_eq!(files_below(&folder.path().join("deleted")), Vec::<String>::new());
+    assert!(!folder.path().join(format!("databases/deleted-{uuid}")).exists());
     assert_eq!(files_below(&folder.path().join("trash")), Vec::<String>::new());
     assert_eq!(store.databases().len(), 1);
 }
@@ -72,7 +72,7 @@ fn a_deleted_database_can_come_back() {
 #[test]
 fn a_deletion_that_was_cut_short_is_one_or_is_none() {
     let folder = tempfile::tempdir().unwrap();
-    let [there, deleted] = ["databases", "deleted"].map(|name| folder.path().join(name));
+    let databases = folder.path().join("databases");
     let notes: DbName = "notes".parse().unwrap();
     let store = Store::open(folder.path(), &options()).unwrap();
     let database = store.create(&notes, NOW).unwrap();
@@ -80,20 +80,21 @@ fn a_deletion_that_was_cut_short_is_one_or_is_none() {
     let uuid = database.uuid();
     drop((store, database));
     let name = uuid.to_string();
+    let (there, deleted) = (databases.join(&name), databases.join(format!("deleted-{name}")));
 
-    std::fs::rename(there.join(&name), deleted.join(&name)).unwrap();
+    std::fs::rename(&there, &deleted).unwrap();
     let store = Store::open(folder.path(), &options()).unwrap();
     assert!(store.database_of(uuid).is_none());
     assert_eq!(store.trash().unwrap()[0].deleted, None);
     // It was on its way back.
     store.restore(uuid, &notes).unwrap();
     drop(store);
-    std::fs::rename(there.join(&name), deleted.join(&name)).unwrap();
+    std::fs::rename(&there, &deleted).unwrap();
     let store = Store::open(folder.path(), &options()).unwrap();
     assert_eq!(store.trash().unwrap().len(), 1);
     drop(store);
     // It was on its way out for good.
-    std::fs::rename(deleted.join(&name), folder.path().join("trash").join(&name)).unwrap();
+    std::fs::rename(&deleted, folder.path().join("trash").join(&name)).unwrap();
     let store = Store::open(folder.path(), &options()).unwrap();
     assert!(store.trash().unwrap().is_empty() && store.databases().is_empty());
     assert_eq!(files_below(&folder.path().join("trash")), Vec::<String>::new());

@@ -201,13 +201,17 @@ fn kill_9_in_the_middle_of_deletion_and_creation() {
             let bytes = Body::bytes(vec![number; 100_000 + usize::from(number)], "image/png");
             hub.put(&format!("/{name}/{number}/a"), bytes).expect(201);
         }
-        let kept = entries(&hub.data_dir().join("deleted")).len();
+        let aside = |data: &Path| {
+            let folders = std::fs::read_dir(data.join("databases")).into_iter().flatten().flatten();
+            folders.filter(|at| at.file_name().to_string_lossy().starts_with("deleted-")).count()
+        };
+        let kept = aside(&hub.data_dir());
         let (client, path) = (hub.client().clone(), format!("/{name}"));
         let asking = thread::spawn(move || {
             client.request("DELETE", &path).try_send("").is_ok_and(|reply| reply.status == 200)
         });
         // Those of earlier rounds are there already.
-        let seen = |data: &Path| entries(&data.join("deleted")).len() > kept;
+        let seen = |data: &Path| aside(data) > kept;
         hub = Hub::start_in(kill_when(hub, "a deleted database", seen));
         let acknowledged = asking.join().expect("an answer or none");
         let found = hub.get(&format!("/{name}"));
