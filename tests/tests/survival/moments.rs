@@ -202,7 +202,7 @@ fn kill_9_in_the_middle_of_deletion_and_creation() {
             hub.put(&format!("/{name}/{number}/a"), bytes).expect(201);
         }
         let aside = |data: &Path| {
-            let folders = std::fs::read_dir(data.join("databases")).into_iter().flatten().flatten();
+            let folders = fs::read_dir(data.join("databases")).into_iter().flatten().flatten();
             folders.filter(|at| at.file_name().to_string_lossy().starts_with("deleted-")).count()
         };
         let kept = aside(&hub.data_dir());
