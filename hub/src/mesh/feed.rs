@@ -56,8 +56,9 @@ struct Feeding {
     principal: Principal,
     peer: PublicKey,
     sender: BodySender,
-    /// What it was told of each database.
+    /// What it was told of each database, and what tells apart which those are.
     told: BTreeMap<DbUuid, Told>,
+    databases: String,
     /// Up to where the log of updates was looked at.
     place: u64,
     updates: watch::Receiver<u64>,
@@ -80,8 +81,22 @@ impl Feeding {
         let (updates, shutdown) = (app.updates.last(), app.shutdown.clone());
         let rights = app.access.policies().changes();
         let records = app.registry.changes();
-        let (told, place) = (BTreeMap::new(), 0);
-        Self { app, principal, peer, sender, told, place, updates, rights, records, shutdown }
+        let told = BTreeMap::new();
+        let databases = fingerprint(&told);
+        let place = 0;
+        Self {
+            app,
+            principal,
+            peer,
+            sender,
+            told,
+            databases,
+            place,
+            updates,
+            rights,
+            records,
+            shutdown,
+        }
     }
 
     async fn run(&mut self, since: &str, heartbeat: Option<Duration>) -> Result<(), ReaderGone> {
@@ -131,7 +146,8 @@ impl Feeding {
             }
             None => self.sender.send(Line { anew: true, ..Line::default() }.text()).await?,
         }
-        self.send(now, true).await?;
+        self.databases = fingerprint(&self.told);
+        self.tell_difference(now, true).await?;
         Ok(())
     }
 
@@ -142,42 +158,57 @@ impl Feeding {
             return self.tell_all().await;
         }
         self.place = page.reached;
-        let mut now = self.told.clone();
+        let mut changed = BTreeMap::new();
         for (_, update) in page.rows {
             let Some(database) = self.app.store.database(&update.db_name) else { continue };
             let Some(id) = self.app.registry.sync_id(&database) else { continue };
             if self.may_read(&database) {
-                now.insert(id, self.told_of(id, &database));
+                changed.insert(id, self.told_of(id, &database));
             }
         }
-        self.send(now, false).await
+        self.send(changed, &[], false).await
     }
 
     /// Looks at everything, and tells what is not as it was told.
     async fn tell_all(&mut self) -> Result<bool, ReaderGone> {
         self.place = *self.updates.borrow_and_update();
-        self.send(self.look(), false).await
+        self.tell_difference(self.look(), false).await
     }
 
-    /// Tells in which this differs from what was told; whether it does.
-    async fn send(
+    /// Tells what is not as it was told, where this is everything.
+    async fn tell_difference(
         &mut self,
         now: BTreeMap<DbUuid, Told>,
         always: bool,
     ) -> Result<bool, ReaderGone> {
-        let mut lines = Vec::new();
-        for (id, told) in now.iter().filter(|(id, told)| self.told.get(id) != Some(told)) {
-            lines.push(told.line(*id));
-        }
         let gone = self.told.keys().filter(|id| !now.contains_key(id));
+        let gone: Vec<DbUuid> = gone.copied().collect();
+        self.send(now, &gone, always).await
+    }
+
+    /// Tells what of this it was not told, and what is gone; whether there was anything.
+    async fn send(
+        &mut self,
+        mut changed: BTreeMap<DbUuid, Told>,
+        gone: &[DbUuid],
+        always: bool,
+    ) -> Result<bool, ReaderGone> {
+        changed.retain(|id, told| self.told.get(id) != Some(told));
+        let mut lines: Vec<Line> = changed.iter().map(|(id, told)| told.line(*id)).collect();
         let line = |id: &DbUuid| Line { db: Some(id.to_string()), gone: true, ..Line::default() };
-        lines.extend(gone.map(line));
+        lines.extend(gone.iter().map(line));
         if lines.is_empty() && !always {
             return Ok(false);
         }
-        let cursor = format!("{}-{}", self.app.updates.seq(self.place), fingerprint(&now));
+        let before = self.told.len();
+        self.told.extend(changed);
+        let has_more = self.told.len() > before;
+        gone.iter().for_each(|id| _ = self.told.remove(id));
+        if has_more || !gone.is_empty() {
+            self.databases = fingerprint(&self.told);
+        }
+        let cursor = format!("{}-{}", self.app.updates.seq(self.place), self.databases);
         lines.push(Line { cursor: Some(cursor), ..Line::default() });
-        self.told = now;
         for some in lines.chunks(LINES_MAX) {
             self.sender.send(some.iter().map(Line::text).collect::<String>()).await?;
         }
