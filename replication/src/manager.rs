@@ -112,6 +112,12 @@ impl Peer {
         self.databases.iter().map(|(id, standing)| (*id, standing))
     }
 
+    /// How many of them there are.
+    #[must_use]
+    pub fn database_count(&self) -> usize {
+        self.databases.len()
+    }
+
     /// Whether other databases need not wait for this kind.
     fn is_settled(&self, rank: Rank) -> bool {
         let mut of_rank = self.databases.values().filter(|standing| standing.rank() == Some(rank));
@@ -186,13 +192,13 @@ impl Manager {
         known.databases.values_mut().for_each(Standing::doubt);
     }
 
-    /// It has said all; whatever it did not repeat is withdrawn.
-    pub fn offered_all(&mut self, peer: PeerId) {
-        let Some(known) = self.peers.get(&peer) else { return };
+    /// It has said all; whatever it did not repeat is withdrawn, and handed back.
+    pub fn offered_all(&mut self, peer: PeerId) -> Vec<DbUuid> {
+        let Some(known) = self.peers.get(&peer) else { return Vec::new() };
         let doubted = known.databases.iter().filter(|(_, standing)| standing.is_doubted());
-        for id in doubted.map(|(id, _)| *id).collect::<Vec<_>>() {
-            self.withdraw(peer, id);
-        }
+        let doubted: Vec<DbUuid> = doubted.map(|(id, _)| *id).collect();
+        doubted.iter().for_each(|id| self.withdraw(peer, *id));
+        doubted
     }
 
     /// The peer has something new in this database, or offers it for the first time.
@@ -201,12 +207,15 @@ impl Manager {
         known.databases.entry(database).or_default().offer(offer);
     }
 
-    /// The peer does not offer this database any more.
+    /// The peer does not offer this database any more; one of which nothing was ever pulled is forgotten.
     pub fn withdraw(&mut self, peer: PeerId, database: DbUuid) {
         let Some(known) = self.peers.get_mut(&peer) else { return };
         let Some(standing) = known.databases.get_mut(&database) else { return };
         if standing.withdraw() {
             self.stops.push((peer, database));
+        }
+        if standing.is_first_copy() && !standing.is_running() {
+            known.databases.remove(&database);
         }
     }
 

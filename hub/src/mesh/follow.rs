@@ -9,7 +9,7 @@ use http_body_util::BodyExt as _;
 use identity::PublicKey;
 use replication::{Next, Offer, Trouble};
 use serde_json::json;
-use store::{DbUuid, UpdateSeq};
+use store::{DbName, DbUuid, UpdateSeq};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
@@ -19,6 +19,7 @@ use super::line::{Line, Lines};
 use super::link::{Link, Refused, trouble};
 use super::peers::Peer;
 use super::permit::Rights;
+use super::record::Kind;
 use super::state::Rule;
 use super::way::Way;
 use super::{count, id_of, permit, rule};
@@ -31,8 +32,13 @@ const HELLO_MAX: Duration = Duration::from_secs(60);
 /// How long a connection has to hold before its way counts as good.
 const GOOD_AFTER: Duration = Duration::from_secs(20);
 
-/// Most databases that are heeded of one peer.
-const DATABASES_MAX: usize = 100_000;
+/// Most databases that are heeded of one of the owner's devices, and of a friend.
+const OF_DEVICE_MAX: usize = 100_000;
+const OF_FRIEND_MAX: usize = 10_000;
+
+/// Longest text that says what decides the conflicts of a database, and longest place in a feed, in bytes.
+const RULE_BYTES_MAX: usize = 1024;
+const CURSOR_BYTES_MAX: usize = 256;
 
 /// Follows those whom the owner has named, for as long as the hub runs.
 pub(crate) async fn follow(app: Arc<App>) {
@@ -233,6 +239,8 @@ pub(super) fn chance() -> u64 {
 fn heed(app: &Arc<App>, key: PublicKey, lines: Vec<Line>, cursor: &mut String) {
     let now = clock::now();
     let peer = id_of(key);
+    let kind = app.mesh.peers.now().get(&key).map(|peer| peer.kind);
+    let databases_max = if kind == Some(Kind::Device) { OF_DEVICE_MAX } else { OF_FRIEND_MAX };
     let mut state = app.mesh.state();
     for line in lines {
         count(&app.mesh.counts.lines, 1);
@@ -246,10 +254,12 @@ fn heed(app: &Arc<App>, key: PublicKey, lines: Vec<Line>, cursor: &mut String) {
         let id = line.db.as_deref().and_then(DbUuid::parse);
         if let (Some(id), true) = (id, line.gone) {
             state.manager.withdraw(peer, id);
+            state.rules.remove(&(key, id));
         }
         if let (Some(id), Some((offer, theirs))) = (id, offer_of(&line)) {
-            let known = state.manager.peer(peer).map_or(0, |known| known.databases().count());
-            if known >= DATABASES_MAX {
+            let is_new = state.manager.standing(peer, id).is_none();
+            let known = state.manager.peer(peer).map_or(0, |known| known.database_count());
+            if is_new && known >= databases_max {
                 continue;
             }
             let permit = permit::permit(app, key, id, &offer.name);
@@ -268,8 +278,11 @@ fn heed(app: &Arc<App>, key: PublicKey, lines: Vec<Line>, cursor: &mut String) {
             acknowledge::say_if_in_step(&mut state, key, id);
         }
         if let Some(next) = line.cursor {
-            state.manager.offered_all(peer);
-            *cursor = next;
+            for id in state.manager.offered_all(peer) {
+                state.rules.remove(&(key, id));
+            }
+            // A place that is none is the beginning.
+            *cursor = Some(next).filter(|next| is_place(next)).unwrap_or_default();
         }
     }
     if let Some(way) = state.ways.get_mut(&key) {
@@ -279,9 +292,19 @@ fn heed(app: &Arc<App>, key: PublicKey, lines: Vec<Line>, cursor: &mut String) {
     app.mesh.wake.notify_one();
 }
 
-/// What a line offers, and the rule for conflicts there.
+/// Whether a text can be a place in a feed, which goes into a URL.
+fn is_place(text: &str) -> bool {
+    text.len() <= CURSOR_BYTES_MAX
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// What a line offers, and the rule for conflicts there; none where it names no database.
 fn offer_of(line: &Line) -> Option<(Offer, Rule)> {
     let (name, seq) = (line.name.clone()?, line.seq.clone()?);
+    DbName::of_existing(&name).ok()?;
+    if line.conflicts.as_ref().is_some_and(|text| text.len() > RULE_BYTES_MAX) {
+        return None;
+    }
     let parsed: UpdateSeq = seq.parse().ok()?;
     let offer = Offer { rank: rank(&name), name, size: parsed.seq.0, seq };
     let rule = Rule {
@@ -289,4 +312,44 @@ fn offer_of(line: &Line) -> Option<(Offer, Rule)> {
         version: line.conflicts_version.unwrap_or_default(),
     };
     Some((offer, rule))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(name: &str, seq: &str, conflicts: &str) -> Line {
+        Line {
+            name: Some(name.into()),
+            seq: Some(seq.into()),
+            conflicts: Some(conflicts.into()),
+            ..Line::default()
+        }
+    }
+
+    #[test]
+    fn what_names_no_database_offers_none() {
+        let seq = UpdateSeq { seq: store::Seq(7), epoch: store::Epoch([1; 8]) }.to_string();
+        for name in ["notes", "notes~phone", "_dbs"] {
+            assert_eq!(offer_of(&line(name, &seq, "keep")).unwrap().0.size, 7, "{name}");
+        }
+        let long = "x".repeat(300);
+        for (name, seq, conflicts) in [
+            ("Notes", &*seq, "keep"),
+            ("a\u{1b}[2J", &*seq, "keep"),
+            (&*long, &*seq, "keep"),
+            ("notes", "seven", "keep"),
+            ("notes", &*seq, &*"x".repeat(RULE_BYTES_MAX + 1)),
+        ] {
+            assert_eq!(offer_of(&line(name, seq, conflicts)), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_places_go_into_urls() {
+        assert!(is_place("12-abababababababab-0123456789abcdef") && is_place(""));
+        for bad in ["1 2", "1&heartbeat=1", "\u{e9}", &"1".repeat(CURSOR_BYTES_MAX + 1)] {
+            assert!(!is_place(bad), "{bad}");
+        }
+    }
 }

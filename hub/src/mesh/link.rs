@@ -35,8 +35,9 @@ const PING_PATIENCE: Duration = Duration::from_secs(60);
 const ANSWER_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 8 * 1024 * 1024;
 
-/// Longest refusal that is read.
+/// Longest refusal that is read, and longest text of a trouble that is kept, in bytes.
 const REFUSAL_BYTES_MAX: usize = 64 * 1024;
+const TEXT_BYTES_MAX: usize = 1024;
 
 /// A connection to a peer; clones share it.
 #[derive(Clone)]
@@ -155,9 +156,12 @@ pub(super) enum Refused {
     Answered(StatusCode, String),
 }
 
-/// What programs tell it by, and what people read.
+/// What programs tell it by, and what people read: peers may have said that, so it is not too long and says
+/// nothing to a terminal.
 pub(super) fn trouble(code: &'static str, text: &(impl ToString + ?Sized)) -> Trouble {
-    Trouble { code, text: text.to_string() }
+    let mut text = text.to_string().replace(char::is_control, " ");
+    text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+    Trouble { code, text }
 }
 
 fn uri(url: &HttpKeyUrl, path: &str) -> Result<Uri, http::uri::InvalidUri> {
@@ -173,4 +177,16 @@ fn handshake_trouble(error: &HandshakeError) -> Trouble {
         HandshakeError::Connection(_) | HandshakeError::Ours(_) => "unreachable",
     };
     trouble(code, &with_causes(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_peers_say_is_short_and_says_nothing_to_a_terminal() {
+        assert_eq!(trouble("refused", "no\u{1b}[2J\nmore").text, "no [2J more");
+        let long = trouble("refused", &"\u{e9}".repeat(TEXT_BYTES_MAX)).text;
+        assert_eq!(long.len(), TEXT_BYTES_MAX);
+    }
 }
