@@ -1,16 +1,26 @@
 //! What people see: lines on standard output, complaints on standard error.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, Write as _};
 
-/// One line on standard output.
+/// One line on standard output. What others chose, names of documents among it, says nothing to a terminal.
 ///
 /// # Errors
 /// When it cannot be written; a reader that has gone, `larder db list | head`, is one.
 pub(super) fn line(text: impl Display) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{text}")?;
+    writeln!(out, "{}", harmless(&text.to_string()))?;
     out.flush()
+}
+
+/// The text without control characters but ends of lines and tabs.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let steers = |letter: char| letter.is_control() && letter != '\n' && letter != '\t';
+    match text.contains(steers) {
+        true => text.replace(steers, "\u{fffd}").into(),
+        false => text.into(),
+    }
 }
 
 /// One line on standard error, for a person who watches.
@@ -81,6 +91,12 @@ pub(super) fn duration(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_say_nothing_to_a_terminal() {
+        assert_eq!(harmless("a\u{1b}[2J\u{9b}b\r"), "a\u{fffd}[2J\u{fffd}b\u{fffd}");
+        assert_eq!(harmless("{\n\t\"é\": 1\n}"), "{\n\t\"é\": 1\n}");
+    }
 
     #[test]
     fn sizes_and_durations() {
