@@ -147,7 +147,7 @@ impl Store {
     /// # Errors
     /// [`Error::DatabaseExists`], or any other of [`Error`].
     pub fn create(&self, name: &DbName, now: Millis) -> Result<Arc<Database>, Error> {
-        self.create_as(DbUuid(self.core.random()?), name, false, now)
+        self.create_as(self.new_uuid()?, name, false, now)
     }
 
     /// Creates an empty database whose documents are kept in partitions: their ids must pass
@@ -156,7 +156,15 @@ impl Store {
     /// # Errors
     /// As [`Self::create`].
     pub fn create_partitioned(&self, name: &DbName, now: Millis) -> Result<Arc<Database>, Error> {
-        self.create_as(DbUuid(self.core.random()?), name, true, now)
+        self.create_as(self.new_uuid()?, name, true, now)
+    }
+
+    /// A uuid that no database has, for one that is noted before it is made.
+    ///
+    /// # Errors
+    /// Any of [`Error`].
+    pub fn new_uuid(&self) -> Result<DbUuid, Error> {
+        Ok(DbUuid(self.core.random()?))
     }
 
     /// Creates an empty database that is this one: the one that another device has already, or that

@@ -43,7 +43,7 @@ impl Registry {
         if self.store.database(name).is_some() {
             return Err(Error::DatabaseExists(name.clone()).into());
         }
-        let uuid = DbUuid(random()?);
+        let uuid = self.store.new_uuid()?;
         let record = Record {
             partitioned: *partitioned,
             conflicts: conflicts.clone(),
@@ -349,13 +349,4 @@ impl Registry {
     pub(super) fn told(&self) {
         self.changes.send_modify(|count| *count += 1);
     }
-}
-
-fn random<const N: usize>() -> Result<[u8; N], Error> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| Error::Io {
-        action: "get random bytes",
-        source: std::io::Error::other(error.to_string()),
-    })?;
-    Ok(bytes)
 }
