@@ -6,7 +6,6 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,7 +15,7 @@ use store::{
     Lineage, Millis, NewAttachment, OpenError, Options, Purge, Restore, RevId, Seq, Store,
     UpdateSeq,
 };
-use support::{options, put};
+use support::{files_below, options, put};
 
 const NOW: Millis = Millis(1_700_000_000_000);
 
@@ -51,19 +50,6 @@ fn attachments(database: &Database, id: &str) -> BTreeMap<String, Vec<u8>> {
             Ok::<_, Error>(read)
         })
         .unwrap()
-}
-
-fn files_below(folder: &Path) -> Vec<String> {
-    let mut names = Vec::new();
-    for entry in folder.read_dir().unwrap() {
-        let entry = entry.unwrap();
-        match entry.file_type().unwrap().is_dir() {
-            true => names.extend(files_below(&entry.path())),
-            false => names.push(entry.file_name().into_string().unwrap()),
-        }
-    }
-    names.sort();
-    names
 }
 
 #[test]

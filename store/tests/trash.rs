@@ -4,29 +4,15 @@
 
 mod support;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use store::{Database, DbName, DbUuid, EditError, Error, Millis, RevId, Store};
-use support::{options, put};
+use support::{files_below, options, put};
 
 const NOW: Millis = Millis(1_700_000_000_000);
 
 fn write_one(database: &Database, edit: store::Edit) -> Result<RevId, EditError> {
     database.write(vec![edit], NOW).unwrap().remove(0)
-}
-
-fn files_below(folder: &Path) -> Vec<String> {
-    let mut names = Vec::new();
-    for entry in folder.read_dir().unwrap() {
-        let entry = entry.unwrap();
-        match entry.file_type().unwrap().is_dir() {
-            true => names.extend(files_below(&entry.path())),
-            false => names.push(entry.file_name().into_string().unwrap()),
-        }
-    }
-    names.sort();
-    names
 }
 
 #[test]

@@ -4,6 +4,8 @@
 
 mod random;
 
+use std::path::Path;
+
 pub(crate) use random::{Random, fresh_seed};
 use store::{Edit, Lineage, Options, RevId};
 
@@ -21,4 +23,18 @@ pub(crate) fn put(id: &str, base: Option<RevId>, body: &str) -> Edit {
         body: body.into(),
         attachments: Vec::new(),
     }
+}
+
+/// The names of all files below a folder, sorted.
+pub(crate) fn files_below(folder: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for entry in folder.read_dir().expect("a file") {
+        let entry = entry.expect("a file");
+        match entry.file_type().expect("a file").is_dir() {
+            true => names.extend(files_below(&entry.path())),
+            false => names.push(entry.file_name().into_string().expect("a file")),
+        }
+    }
+    names.sort();
+    names
 }
