@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use serde_json::json;
-use tests::{Hub, Process, node, pair};
+use tests::{Hub, Process, median, node, pair};
 
+use crate::Extent;
 use crate::pair::{until, write};
-use crate::{Extent, median};
 
 /// Documents that PouchDB copies: it takes its time.
 const POUCHDB_DOCUMENTS: u64 = 10_000;

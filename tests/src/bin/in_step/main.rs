@@ -56,9 +56,3 @@ fn main() {
         disk::measure();
     }
 }
-
-/// The middle one of some figures, the greater of two.
-fn median(figures: &mut [f64]) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
-}

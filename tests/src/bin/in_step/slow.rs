@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use tests::{Hub, LinkOptions};
+use tests::{Hub, LinkOptions, median};
 
+use crate::Extent;
 use crate::pair::{introduce, until, until_quiet, write};
-use crate::{Extent, median};
 
 const ROUND_TRIP: Duration = Duration::from_millis(600);
 

@@ -3,9 +3,8 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use tests::{Hub, HubOptions, TestNet};
+use tests::{Hub, HubOptions, TestNet, median};
 
-use crate::median;
 use crate::pairs::{await_reachable, memory, onion};
 
 /// How long a hub is left alone before its memory is looked at.

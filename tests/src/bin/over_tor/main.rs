@@ -33,9 +33,3 @@ fn main() {
     assert!(apart.status().unwrap().success(), "the pairs were not measured");
     life::measure(TestNet::shared(), rounds);
 }
-
-/// The middle one of some figures, the greater of two.
-fn median(figures: &mut [f64]) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
-}

@@ -3,9 +3,7 @@
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use tests::{Body, CTor, CTorOptions, Control, Hub, HubOptions, TestNet};
-
-use crate::median;
+use tests::{Body, CTor, CTorOptions, Control, Hub, HubOptions, TestNet, median};
 
 /// Bytes of the attachment that shows how fast a long body is.
 const BODY_BYTES: usize = 50_000_000;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use tests::median;
+
 use crate::couchdb::FIGURES;
 
 /// Figures by name, one a round.
@@ -19,7 +21,7 @@ impl Report {
     pub(crate) fn print(&self) {
         println!("\nmedians");
         for (name, figures) in &self.0 {
-            println!("  {name:32} {:>14.1}", median(figures.clone()));
+            println!("  {name:32} {:>14.1}", median(&mut figures.clone()));
         }
         println!("\nratios, medians of the rounds");
         for figure in &FIGURES {
@@ -64,20 +66,15 @@ impl Report {
     }
 
     fn ratio(&self, name: &str, of: impl Fn(f64) -> f64) -> f64 {
-        median(self.figures(name).iter().map(|figure| of(*figure)).collect())
+        median(&mut self.figures(name).iter().map(|figure| of(*figure)).collect::<Vec<_>>())
     }
 
     fn pairs(&self, one: &str, other: &str, of: impl Fn(f64, f64) -> f64) -> f64 {
         let both = self.figures(one).iter().zip(self.figures(other));
-        median(both.map(|(one, other)| of(*one, *other)).collect())
+        median(&mut both.map(|(one, other)| of(*one, *other)).collect::<Vec<_>>())
     }
 
     fn figures(&self, name: &str) -> &[f64] {
         self.0.get(name).map(Vec::as_slice).unwrap_or_default()
     }
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }
