@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use serde_json::{Value, json};
 use tests::{Hub, encode, eventually};
 
@@ -290,6 +293,8 @@ fn kill_9_leaves_databases_deleted_or_not() {
         hub.put(&format!("/{name}"), "").expect(201);
         hub.put(&format!("/{name}/a"), json!({})).expect(201);
         let client = hub.client().clone();
+        let done = Arc::new(AtomicU64::new(0));
+        let counting = Arc::clone(&done);
         let asking = std::thread::spawn(move || {
             let mut acknowledged = 0;
             for step in 0..200 {
@@ -305,10 +310,15 @@ fn kill_9_leaves_databases_deleted_or_not() {
                     Ok(reply) if reply.status == 200 => acknowledged = step + 1,
                     _ => break,
                 }
+                counting.store(acknowledged, Ordering::Release);
             }
             acknowledged
         });
-        std::thread::sleep(std::time::Duration::from_millis(40 + 35 * round));
+        // Later in each round.
+        eventually("acknowledgements", || match done.load(Ordering::Acquire) {
+            some if some > 2 * round => Ok(()),
+            few => Err(few.to_string()),
+        });
         hub = Hub::start_in(hub.kill());
         let acknowledged = asking.join().unwrap();
         let name = format!("db{round}");

@@ -1,7 +1,5 @@
 //! Hubs that are killed in the middle of it.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use tests::{Hub, HubOptions, await_member, await_status, eventually, pair};
 
@@ -55,7 +53,10 @@ fn a_first_copy_goes_on_where_the_source_was_killed() {
     pair(&source, &target);
     await_count(&target, 1);
     let folder = source.kill();
-    std::thread::sleep(Duration::from_millis(500));
+    eventually("the connection gone", || match target.peer("first")["state"].as_str() {
+        Some("connected") => Err("still connected".to_owned()),
+        _ => Ok(()),
+    });
     let had = count(&target);
     assert!((1..DOCUMENTS).contains(&had), "{had} documents before the kill");
     let source = Hub::start_in(folder);
