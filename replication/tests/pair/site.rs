@@ -1,5 +1,7 @@
 //! A device with one database.
 
+#![allow(dead_code, reason = "each suite uses its own part")]
+
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
@@ -53,13 +55,11 @@ impl Site {
     }
 
     /// The database itself.
-    #[allow(dead_code, reason = "not every test needs it")]
     pub(crate) fn database(&self) -> &Arc<Database> {
         &self.database
     }
 
     /// The site as a peer, for tests that run on Tokio.
-    #[allow(dead_code, reason = "not every test runs on Tokio")]
     pub(crate) fn peer(&self) -> Arc<LocalPeer> {
         let limits = DocumentLimits::default();
         let clock: Clock = Arc::new(|| Millis(1_000_000));
@@ -67,7 +67,6 @@ impl Site {
     }
 
     /// The site as a source that is filtered.
-    #[allow(dead_code, reason = "not every test filters")]
     pub(crate) fn selecting(&self, select: Arc<dyn replication::Select>) -> LocalPeer {
         let limits = DocumentLimits::default();
         let clock: Clock = Arc::new(|| Millis(1_000_000));
@@ -75,14 +74,12 @@ impl Site {
     }
 
     /// The site as a target that takes only what a judge lets in.
-    #[allow(dead_code, reason = "not every test judges")]
     pub(crate) fn judged_by(&self, judge: Arc<dyn replication::Judge>) -> LocalPeer {
         let limits = DocumentLimits::default();
         let clock: Clock = Arc::new(|| Millis(1_000_000));
         LocalPeer::new(Arc::clone(&self.store), db_name(), limits, clock).judged_by(judge)
     }
 
-    #[allow(dead_code, reason = "not every test needs it")]
     pub(crate) fn id_to(&self, target: &Self) -> ReplicationId {
         ReplicationId::new(b"pair", &self.name, &target.name, &Filter::All, Leaves::All)
     }
@@ -92,17 +89,14 @@ impl Site {
     }
 
     /// Lets the clock run ahead.
-    #[allow(dead_code, reason = "not every test needs it")]
     pub(crate) fn advance(&self, ms: u64) {
         self.clock.fetch_add(ms, Ordering::Relaxed);
     }
 
-    #[allow(dead_code, reason = "not every test needs it")]
     pub(crate) fn seq(&self) -> PeerSeq {
         self.database.update_seq().into()
     }
 
-    #[allow(dead_code, reason = "not every test needs it")]
     pub(crate) fn make_anew(&mut self) {
         self.store.delete(&db_name()).unwrap();
         self.database = self.store.create(&db_name(), Millis(2)).unwrap();
@@ -148,7 +142,6 @@ impl Site {
     }
 
     /// Changes the body of every live winner, and keeps its attachments.
-    #[allow(dead_code, reason = "not every test needs it")]
     pub(crate) fn edit_bodies(&self) {
         for (id, held) in self.documents() {
             let (deleted, _, attachments) = &held.leaves[&held.winner];
@@ -167,7 +160,6 @@ impl Site {
     }
 
     /// Creates a document.
-    #[allow(dead_code, reason = "not every test needs it")]
     pub(crate) fn write(&self, id: &str, body: &str) {
         let id = id.parse().unwrap();
         let (lineage, body) = (Lineage::Child(None), body.into());
@@ -176,7 +168,6 @@ impl Site {
     }
 
     /// Creates a document with an attachment.
-    #[allow(dead_code, reason = "not every test needs it")]
     pub(crate) fn write_attachment(&self, id: &str, bytes: &[u8]) {
         let content = Content::Staged(self.stage(bytes, Intake::Plain));
         let edit = Edit {
@@ -190,7 +181,6 @@ impl Site {
     }
 
     /// Deletes a document's winner.
-    #[allow(dead_code, reason = "not every test needs it")]
     pub(crate) fn delete(&self, id: &str) {
         let id: DocId = id.parse().unwrap();
         let winner = self.held(&id).unwrap().winner.parse().unwrap();
@@ -206,7 +196,6 @@ impl Site {
     }
 
     /// Gives a document so many conflicting first revisions.
-    #[allow(dead_code, reason = "not every test needs it")]
     pub(crate) fn add_leaves(&self, id: &str, count: u64) {
         for number in 0..count {
             let edit = Edit {
