@@ -9,6 +9,7 @@ use identity::DeviceKey;
 use identity::key_file::{self, Key, KeyFileError};
 use store::{DbName, Epoch, Millis, OpenError, Options, Store};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::access::{self, Access};
 use crate::backup::{self, Schedule};
@@ -272,32 +273,34 @@ impl App {
     /// Serves until the hub is told to stop, then lets requests and replications end and closes the
     /// store.
     pub(crate) async fn run(self: Arc<Self>, listeners: Listeners) {
-        let watching = tokio::spawn(watch(Arc::clone(&self), access::APPS_DATABASE, |app| {
+        let mut background = JoinSet::new();
+        background.spawn(watch(Arc::clone(&self), access::APPS_DATABASE, |app| {
             app.access.reload(&app.store)
         }));
-        let heeding = tokio::spawn(watch(Arc::clone(&self), access::ACL_DATABASE, |app| {
+        background.spawn(watch(Arc::clone(&self), access::ACL_DATABASE, |app| {
             app.access.policies().reload(&app.store)
         }));
-        let registering = tokio::spawn(registry::follow(Arc::clone(&self)));
-        let emptying = tokio::spawn(registry::keep_trash(Arc::clone(&self)));
-        let publishing = tokio::spawn(overwritten::follow(Arc::clone(&self)));
-        let letting_in = tokio::spawn(held::follow(Arc::clone(&self)));
-        let naming = Kind::ALL.map(|kind| {
-            tokio::spawn(watch(Arc::clone(&self), kind.database(), |app| {
+        for kind in Kind::ALL {
+            background.spawn(watch(Arc::clone(&self), kind.database(), |app| {
                 app.mesh.peers().reload(&app.store)
-            }))
-        });
-        let following = tokio::spawn(updates::follow(Arc::clone(&self)));
-        let asking = tokio::spawn(replicate::follow(Arc::clone(&self)));
-        let scheduling = tokio::spawn(replicate::schedule(Arc::clone(&self)));
-        let meeting = tokio::spawn(mesh::follow(Arc::clone(&self)));
+            }));
+        }
+        background.spawn(registry::follow(Arc::clone(&self)));
+        background.spawn(registry::keep_trash(Arc::clone(&self)));
+        background.spawn(overwritten::follow(Arc::clone(&self)));
+        background.spawn(held::follow(Arc::clone(&self)));
+        background.spawn(updates::follow(Arc::clone(&self)));
+        background.spawn(replicate::follow(Arc::clone(&self)));
+        background.spawn(replicate::schedule(Arc::clone(&self)));
+        background.spawn(mesh::follow(Arc::clone(&self)));
+        background.spawn(compaction::supervise(Arc::clone(&self)));
+        background.spawn(reads::keep(Arc::clone(&self)));
+        background.spawn(remember_uses(Arc::clone(&self)));
+        background.spawn(indexer::close_unused(Arc::clone(&self)));
+        background.spawn(backup::keep(Arc::clone(&self)));
+        background.spawn(onion::follow(Arc::clone(&self)));
+        // What is being pulled may come to its end.
         let mut pulling = tokio::spawn(mesh::schedule(Arc::clone(&self)));
-        let compacting = tokio::spawn(compaction::supervise(Arc::clone(&self)));
-        let noting = tokio::spawn(reads::keep(Arc::clone(&self)));
-        let remembering = tokio::spawn(remember_uses(Arc::clone(&self)));
-        let closing = tokio::spawn(indexer::close_unused(Arc::clone(&self)));
-        let backing_up = tokio::spawn(backup::keep(Arc::clone(&self)));
-        let finding = tokio::spawn(onion::follow(Arc::clone(&self)));
         let connections = Connections::new(self.connections_max, self.onion.streams_max());
         connections.accept(&self, listeners).await;
         tracing::info!("stopping");
@@ -311,24 +314,8 @@ impl App {
         if !drained {
             tracing::warn!(grace_s = DRAIN_GRACE.as_secs(), "some requests did not end in time");
         }
-        watching.abort();
-        meeting.abort();
-        naming.iter().for_each(tokio::task::JoinHandle::abort);
+        background.abort_all();
         pulling.abort();
-        finding.abort();
-        heeding.abort();
-        remembering.abort();
-        noting.abort();
-        registering.abort();
-        emptying.abort();
-        publishing.abort();
-        letting_in.abort();
-        following.abort();
-        asking.abort();
-        scheduling.abort();
-        compacting.abort();
-        closing.abort();
-        backing_up.abort();
         let store = Arc::clone(&self.store);
         let closing = tokio::task::spawn_blocking(move || {
             // What was not written down is shown as not used, which does no harm.
