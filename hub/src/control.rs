@@ -39,6 +39,7 @@ pub(crate) async fn status(call: Call) -> Result<Reply, HttpError> {
             "started": app.started.0,
             "uptime_s": clock::now().0.saturating_sub(app.started.0) / 1000,
             "urls": app.urls.get(),
+            "reach": mesh::own_reach(&app),
             "data_dir": app.data_dir.path(),
             "bytes_on_disk": bytes_on_disk(app.data_dir.path()),
             "bytes_free": bytes_free(app.data_dir.path()),

@@ -52,23 +52,12 @@ async fn add(call: Call, kind: Kind) -> Result<Reply, HttpError> {
     let Call { app, headers, body, .. } = call;
     let Added { url, name } = parsed(json_body::object(&headers, body).await?)?;
     let record = blocking(move || {
-        if url.key() == app.device.public() {
-            return Err(HttpError::BadRequest("this is the hub's own key".into()));
-        }
         let known = app.mesh.peers().now().get(&url.key()).map(|peer| peer.record.name.clone());
         let name = name.or(known).unwrap_or_else(|| format!("device-{}", url.key().shortened()));
         let now = clock::now();
         let record = Record::new(&url, name, now);
         let record = record.map_err(|error| HttpError::BadRequest(error.to_string()))?;
-        let policies = app.access.policies().now();
-        let mut others = policies.principals().iter().filter(|(key, _)| **key != record.key);
-        if others.any(|(_, notes)| notes.name == record.name && !notes.blocked) {
-            return Err(HttpError::Exists(format!("somebody else is called {}", record.name)));
-        }
-        drop(policies);
-        mesh::add_peer(&app.store, kind, &record, now)?;
-        heed(&app)?;
-        Ok(record)
+        mesh::introduce(&app, kind, record, now)
     });
     Ok(reply::json(StatusCode::CREATED, &json!({"ok": true, kind.noun(): record.await?})))
 }
@@ -86,18 +75,8 @@ pub(crate) async fn remove_friend(call: Call) -> Result<Reply, HttpError> {
 async fn remove(call: Call, kind: Kind) -> Result<Reply, HttpError> {
     let Call { app, captures, .. } = call;
     let peer = named(&app, &captures.doc, kind)?;
-    blocking(move || {
-        mesh::remove_peer(&app.store, &peer, clock::now())?;
-        heed(&app)
-    })
-    .await?;
+    blocking(move || mesh::dismiss(&app, &peer, clock::now())).await?;
     Ok(reply::ok(StatusCode::OK))
-}
-
-/// What was written takes effect before it is answered.
-fn heed(app: &App) -> Result<(), HttpError> {
-    app.access.policies().reload(&app.store)?;
-    Ok(app.mesh.peers().reload(&app.store)?)
 }
 
 fn named(app: &App, word: &str, kind: Kind) -> Result<std::sync::Arc<Peer>, HttpError> {
