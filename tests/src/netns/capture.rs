@@ -1,11 +1,12 @@
 //! What went over the devices of a namespace.
 
+use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
 use super::{Namespace, Packet};
-use crate::Guarded;
+use crate::{Guarded, eventually};
 
 const START_LIMIT: Duration = Duration::from_secs(30);
 
@@ -18,9 +19,14 @@ const RECORD_HEADER_BYTES: usize = 16;
 /// LINKTYPE_LINUX_SLL2: what a capture on all devices consists of.
 const LINK_TYPE: u32 = 276;
 
+/// What a capture is told to be the last that counts.
+const END: &str = "the end of a capture";
+
 /// A capture that goes on; dropping it ends it.
 pub struct Capture {
     tcpdump: Guarded,
+    /// A socket of the namespace, for its own loopback device.
+    end: UdpSocket,
 }
 
 impl Capture {
@@ -35,7 +41,8 @@ impl Capture {
         if let Err(reason) = tcpdump.await_log("listening on", START_LIMIT) {
             panic!("no capture: {reason}");
         }
-        Self { tcpdump }
+        let end = namespace.inside(|| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket"));
+        Self { tcpdump, end }
     }
 
     /// The IP packets so far. One that passes several devices is there several times.
@@ -48,14 +55,26 @@ impl Capture {
         read(&file.expect("a file of packets"))
     }
 
-    /// Ends the capture; its packets.
+    /// Ends the capture; its packets, none of those left out that were sent before.
     ///
     /// # Panics
     /// When the file is none of `tcpdump`'s.
     #[track_caller]
     pub fn stop(mut self) -> Vec<Packet> {
+        // What the kernel has seen and nobody has read yet is lost when the program ends.
+        let here = self.end.local_addr().expect("an address");
+        self.end.send_to(END.as_bytes(), here).expect("a datagram");
+        eventually("the end of a capture", || {
+            let mut packets = self.packets().into_iter();
+            packets
+                .any(|packet| packet.contains(END))
+                .then_some(())
+                .ok_or_else(|| "not seen yet".into())
+        });
         self.tcpdump.stop();
-        self.packets()
+        let mut packets = self.packets();
+        packets.retain(|packet| !packet.contains(END));
+        packets
     }
 }
 
