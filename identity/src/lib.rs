@@ -16,6 +16,7 @@ pub mod fuzzing;
 mod http_key_url;
 mod key;
 pub mod key_file;
+pub mod pairing;
 pub mod tls;
 
 pub use certificate::{Certificate, CertificateError};

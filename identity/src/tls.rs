@@ -17,9 +17,12 @@ use rustls::{SupportedProtocolVersion, version};
 
 use crate::{Certificate, CertificateError, DeviceKey};
 
-pub use client::{client_config, multiplexed_client_config, server_name};
+pub use client::{
+    client_config, client_config_for_any_key_not_yet_compared, multiplexed_client_config,
+    server_name,
+};
 pub use fault::{CertificateFault, HandshakeError};
-pub use proven::ProvenKey;
+pub use proven::{ChannelBinding, EXPORTER_LABEL, ProvenKey};
 pub use server::server_config;
 pub use verifier::CERTIFICATE_BYTES_MAX;
 #[cfg(any(test, fuzzing))]

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use rustls::ClientConfig;
 use rustls::client::Resumption;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::ServerName;
 
-use super::verifier::OneKey;
+use super::verifier::{AnyKey, OneKey};
 use super::{ConfigError, HTTP_1, HTTP_2, VERSIONS, presented, protocols, provider};
 use crate::{DeviceKey, PublicKey};
 
@@ -19,7 +20,7 @@ pub fn client_config(
     key: Option<&DeviceKey>,
     expected: PublicKey,
 ) -> Result<Arc<ClientConfig>, ConfigError> {
-    config(key, expected, protocols([HTTP_1]))
+    config(key, Arc::new(OneKey(expected)), protocols([HTTP_1]))
 }
 
 /// The same for a connection that carries many requests at a time, where the hub has that: which
@@ -31,18 +32,29 @@ pub fn multiplexed_client_config(
     key: &DeviceKey,
     expected: PublicKey,
 ) -> Result<Arc<ClientConfig>, ConfigError> {
-    config(Some(key), expected, protocols([HTTP_2, HTTP_1]))
+    config(Some(key), Arc::new(OneKey(expected)), protocols([HTTP_2, HTTP_1]))
+}
+
+/// TLS for dialling whoever answers, whatever its key: it proves one, and that it is who is meant is yet
+/// to be shown, by a code that two people compare or say to each other. For pairing, and for nothing else.
+///
+/// # Errors
+/// [`ConfigError`], for which no cause is known.
+pub fn client_config_for_any_key_not_yet_compared(
+    key: &DeviceKey,
+) -> Result<Arc<ClientConfig>, ConfigError> {
+    config(Some(key), Arc::new(AnyKey), protocols([HTTP_1]))
 }
 
 fn config(
     key: Option<&DeviceKey>,
-    expected: PublicKey,
+    verifier: Arc<dyn ServerCertVerifier>,
     protocols: Vec<Vec<u8>>,
 ) -> Result<Arc<ClientConfig>, ConfigError> {
     let builder = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&VERSIONS)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(OneKey(expected)));
+        .with_custom_certificate_verifier(verifier);
     let mut config = match key {
         Some(key) => builder.with_client_cert_resolver(Arc::new(presented(key)?)),
         None => builder.with_no_client_auth(),

@@ -18,7 +18,7 @@ pub const CERTIFICATE_BYTES_MAX: usize = 4096;
 /// validity, subject.
 const FIELDS_BEFORE_KEY: usize = 5;
 
-/// Takes every client that proves a key, and clients without one.
+/// Takes whoever proves a key, and clients without one.
 #[derive(Debug)]
 pub(super) struct AnyKey;
 
@@ -155,6 +155,42 @@ impl ServerCertVerifier for OneKey {
         if key_of(end_entity, intermediates)? != self.0 {
             return Err(CertificateFault::Unexpected.into());
         }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(too_old())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        check_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ED25519]
+    }
+}
+
+impl ServerCertVerifier for AnyKey {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        key_of(end_entity, intermediates)?;
         Ok(ServerCertVerified::assertion())
     }
 
