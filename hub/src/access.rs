@@ -16,6 +16,7 @@ mod way;
 pub(crate) use acl::{Action, Grant, GrantError, Scope};
 pub(crate) use app::{AppDocument, AppName, OWNER};
 pub(crate) use apps::{AppsError, DATABASE as APPS_DATABASE, add, remove};
+pub(crate) use attempts::Attempts;
 pub(crate) use door::{CrossOrigin, LocalDoor};
 pub(crate) use enrolments::{CODE_MINUTES_MAX, EnrolmentError};
 pub(crate) use gate::{Target, is_done_here};

@@ -29,6 +29,7 @@ use crate::metrics::Metrics;
 use crate::observe;
 use crate::onion::{self, Onion, OnionError};
 use crate::overwritten::{self, Published};
+use crate::pairing::Pairings;
 use crate::reads::{self, Reads};
 use crate::registry::{self, Registry, RegistryError};
 use crate::replicate::{self, Replications};
@@ -98,6 +99,8 @@ pub(crate) struct App {
     pub(crate) replications: Replications,
     /// Other hubs, and what is pulled from them.
     pub(crate) mesh: Mesh,
+    /// Pairings with other hubs that go on.
+    pub(crate) pairings: Pairings,
     /// What tells this hub from others in CouchDB's greeting: 32 hexadecimal digits.
     pub(crate) server_uuid: String,
     /// When it was started.
@@ -223,6 +226,7 @@ impl App {
             replications: Replications::new(config.replication.ca_file.clone(), &onion),
             onion,
             mesh: Mesh::new(device.public(), &config.mesh),
+            pairings: Pairings::default(),
             server_uuid,
             started: now,
             shutdown,

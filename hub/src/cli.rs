@@ -11,6 +11,7 @@ mod import;
 mod key;
 mod onion;
 mod overwritten;
+mod pair;
 mod passphrase;
 mod run;
 mod service;
@@ -76,6 +77,8 @@ enum Verb {
         #[command(subcommand)]
         verb: HeldVerb,
     },
+    /// Pair with another device of yours, or with a friend: shows a code and waits, or goes where one was shown
+    Pair(pair::PairArgs),
     /// Keep your devices in step with each other
     Device {
         #[command(subcommand)]
@@ -372,6 +375,7 @@ impl Command {
             Verb::Held { verb } => {
                 hub::ask(&dir, async |hub| overwritten::execute_held(hub, verb).await)
             }
+            Verb::Pair(asked) => hub::ask(&dir, async |hub| pair::pair(hub, asked).await),
             Verb::Device { verb } => hub::ask(&dir, async |hub| device::execute(hub, verb).await),
             Verb::Friend { verb } => hub::ask(&dir, async |hub| friend::execute(hub, verb).await),
             Verb::Why(asked) => hub::ask(&dir, async |hub| why::why(hub, asked).await),

@@ -30,6 +30,8 @@ mod metrics;
 mod observe;
 mod onion;
 mod overwritten;
+mod pairing;
+mod qr;
 mod reads;
 mod registry;
 mod replicate;

@@ -30,7 +30,7 @@ use replication::{Filter, Leaves, PeerUrl, ReplicationId, Spec};
 use serde::Serialize;
 use store::{Database, DbName};
 
-pub(crate) use self::connect::ToKey;
+pub(crate) use self::connect::{ToKey, connect_to_pair};
 pub(crate) use self::document::{admit, is_replicator};
 pub(crate) use self::documents::follow;
 use self::endpoint::Endpoint;

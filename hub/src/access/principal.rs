@@ -29,6 +29,7 @@ pub(crate) enum Principal {
 #[derive(Debug)]
 pub(crate) struct KeyHolder {
     key: PublicKey,
+    proven: ProvenKey,
     /// The key in base32.
     name: String,
     way: Way,
@@ -38,8 +39,8 @@ pub(crate) struct KeyHolder {
 impl KeyHolder {
     /// The holder of this key, who came this way.
     pub(crate) fn new(key: &ProvenKey, way: Way, policies: &Arc<LivePolicies>) -> Self {
-        let key = key.key();
-        Self { key, name: key.to_string(), way, policies: Arc::clone(policies) }
+        let (proven, key) = (*key, key.key());
+        Self { key, proven, name: key.to_string(), way, policies: Arc::clone(policies) }
     }
 
     /// Whether it is one of the owner's own devices, as of now.
@@ -70,6 +71,14 @@ impl Principal {
         match self {
             Self::Anonymous | Self::Unproven | Self::Owner | Self::App(_) => None,
             Self::Key(holder) => Some(holder.key),
+        }
+    }
+
+    /// The same with what tells the connection from others on which it was proven.
+    pub(crate) fn proven(&self) -> Option<ProvenKey> {
+        match self {
+            Self::Anonymous | Self::Unproven | Self::Owner | Self::App(_) => None,
+            Self::Key(holder) => Some(holder.proven),
         }
     }
 

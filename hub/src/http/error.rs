@@ -2,6 +2,7 @@
 
 use http::{HeaderValue, StatusCode, header};
 use identity::key_file::KeyFileError;
+use identity::pairing::PairingError;
 use query::design::DesignError;
 #[cfg(feature = "search")]
 use query::search::{DefinitionError, SearchError};
@@ -122,6 +123,9 @@ pub(crate) enum HttpError {
     /// More revisions from the future are held of whoever brings this one than may be.
     #[error("Too many revisions from the future are held; try again when some are due.")]
     TooManyHeld,
+    /// A pairing does not go on so.
+    #[error("{0}")]
+    Pairing(#[from] PairingError),
     /// A byte range outside the attachment of this length.
     #[error("Requested range not satisfiable")]
     RangeNotSatisfiable(u64),
@@ -195,6 +199,7 @@ impl HttpError {
             Self::BadContentType | Self::NotAForm | Self::BadContentEncoding(_) => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "bad_content_type", reason)
             }
+            Self::Pairing(error) => (pairing_status(*error), error.code(), reason),
             Self::MissingRev => (S::CONFLICT, "not_found", reason),
             Self::LogIn | Self::Unauthorized(_) | Self::KeysOnly => {
                 (S::UNAUTHORIZED, "unauthorized", reason)
@@ -269,6 +274,21 @@ impl HttpError {
             _ => {}
         }
         reply
+    }
+}
+
+fn pairing_status(error: PairingError) -> StatusCode {
+    use PairingError as P;
+    match error {
+        P::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+        P::Malformed | P::Version | P::Card(_) => StatusCode::BAD_REQUEST,
+        P::OutOfTurn | P::Replayed | P::Taken | P::KindDiffers | P::ProofNotOffered => {
+            StatusCode::CONFLICT
+        }
+        P::Seal | P::WrongSecret | P::WrongCode | P::Commitment | P::Transcript => {
+            StatusCode::FORBIDDEN
+        }
+        P::Expired | P::Over => StatusCode::GONE,
     }
 }
 

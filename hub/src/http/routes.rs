@@ -23,6 +23,7 @@ use super::{
 use crate::access::Action;
 use crate::held;
 use crate::overwritten::serve as overwritten;
+use crate::pairing::serve as pairing;
 use crate::registry::serve as registry;
 use crate::replicate::scheduler;
 
@@ -179,6 +180,15 @@ pub(crate) static ROUTES: &[Route] = &[
     route!(DELETE "/_hub/friends/{doc}" AdministerServer crate::control::peers::remove_friend),
     route!(GET "/_hub/friends/{doc}/databases" AdministerServer crate::control::peers::offers),
     route!(POST "/_hub/friends/{doc}/accept" AdministerServer crate::control::peers::accept),
+    route!(GET "/_hub/pairing" AdministerServer pairing::list),
+    route!(POST "/_hub/pairing" AdministerServer pairing::open),
+    route!(POST "/_hub/pairing/join" AdministerServer pairing::join),
+    route!(GET "/_hub/pairing/{doc}" AdministerServer pairing::show),
+    route!(POST "/_hub/pairing/{doc}/confirm" AdministerServer pairing::confirm),
+    route!(POST "/_hub/pairing/{doc}/refuse" AdministerServer pairing::refuse),
+    route!(GET "/_hub/pairing/{doc}/qr" AdministerServer pairing::qr),
+    route!(POST "/_hub/qr" AdministerServer crate::qr::serve),
+    route!(POST "/_hub/pair/{doc}" Greet crate::pairing::receive, NONE),
     route!(GET "/_hub/why" AdministerServer crate::mesh::why),
     route!(GET "/_hub/events" AdministerServer crate::mesh::events),
     route!(GET "/_hub/feed" Greet crate::mesh::feed, FEED),

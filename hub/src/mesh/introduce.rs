@@ -19,15 +19,33 @@ pub(crate) fn introduce(
     record: Record,
     now: Millis,
 ) -> Result<Record, HttpError> {
+    check(app, kind, &record)?;
+    peers::add(&app.store, kind, &record, now)?;
+    heed(app)?;
+    Ok(record)
+}
+
+/// Whether [`introduce`] would take it, as things stand.
+///
+/// # Errors
+/// As there.
+pub(crate) fn check(app: &App, kind: Kind, record: &Record) -> Result<(), HttpError> {
     if record.key == app.device.public() {
         return Err(HttpError::BadRequest("this is the hub's own key".into()));
     }
     if is_taken(app, &record.name, record.key) {
         return Err(HttpError::Exists(format!("somebody else is called {}", record.name)));
     }
-    peers::add(&app.store, kind, &record, now)?;
-    heed(app)?;
-    Ok(record)
+    let known = app.mesh.peers().now().get(&record.key).map(|peer| peer.kind);
+    match known.filter(|known| *known != kind) {
+        None => Ok(()),
+        Some(other) => {
+            let noun = other.noun();
+            Err(HttpError::BadRequest(format!(
+                "this key is that of a {noun}; `larder {noun} remove` takes it away"
+            )))
+        }
+    }
 }
 
 /// Takes another hub away: it is refused from now on. May block.
@@ -37,7 +55,7 @@ pub(crate) fn dismiss(app: &App, peer: &Peer, now: Millis) -> Result<(), HttpErr
 }
 
 /// Whether somebody but this one is called so.
-fn is_taken(app: &App, name: &str, key: PublicKey) -> bool {
+pub(crate) fn is_taken(app: &App, name: &str, key: PublicKey) -> bool {
     let policies = app.access.policies().now();
     let mut others = policies.principals().iter().filter(|(known, _)| **known != key);
     others.any(|(_, notes)| notes.name == name && !notes.blocked)

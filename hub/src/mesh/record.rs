@@ -55,9 +55,38 @@ pub(crate) struct Record {
     /// When it was added, in Unix milliseconds.
     #[serde(default)]
     pub(crate) added_at: u64,
+    /// How it was made sure whose key it is; by nothing but a URL where it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) verified: Option<Verified>,
     /// What other releases note.
     #[serde(flatten)]
     more: Map<String, Value>,
+}
+
+/// How the owner made sure whose key it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Verified {
+    /// Its code was scanned from its own screen.
+    Scanned,
+    /// Both saw the same digits.
+    Compared,
+    /// A code was told.
+    Spoken,
+    /// By a link, which is as good as the way that it came.
+    Link,
+}
+
+impl Verified {
+    /// As records and sessions write it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Scanned => "scanned",
+            Self::Compared => "compared",
+            Self::Spoken => "spoken",
+            Self::Link => "link",
+        }
+    }
 }
 
 /// Why a name or a URL is not taken.
@@ -78,12 +107,28 @@ impl Record {
     pub(crate) fn new(url: &HttpKeyUrl, name: String, now: Millis) -> Result<Self, RecordError> {
         let root = HttpKeyUrl::new(url.authority().clone(), url.key(), "")?;
         let (key, reach) = (url.key(), vec![root]);
-        Ok(Self { key, name: checked(name)?, reach, added_at: now.0, more: Map::new() })
+        let (name, added_at, verified) = (checked(name)?, now.0, None);
+        Ok(Self { key, name, reach, added_at, verified, more: Map::new() })
+    }
+
+    /// A hub that this one was paired with; ways that lead to another key are left out.
+    pub(crate) fn paired(
+        key: PublicKey,
+        name: String,
+        mut reach: Vec<HttpKeyUrl>,
+        verified: Verified,
+        now: Millis,
+    ) -> Result<Self, RecordError> {
+        reach.retain(|url| url.key() == key);
+        reach.truncate(REACH_MAX);
+        let (name, added_at, verified) = (checked(name)?, now.0, Some(verified));
+        Ok(Self { key, name, reach, added_at, verified, more: Map::new() })
     }
 
     /// Adds what a newer record of the same hub says to an older one: its name, and its ways first.
     pub(crate) fn renewed_by(mut self, newer: Self) -> Self {
         self.name = newer.name;
+        self.verified = newer.verified.or(self.verified);
         self.reach.retain(|url| !newer.reach.contains(url));
         self.reach.splice(0..0, newer.reach);
         self.reach.truncate(REACH_MAX);

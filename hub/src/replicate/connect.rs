@@ -116,6 +116,25 @@ impl ToKey {
     }
 }
 
+/// A connection for pairing: to the hub with this key, or to whoever answers where none is known yet.
+pub(crate) async fn connect_to_pair(
+    device: &DeviceKey,
+    onion: &Onion,
+    uri: &Uri,
+    expected: Option<PublicKey>,
+) -> io::Result<TlsStream<BoxedIo>> {
+    let destination = Destination::of(uri).map_err(io::Error::other)?;
+    let port = uri.port_u16().unwrap_or(identity::DEFAULT_PORT);
+    let config = match expected {
+        Some(key) => identity::tls::client_config(Some(device), key),
+        None => identity::tls::client_config_for_any_key_not_yet_compared(device),
+    };
+    let connector = TlsConnector::from(config.map_err(io::Error::other)?);
+    // Circuits are shared with no other connection: whom it is for may not be known.
+    let stream = stream(onion, &destination, port, |of| format!("pairing {of}")).await?;
+    connector.connect(identity::tls::server_name(), stream).await
+}
+
 impl Connect for ToKey {
     fn connect(&self, uri: Uri) -> Pin<Box<dyn Future<Output = io::Result<BoxedIo>> + Send>> {
         let way = self.clone();

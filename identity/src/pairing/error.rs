@@ -35,7 +35,7 @@ pub enum PairingError {
     #[error("the message was not made for this session")]
     Seal,
     /// Somebody else has come to this window, or the same one over another connection.
-    #[error("somebody else has come here already")]
+    #[error("somebody has come here already; each link, code or window is good once")]
     Taken,
     /// This window is not for this kind of proof.
     #[error("this is not the way to prove oneself here")]

@@ -153,6 +153,11 @@ impl Host {
         }
     }
 
+    /// Whether it has come to a bad end, so that nobody is heard any more.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
     /// What is said of oneself from now on; it is what both people agree to once it was confirmed.
     pub fn set_card(&mut self, card: Card) {
         self.card = card;
@@ -210,6 +215,9 @@ impl Host {
             (State::Over, _) => Err(PairingError::Over),
             (State::Waiting, FromGuest::Hello(hello)) => self.greet(channel, bytes, &hello, chance),
             (State::Greeted(greeted), _) if !greeted.channel.is(channel) => {
+                Err(PairingError::Taken)
+            }
+            (State::Agreeing(agreeing), FromGuest::Hello(_)) if !agreeing.channel.is(channel) => {
                 Err(PairingError::Taken)
             }
             (State::Agreeing(agreeing), _) if !agreeing.channel.same_hubs(channel) => {

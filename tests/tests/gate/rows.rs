@@ -66,6 +66,8 @@ fn whoever_has_no_right_gets_nothing_from_any_row() {
                 Kind::Viewer if path == "/_hub/reached" => 200,
                 Kind::Viewer if path.starts_with("/_hub/sync/") => 404,
                 Kind::Blocked => 0,
+                // Nobody waits for anybody: there is nothing.
+                Kind::Stranger | Kind::Viewer if path.starts_with("/_hub/pair/") => 404,
                 Kind::Stranger if in_database => 404,
                 _ => 403,
             };

@@ -23,6 +23,8 @@ pub(crate) fn rows() -> Vec<Row> {
         ("POST /_hub/dbs/{doc}/rename", "/_hub/dbs/d/rename"),
         ("POST /_hub/devices", "/_hub/devices"),
         ("POST /_hub/friends", "/_hub/friends"),
+        ("POST /_hub/pairing", "/_hub/pairing"),
+        ("POST /_hub/pairing/join", "/_hub/pairing/join"),
     ] {
         rows.extend(no_json(endpoint, path));
         rows.extend(no_json_type(endpoint, path));
@@ -42,11 +44,13 @@ pub(crate) fn rows() -> Vec<Row> {
         ("POST /_hub/reached", "/_hub/reached"),
         ("POST /_hub/sync/{doc}", "/_hub/sync/d"),
         ("POST /_hub/sync/{doc}/wanted", "/_hub/sync/d/wanted"),
+        ("POST /_hub/pair/{doc}", "/_hub/pair/d"),
     ] {
         let reason = "This is for other devices, known by their keys.";
         rows.push(row(endpoint, path).json("{}").gets(403, "forbidden", reason));
     }
     rows.extend(lists());
+    rows.extend(pairing());
     rows.extend(rights());
     rows.extend(onion());
     rows.extend(sessions());
@@ -54,6 +58,33 @@ pub(crate) fn rows() -> Vec<Row> {
     rows.extend(imports());
     rows.extend(replications());
     rows
+}
+
+/// Pairings, and codes in pictures.
+fn pairing() -> Vec<Row> {
+    let open = |text: &str| row("POST /_hub/pairing", "/_hub/pairing").json(text);
+    let join = |text: &str| row("POST /_hub/pairing/join", "/_hub/pairing/join").json(text);
+    let picture = |text: &str| row("POST /_hub/qr", "/_hub/qr").json(text);
+    let none = "there is no pairing with this id, or it is long over";
+    let confirm = row("POST /_hub/pairing/{doc}/confirm", "/_hub/pairing/x/confirm");
+    let refuse = row("POST /_hub/pairing/{doc}/refuse", "/_hub/pairing/x/refuse");
+    let scheme = "the link does not begin with larder:; it is not for pairing";
+    vec![
+        open("{}").bad("missing field `kind`"),
+        open("{\"kind\":\"device\",\"share\":[{\"database\":\"db\",\"right\":\"read\"}]}")
+            .bad("a device of yours has every database; share with friends"),
+        open("{\"kind\":\"friend\",\"share\":[{\"database\":\"_acl\",\"right\":\"read\"}]}")
+            .bad("there is no database _acl that could be shared"),
+        join("{}").bad("either a link, or an address and perhaps a code"),
+        join("{\"link\":\"javascript:alert(1)\"}").bad(scheme),
+        join("{\"address\":\"h:1\",\"code\":\"12\"}")
+            .bad("a spoken code is 8 digits; spaces and hyphens between them do not count"),
+        join("{\"address\":\"h:0\"}")
+            .bad("the address leads nowhere: the URL's port is no number from 1 to 65535"),
+        confirm.json("{}").gets(404, "not_found", none),
+        refuse.json("{}").gets(404, "not_found", none),
+        picture("{}").bad("the picture is neither a PNG nor a JPEG"),
+    ]
 }
 
 /// What says who may do what.

@@ -1,0 +1,136 @@
+//! What a person sees of a pairing.
+
+use std::borrow::Cow;
+use std::io;
+
+use identity::HttpKeyUrl;
+use serde_json::Value;
+
+use crate::cli::show;
+use crate::qr;
+
+/// Characters of a key that are shown: enough to tell keys apart.
+const KEY_SHOWN: usize = 16;
+
+/// The window that was opened: what the other side needs.
+pub(super) fn window(session: &Value, print_link: bool) -> anyhow::Result<()> {
+    let text = |name: &str| session[name].as_str().unwrap_or_default();
+    if print_link {
+        show::line(text("link"))?;
+        return Ok(());
+    }
+    match text("proof") {
+        "link" => {
+            // Too long a link for any code leaves the link.
+            if let Ok(code) = qr::text(text("link")) {
+                show::line(code)?;
+            }
+            show::line(text("link"))?;
+            show::remark(
+                "\nScan this with the other device, or give `larder pair` the link there. Whoever gets it \
+                 first can come: send it to nobody else.",
+            );
+        }
+        "spoken" => {
+            show::line(text("code"))?;
+            show::remark(format_args!(
+                "\nTell the other person this code, by voice; there: larder pair {}{} --code {}",
+                if text("kind") == "friend" { "--friend " } else { "" },
+                addresses(&session["reach"]).first().map_or("ADDRESS", String::as_str),
+                text("code"),
+            ));
+        }
+        _ => {
+            for address in addresses(&session["reach"]) {
+                show::line(address)?;
+            }
+            show::remark(format_args!(
+                "\nThere: larder pair {}ADDRESS. Both screens will then show six digits.",
+                if text("kind") == "friend" { "--friend " } else { "" },
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// How things stand, where there is nothing to decide.
+pub(super) fn standing(state: &str) {
+    match state {
+        "waiting" => show::remark("Waiting; Ctrl-C ends it."),
+        "connecting" => show::remark("Connecting."),
+        "confirmed" => show::remark("Waiting for the other side to say yes."),
+        _ => {}
+    }
+}
+
+/// Who is there, and what will be shared.
+pub(super) fn other(session: &Value) -> io::Result<()> {
+    let peer = &session["peer"];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let device = session["kind"] == "device";
+    let (role, ours) = match device {
+        true => ("a device of yours", "every database, both ways".to_owned()),
+        false => ("a friend", shares(&session["share"])),
+    };
+    show::line(format_args!("\n{} is there, to become {role}.", text(&peer["name"])))?;
+    let key: String = text(&peer["key"]).chars().take(KEY_SHOWN).collect();
+    let mut rows = vec![
+        ["  called here".to_owned(), text(&session["name"])],
+        ["  key".into(), format!("{key}…")],
+        ["  reached at".into(), addresses(&peer["reach"]).join(", ")],
+        ["  you share".into(), ours],
+    ];
+    // Before digits were compared the other side says its name alone.
+    if !device && session["proof"] != "compare" {
+        rows.push(["  they share".into(), shares(&peer["share"])]);
+    }
+    rows.retain(|[_, value]| !value.is_empty());
+    rows.push([
+        "  digits".into(),
+        format!("{} (the same on both screens)", text(&session["digits"])),
+    ]);
+    show::table(&rows)?;
+    for warning in peer["warnings"].as_array().into_iter().flatten() {
+        show::line(format_args!("  ! {}", text(warning)))?;
+    }
+    Ok(())
+}
+
+/// That it is done, and what comes next.
+pub(super) fn done(session: &Value) {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let name = text(&session["name"]);
+    let name = harmless(&name);
+    show::remark(format_args!("Paired with {name}."));
+    let offers = session["peer"]["share"].as_array().is_some_and(|share| !share.is_empty());
+    if session["kind"] == "friend" && offers {
+        show::remark(format_args!(
+            "What they share is there to be taken: larder friend databases '{name}', \
+             larder friend accept '{name}' DB."
+        ));
+    }
+}
+
+/// Others' words say nothing to a terminal.
+fn harmless(text: &str) -> Cow<'_, str> {
+    match text.contains(char::is_control) {
+        true => text.replace(char::is_control, "\u{fffd}").into(),
+        false => text.into(),
+    }
+}
+
+fn shares(share: &Value) -> String {
+    let one = |share: &Value| {
+        let database = share["database"].as_str().unwrap_or_default();
+        let right = if share["right"] == "write" { "read and write" } else { "read" };
+        format!("{database} ({right})")
+    };
+    let all: Vec<_> = share.as_array().into_iter().flatten().map(one).collect();
+    if all.is_empty() { "nothing yet".into() } else { all.join(", ") }
+}
+
+fn addresses(reach: &Value) -> Vec<String> {
+    let urls = reach.as_array().into_iter().flatten();
+    let urls = urls.filter_map(|url| url.as_str()?.parse::<HttpKeyUrl>().ok());
+    urls.map(|url| url.authority().to_string()).collect()
+}
