@@ -168,7 +168,7 @@ async fn decide(
     session: &Value,
     compare: bool,
 ) -> anyhow::Result<()> {
-    shown::other(session)?;
+    shown::other(session);
     if compare {
         let digits = session["digits"].as_str().unwrap_or_default();
         show::remark("Type the six digits that the OTHER screen shows, or `no`:");

@@ -11,7 +11,7 @@ use super::session::{Other, Session, State, Trouble, trouble_of};
 use super::{chance, finish};
 use crate::app::App;
 use crate::clock;
-use crate::http::{Call, HttpError, Reply, blocking, reply, request};
+use crate::http::{Call, HttpError, Reply, blocking, body, reply, request};
 
 /// What is answered where nobody waits, whatever the reason: who is not meant to come learns nothing.
 const NOBODY: HttpError = HttpError::NotFound("missing");
@@ -23,7 +23,7 @@ pub(crate) async fn receive(call: Call) -> Result<Reply, HttpError> {
         None => HttpError::LogIn,
         Some(_) => HttpError::ForbiddenBecause("This is for other devices, known by their keys."),
     })?;
-    let Call { app, captures, headers, body, .. } = call;
+    let Call { app, captures, headers, body: message, .. } = call;
     let session = app.pairings.behind(&captures.doc, now).ok_or(NOBODY)?;
     let is_stranger = {
         let inner = session.at(now);
@@ -31,9 +31,10 @@ pub(crate) async fn receive(call: Call) -> Result<Reply, HttpError> {
     };
     let counted = app.pairings.rate().one_more(proven.key(), is_stranger, clock::instant());
     counted.map_err(HttpError::TooManyAttempts)?;
-    let bytes = request::read(&headers, body, MESSAGE_BYTES_MAX).await?;
+    let bytes = request::read(&headers, message, MESSAGE_BYTES_MAX).await?;
     let answer = heard(&app, &session, proven, &bytes, now).await?;
-    let mut reply = reply::json_text(StatusCode::OK, answer);
+    // To the byte, without CouchDB's closing newline: it is hashed at the other end.
+    let mut reply = reply::json_stream(StatusCode::OK, body::whole(answer));
     reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(reply)
 }

@@ -7,7 +7,7 @@ use identity::pairing::{Card, Host, Kind, PairingError, Proof, Share, WindowName
 use identity::{HttpKeyUrl, PublicKey};
 use serde::Serialize;
 use serde_json::{Value, json};
-use store::Millis;
+use store::{DbName, Millis};
 use tokio::sync::Notify;
 
 use super::name;
@@ -287,11 +287,13 @@ impl Session {
                 );
             }
         }
+        // What is no name of a database is nothing that could be taken.
+        let named = |share: &&Share| DbName::of_existing(&share.database).is_ok();
         json!({
             "key": key,
             "name": name::cleaned(&card.name, inner.kind, *key),
             "reach": card.reach,
-            "share": card.share,
+            "share": card.share.iter().filter(named).collect::<Vec<_>>(),
             "warnings": warnings,
         })
     }

@@ -1,8 +1,5 @@
 //! What a person sees of a pairing.
 
-use std::borrow::Cow;
-use std::io;
-
 use identity::HttpKeyUrl;
 use serde_json::Value;
 
@@ -63,8 +60,8 @@ pub(super) fn standing(state: &str) {
     }
 }
 
-/// Who is there, and what will be shared.
-pub(super) fn other(session: &Value) -> io::Result<()> {
+/// Who is there, and what will be shared: beside what scripts read.
+pub(super) fn other(session: &Value) {
     let peer = &session["peer"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let device = session["kind"] == "device";
@@ -72,51 +69,45 @@ pub(super) fn other(session: &Value) -> io::Result<()> {
         true => ("a device of yours", "every database, both ways".to_owned()),
         false => ("a friend", shares(&session["share"])),
     };
-    show::line(format_args!("\n{} is there, to become {role}.", text(&peer["name"])))?;
+    say(&format!("\n{} is there, to become {role}.", text(&peer["name"])));
     let key: String = text(&peer["key"]).chars().take(KEY_SHOWN).collect();
     let mut rows = vec![
-        ["  called here".to_owned(), text(&session["name"])],
-        ["  key".into(), format!("{key}…")],
-        ["  reached at".into(), addresses(&peer["reach"]).join(", ")],
-        ["  you share".into(), ours],
+        ("called here", text(&session["name"])),
+        ("key", format!("{key}…")),
+        ("reached at", addresses(&peer["reach"]).join(", ")),
+        ("you share", ours),
+        ("digits", format!("{} (the same on both screens)", text(&session["digits"]))),
     ];
     // Before digits were compared the other side says its name alone.
     if !device && session["proof"] != "compare" {
-        rows.push(["  they share".into(), shares(&peer["share"])]);
+        rows.push(("they share", shares(&peer["share"])));
     }
-    rows.retain(|[_, value]| !value.is_empty());
-    rows.push([
-        "  digits".into(),
-        format!("{} (the same on both screens)", text(&session["digits"])),
-    ]);
-    show::table(&rows)?;
+    for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
+        say(&format!("  {name:12} {value}"));
+    }
     for warning in peer["warnings"].as_array().into_iter().flatten() {
-        show::line(format_args!("  ! {}", text(warning)))?;
+        say(&format!("  ! {}", text(warning)));
     }
-    Ok(())
 }
 
 /// That it is done, and what comes next.
 pub(super) fn done(session: &Value) {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let name = text(&session["name"]);
-    let name = harmless(&name);
-    show::remark(format_args!("Paired with {name}."));
+    say(&format!("Paired with {name}."));
     let offers = session["peer"]["share"].as_array().is_some_and(|share| !share.is_empty());
     if session["kind"] == "friend" && offers {
-        show::remark(format_args!(
+        say(&format!(
             "What they share is there to be taken: larder friend databases '{name}', \
              larder friend accept '{name}' DB."
         ));
     }
 }
 
-/// Others' words say nothing to a terminal.
-fn harmless(text: &str) -> Cow<'_, str> {
-    match text.contains(char::is_control) {
-        true => text.replace(char::is_control, "\u{fffd}").into(),
-        false => text.into(),
-    }
+/// A line beside what scripts read; others' words in it say nothing to a terminal.
+fn say(text: &str) {
+    let steers = |letter: char| letter.is_control() && letter != '\n';
+    show::remark(text.replace(steers, "\u{fffd}"));
 }
 
 fn shares(share: &Value) -> String {

@@ -1,0 +1,107 @@
+//! `larder pair`, on both sides.
+
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::json;
+use tests::{Hub, Process, await_member, eventually, larder};
+
+use super::*;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+#[test]
+fn two_devices_by_a_link() {
+    let (laptop, phone) = (Hub::start(), Hub::start());
+    laptop.put("/notes", "").expect(201);
+    laptop.put("/notes/milk", json!({"text": "buy"})).expect(201);
+    let host = ["pair", "--print-link", "--yes", "--me", "Laptop"];
+    let mut host = Process::start(&mut larder(&host, &laptop.data_dir()));
+    let link = host.await_line("larder:", LIMIT).unwrap();
+    let link = format!("larder:{link}");
+    let joined = phone.larder(&["pair", &link, "--yes", "--name", "Big one"]);
+    let said = joined.stderr.clone();
+    joined.expect_success();
+    for part in ["Laptop is there, to become a device of yours", "Paired with Big one", "In step:"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let (status, rest) = host.await_end(LIMIT);
+    assert!(status.success(), "{status}");
+    assert_eq!(rest, Vec::<String>::new(), "nothing but the link");
+    await_member(&phone, "/notes/milk", "text", "buy");
+    let devices = phone.larder(&["device", "list"]).expect_success();
+    assert!(devices.contains("Big one"), "{devices}");
+    let again = phone.larder(&["pair", &link, "--yes"]).expect_failure();
+    assert!(again.contains("good once"), "{again}");
+}
+
+#[test]
+fn friends_by_a_code() {
+    let (anna, bert) = (Hub::start(), Hub::start());
+    anna.put("/recipes", "").expect(201);
+    let host = ["pair", "--friend", "--code", "--yes", "--share", "recipes:rw", "--me", "Anna"];
+    let mut host = Process::start(&mut larder(&host, &anna.data_dir()));
+    let code = host.await_line("", LIMIT).unwrap();
+    let wanted = ["pair", "--friend", &address(&anna), "--code", &code, "--yes", "--me", "Bert"];
+    let joined = bert.larder(&wanted);
+    assert!(joined.stderr.contains("recipes (read and write)"), "{joined}");
+    assert!(joined.stderr.contains("larder friend accept 'Anna' DB"), "{joined}");
+    joined.expect_success();
+    assert!(host.await_end(LIMIT).0.success());
+    assert_eq!(known(&anna)[0].1["verified"], "spoken");
+}
+
+#[test]
+fn digits_are_typed_and_not_skipped() {
+    let (anna, bert) = (Hub::start(), Hub::start());
+    for right in [false, true] {
+        let waiting = open(&anna, json!({"kind": "friend", "proof": "compare", "me": "Anna"}));
+        let words = ["pair", "--friend", &address(&anna), "--yes"];
+        let mut guest = piped(&mut larder(&words, &bert.data_dir()));
+        let digits = await_state(&anna, &waiting, "compare")["digits"].as_str().unwrap().to_owned();
+        let other = if digits == "000000" { "000001" } else { "000000" };
+        let typed = if right { &digits } else { other };
+        writeln!(guest.stdin.take().unwrap(), "{typed}").unwrap();
+        if right {
+            confirm(&anna, &waiting, json!({"digits_match": true}));
+        } else {
+            await_state(&anna, &waiting, "refused");
+        }
+        let status = guest.wait().unwrap();
+        let mut said = String::new();
+        guest.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!(status.success(), right, "{said}");
+        assert_eq!(known(&bert).len(), usize::from(right));
+    }
+    // Nobody to ask, and nothing said beforehand.
+    let (clara, waiting) = (Hub::start(), open(&anna, json!({"kind": "friend"})));
+    let refused = clara.larder(&["pair", waiting["link"].as_str().unwrap()]).expect_failure();
+    assert!(refused.contains("no terminal"), "{refused}");
+    await_state(&anna, &waiting, "refused");
+}
+
+#[test]
+fn a_person_who_goes_leaves_no_window_open() {
+    let anna = Hub::start();
+    let mut words = larder(&["pair", "--minutes", "1"], &anna.data_dir());
+    let host = words.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut host = host.spawn().unwrap();
+    let session = eventually("a window", || {
+        let sessions = anna.get("/_hub/pairing").json()["sessions"].clone();
+        sessions.get(0).cloned().ok_or_else(|| sessions.to_string())
+    });
+    let interrupt = Command::new("kill").args(["-INT", &host.id().to_string()]).status().unwrap();
+    assert!(interrupt.success());
+    assert!(!host.wait().unwrap().success());
+    await_state(&anna, &session, "refused");
+    let mut shown = String::new();
+    host.stdout.take().unwrap().read_to_string(&mut shown).unwrap();
+    assert!(shown.contains('█') && shown.contains("\nlarder:httpkey://"), "{shown}");
+}
+
+fn piped(command: &mut Command) -> std::process::Child {
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    piped.spawn().unwrap()
+}
