@@ -5,9 +5,11 @@
 
 mod certificate;
 mod http_key_url;
+mod pairing;
 
 pub use certificate::certificate;
 pub use http_key_url::http_key_url;
+pub use pairing::{pairing_link, pairing_message};
 
 #[cfg(test)]
 #[path = "../../fuzz/check_seeds.rs"]
@@ -20,6 +22,16 @@ mod tests {
     #[test]
     fn seeds_of_certificates() {
         check("certificate", super::certificate);
+    }
+
+    #[test]
+    fn seeds_of_links() {
+        check("pairing_link", super::pairing_link);
+    }
+
+    #[test]
+    fn seeds_of_messages() {
+        check("pairing_message", super::pairing_message);
     }
 
     #[test]

@@ -180,7 +180,9 @@ async fn decide(
             );
         }
     }
-    if !asked.yes && !(compare && !io::stdin().is_terminal()) {
+    // Whoever has typed the digits without a terminal has said what there is to say.
+    let said = asked.yes || (compare && !io::stdin().is_terminal());
+    if !said {
         if !io::stdin().is_terminal() {
             bail!("there is no terminal to ask on: nothing was paired; --yes says yes beforehand");
         }

@@ -428,3 +428,30 @@ fn faults_keep_their_place_on_the_way_through_drivers() {
     assert!(matches!(HandshakeError::from(broken), HandshakeError::Connection(_)));
     assert!(matches!(wrapped(Error::HandshakeNotComplete), HandshakeError::Ours(_)));
 }
+
+#[test]
+fn both_ends_of_a_connection_have_one_binding_and_no_two_connections_have() {
+    let bindings = || {
+        let pair = Pair::new(&good_client(), &good_server()).run();
+        let client = ProvenKey::of_client_connection(&pair.client).unwrap().binding();
+        let server = ProvenKey::of_server_connection(&pair.server).unwrap().binding();
+        assert_eq!(client.bytes(), server.bytes());
+        assert_eq!(format!("{client:?}"), "ChannelBinding(…)");
+        *client.bytes()
+    };
+    assert_ne!(bindings(), bindings());
+}
+
+#[test]
+fn whoever_is_yet_to_be_compared_proves_a_key_all_the_same() {
+    let client = client_config_for_any_key_not_yet_compared(&device(2)).unwrap();
+    let pair = Pair::new(&client, &good_server()).run();
+    assert_eq!(pair.proven(), (Some(device(2).public()), Some(device(1).public())));
+    let other = Pair::new(&client, &server_config(&device(3)).unwrap()).run();
+    assert_eq!(other.proven().1, Some(device(3).public()));
+    let stolen = Pair::new(&client, &server_with(&[certificate(1)], &device(4))).run();
+    assert_eq!(stolen.refused_server().0, CertificateFault::Signature);
+    let chain = [certificate(4), certificate(1)];
+    let chained = Pair::new(&client, &server_with(&chain, &device(4))).run();
+    assert_eq!(chained.refused_server().0, CertificateFault::Chain);
+}
