@@ -212,7 +212,7 @@ fn a_source_remembers_what_it_was_brought() {
     back.options.delivered = Some(known);
     let start = sites[1].database().seq(store::Seq(0));
     let stage = Mode::Send;
-    let checkpoint = replication::sync::Checkpoint { through: start, stage };
+    let checkpoint = replication::sync::Checkpoint { through: start, stage, postponed: false };
     back.target().remember(&checkpoint).unwrap();
     let back = back.run(Faults::NONE, random).completed();
     assert_eq!((back.feed.documents, back.feed.revisions, back.questions), (50, 0, 1));
@@ -309,6 +309,7 @@ impl Judge for NotA {
         }
         let judged = edits.iter().map(|edit| match edit.id.as_str() {
             "a" => Err(RefusalReason::Final("no".into())),
+            "large" => Err(RefusalReason::NoRoom("full".into())),
             _ => Ok(()),
         });
         Ok(judged.collect())
@@ -347,6 +348,33 @@ fn what_is_refused_is_left_out_and_told() {
         again.run(Faults::NONE, random).completed();
         settle(&sites, random);
     });
+}
+
+#[test]
+fn what_there_is_no_room_for_is_asked_for_again_after_all_was_passed() {
+    let random = &mut Random::new(14);
+    let sites = sites(2);
+    (0..20).for_each(|n| sites[0].write(&format!("doc{n}"), "{}"));
+    sites[0].write("large", r#"{"text":"much"}"#);
+    (20..40).for_each(|n| sites[0].write(&format!("doc{n}"), "{}"));
+    let mut wire = Wire::new(&sites[0], &sites[1]).batches_of(5);
+    wire.judge = Some(Arc::new(NotA { busy: AtomicUsize::new(0) }));
+    let outcome = wire.run(Faults::NONE, random).outcome.unwrap();
+    assert!(outcome.ending.is_ok() && outcome.postponed);
+    assert_eq!(outcome.skipped.len(), 1);
+    assert!(matches!(&outcome.skipped[0].reason, SkipReason::NoRoom(why) if why == "full"));
+    assert_eq!(sites[1].documents().len(), 40);
+    // What the checkpoint has passed is not forgotten, whatever comes later.
+    sites[0].write("later", "{}");
+    let outcome = wire.run(Faults::NONE, random).outcome.unwrap();
+    assert!(outcome.ending.is_ok() && outcome.postponed && outcome.skipped.is_empty());
+    assert!(wire.target().checkpoint().unwrap().unwrap().postponed);
+    // With room, everything is compared anew.
+    wire.target().forget().unwrap();
+    wire.judge = None;
+    let outcome = wire.run(Faults::NONE, random).outcome.unwrap();
+    assert!(outcome.ending.is_ok() && !outcome.postponed);
+    settle(&sites, random);
 }
 
 #[test]

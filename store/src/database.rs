@@ -1,5 +1,6 @@
 //! One database: what it answers and what it is asked to write.
 
+mod charges;
 mod codec;
 mod commit;
 mod compact;
@@ -27,6 +28,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 
 use event_listener::{Event, EventListener};
 
+pub use self::charges::Charges;
 use self::files::Files;
 pub use self::held::Held;
 use self::open::Slot;
@@ -74,6 +76,8 @@ pub struct Database {
     superseded_bytes: AtomicU64,
     /// Revisions that are held as of the last commit.
     held_count: AtomicU64,
+    /// Who is charged for what is stored, once that was asked.
+    charges: Mutex<Option<Arc<Charges>>>,
     /// Whether it is partitioned, once the file was asked.
     partitioned: OnceLock<bool>,
     /// When it was last used, by [`Core::next_use`].
@@ -193,6 +197,7 @@ impl Database {
             leaf_bytes: AtomicU64::new(0),
             superseded_bytes: AtomicU64::new(0),
             held_count: AtomicU64::new(0),
+            charges: Mutex::default(),
             partitioned: OnceLock::new(),
             last_use: AtomicU64::new(0),
             slot: Mutex::new(Slot::closed(entry.generation, entry.clean)),
@@ -393,10 +398,14 @@ mod setting {
     pub(super) const REVS_LIMIT: &str = "revs_limit";
     pub(super) const PURGES_LIMIT: &str = "purged_infos_limit";
     pub(super) const CONFLICT_RULE: &str = "conflict_rule";
+    /// Names of those who are charged.
+    pub(super) const CHARGED: &str = "charged";
+    /// What each of them is charged, which compaction counts anew.
+    pub(super) const CHARGES: &str = "charges";
 
     /// Those that compaction carries over as they are.
-    pub(super) const KEPT: [&str; 5] =
-        [SECURITY, REVS_LIMIT, PURGES_LIMIT, CONFLICT_RULE, PARTITIONED];
+    pub(super) const KEPT: [&str; 6] =
+        [SECURITY, REVS_LIMIT, PURGES_LIMIT, CONFLICT_RULE, CHARGED, PARTITIONED];
 
     /// What is stored under [`CONFLICT_RULE`].
     pub(super) fn conflict_rule(stored: Option<&[u8]>) -> Result<ConflictRule, Error> {

@@ -39,7 +39,7 @@ pub use backup::{CopyFile, Restore};
 pub use changes::{Change, Direction};
 pub use conflicts::{ConflictPolicy, ConflictRule, FieldPath, ParsePolicyError};
 pub use database::{
-    Body, Database, DocTree, Head, Held, IdRange, Info, Local, Overwritten, PartitionInfo, Preview,
+    Body, Charges, Database, DocTree, Head, Held, IdRange, Info, Local, Overwritten, PartitionInfo, Preview,
     Purge, Sizes, Snapshot, Waste,
 };
 pub use document::{

@@ -58,6 +58,25 @@ pub struct Stored {
     pub body: BodyId,
     /// Its size in bytes, as the caller counts it.
     pub bytes: u64,
+    /// On whose account it is; `None` for what was written here.
+    pub charge: Option<Charge>,
+}
+
+/// What somebody who brought a revision is charged for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Charge {
+    /// Who, by a number that the caller gives out.
+    pub to: u32,
+    /// How many bytes, attachments included that came with it.
+    pub bytes: u64,
+}
+
+impl Stored {
+    /// A body of so many bytes that nobody is charged for.
+    #[must_use]
+    pub fn new(body: BodyId, bytes: u64) -> Self {
+        Self { body, bytes, charge: None }
+    }
 }
 
 /// What the store files a body under.

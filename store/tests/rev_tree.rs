@@ -98,7 +98,7 @@ fn tree(paths: &[&str]) -> RevTree {
     for (body, path) in (0..).zip(paths) {
         let (path, deleted) = path.strip_suffix(" x").map_or((*path, false), |path| (path, true));
         let revs: Vec<RevId> = path.rsplit(' ').map(|rev| rev.parse().unwrap()).collect();
-        let stored = Stored { body: BodyId(body), bytes: 1 };
+        let stored = Stored::new(BodyId(body), 1);
         let _ = tree.insert_path(&revs, deleted, Some(stored)).unwrap();
     }
     tree
@@ -141,7 +141,7 @@ fn histories_that_arrive_in_pieces() {
     let mut tree = tree(&["1-a", "3-c", "1-a 2-b 3-c"]);
     assert_eq!(revs(&tree, tree.leaves()), "3-c 3-c");
     // The copy with the longer history keeps its body.
-    assert_eq!(tree.stem(1000), [Stored { body: BodyId(1), bytes: 1 }]);
+    assert_eq!(tree.stem(1000), [Stored::new(BodyId(1), 1)]);
     assert_eq!(revs(&tree, tree.leaves()), "3-c");
     assert_eq!(tree.nodes().len(), 3);
 }
@@ -170,7 +170,7 @@ fn questions() {
 #[test]
 fn a_leaf_without_a_body_takes_one() {
     let revs: Vec<RevId> = ["2-b", "1-a"].iter().map(|rev| rev.parse().unwrap()).collect();
-    let stored = |body| Some(Stored { body: BodyId(body), bytes: 1 });
+    let stored = |body| Some(Stored::new(BodyId(body), 1));
     let known = |body_taken| Inserted::Known { body_taken, ancestors_learnt: false };
     let mut tree = RevTree::default();
     assert_eq!(tree.insert_path(&revs, false, None), Ok(Inserted::NewLeaf));
@@ -229,7 +229,7 @@ fn any_tree() -> impl Strategy<Value = RevTree> {
             };
             let mut revs: Vec<RevId> = (start..).zip(&keys).map(rev).collect();
             revs.reverse();
-            let stored = body.map(|body| Stored { body: BodyId(body), bytes: body / 3 });
+            let stored = body.map(|body| Stored::new(BodyId(body), body / 3));
             let _ = tree.insert_path(&revs, deleted, stored).unwrap();
         }
         tree

@@ -35,7 +35,7 @@ fn path(revs: &[&str]) -> Vec<Node> {
         rev: rev(text),
         parent: None,
         deleted: false,
-        stored: Some(Stored { body: BodyId(1), bytes: 1 }),
+        stored: Some(Stored::new(BodyId(1), 1)),
     };
     revs.iter().map(node).collect()
 }

@@ -40,7 +40,7 @@ fn content() -> Vec<u8> {
         rev: rev(text),
         parent: None,
         deleted: false,
-        stored: Some(Stored { body: BodyId(1), bytes: 1 }),
+        stored: Some(Stored::new(BodyId(1), 1)),
     };
     let picture = |name: &str, bytes: &[u8]| Attachment {
         name: name.into(),

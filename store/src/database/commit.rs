@@ -1,6 +1,7 @@
 //! Deciding edits against the rows, within the one transaction that keeps them.
 
 mod attach;
+mod charge;
 mod held;
 mod overwritten;
 mod purge;
@@ -9,6 +10,7 @@ mod weight;
 
 use std::collections::HashMap;
 
+pub(super) use self::charge::{Ledger, charges_of};
 use self::overwritten::Lost;
 pub(super) use self::overwritten::{Contents, OverwrittenInfo};
 pub(super) use self::resolution::time_of;
@@ -18,7 +20,7 @@ use super::lineage::{edited_leaf, is_settled, known_ancestors};
 use super::queue::LocalWrite;
 use crate::changes::{encode_leaves, encode_rev};
 use crate::engine::{BodyRow, Counters, DocRow, HeadRow, LocalRow, RowsMut};
-use crate::rev_tree::{BodyId, Derived, Inserted, NodeId, RevTree, Stored};
+use crate::rev_tree::{BodyId, Charge, Derived, Inserted, NodeId, RevTree, Stored};
 use crate::stamp::{EditContent, Stamp, next_stamp, stamped};
 use crate::{
     Attachment, BodyText, ConflictRule, DocId, Edit, EditError, Error, Lineage, Millis, RevId,
@@ -50,6 +52,8 @@ pub(super) struct Commit<'a> {
     rule: Option<ConflictRule>,
     /// What time it is, as far as those who write have said.
     now: Millis,
+    /// Who is charged for what, once that was asked.
+    ledger: Option<Ledger>,
 }
 
 /// A document as this transaction sees it.
@@ -68,7 +72,8 @@ impl Pending {
         let tree = decode_tree(id.as_str(), &row.tree)?;
         let HeadRow { seq, deleted, .. } = row.head;
         let weight = Weight::of(&row, &tree);
-        let before = Before { seq, deleted, weight, leaves: weight::leaf_bodies(&tree) };
+        let (leaves, charges) = (weight::leaf_bodies(&tree), charges_of(&tree));
+        let before = Before { seq, deleted, weight, leaves, charges };
         Ok(Self::with(Some(before), tree))
     }
 
@@ -83,6 +88,7 @@ struct Before {
     deleted: bool,
     weight: Weight,
     leaves: Vec<BodyId>,
+    charges: Vec<Charge>,
 }
 
 impl<'a> Commit<'a> {
@@ -105,6 +111,7 @@ impl<'a> Commit<'a> {
             changed: Vec::new(),
             rule: None,
             now: Millis(counters.pins.newest_stamp),
+            ledger: None,
         })
     }
 
@@ -140,7 +147,7 @@ impl<'a> Commit<'a> {
         self.now = self.now.max(now);
         self.load(&edit.id)?;
         match &edit.lineage {
-            Lineage::Child(base) => self.follow(edit, base.as_ref(), now),
+            Lineage::Child(base) => self.follow(edit, base.as_ref(), now, by),
             Lineage::Path(path) => self.take_over(edit, path, now, by),
         }
     }
@@ -151,6 +158,7 @@ impl<'a> Commit<'a> {
         edit: &Edit,
         base: Option<&RevId>,
         now: Millis,
+        by: Option<&str>,
     ) -> Result<Result<RevId, EditError>, Error> {
         let Some(tree) = self.tree(&edit.id) else { return Ok(Err(EditError::Conflict)) };
         let base = match edited_leaf(tree, base, edit.deleted) {
@@ -170,7 +178,7 @@ impl<'a> Commit<'a> {
             parent => self.stamp(stamp, &edit.body, parent.as_ref(), &attachments),
         };
         let path: Vec<RevId> = std::iter::once(rev).chain(parent).collect();
-        self.insert(edit, &path, &attachments)
+        self.insert(edit, &path, &attachments, by)
     }
 
     /// Decides a revision that was made elsewhere.
@@ -211,7 +219,7 @@ impl<'a> Commit<'a> {
                 self.keep_back(edit, path, &attachments, due, by)?;
                 Ok(Ok(tip.clone()))
             }
-            _ => self.insert(edit, path, &attachments),
+            _ => self.insert(edit, path, &attachments, by),
         }
     }
 
@@ -238,15 +246,20 @@ impl<'a> Commit<'a> {
         self.rows.set_setting(key, value)
     }
 
-    /// Decides conflicts of the changed documents and writes their rows; returns the last sequence.
-    pub(super) fn finish(mut self) -> Result<Counters, Error> {
+    /// Decides conflicts of the changed documents and writes their rows; returns the last sequence, and who
+    /// is charged for what where that has changed.
+    pub(super) fn finish(mut self) -> Result<(Counters, Option<Ledger>), Error> {
         for id in std::mem::take(&mut self.changed) {
             self.settle(&id)?;
             let Some(pending) = self.docs.remove(&id) else { continue };
             self.finish_document(id.as_str(), &pending)?;
         }
         self.rows.set_counters(&self.counters)?;
-        Ok(self.counters)
+        let changed = match &self.ledger {
+            Some(ledger) => ledger.write(self.rows)?,
+            None => false,
+        };
+        Ok((self.counters, self.ledger.filter(|_| changed)))
     }
 
     fn finish_document(&mut self, id: &str, pending: &Pending) -> Result<(), Error> {
@@ -257,6 +270,7 @@ impl<'a> Commit<'a> {
         let seq = self.counters.update_seq;
         let row = doc_row(id, seq, &pending.tree);
         self.reweigh(pending, Weight::of(&row, &pending.tree))?;
+        self.recharge(pending)?;
         let counters = &mut self.counters;
         if let Some(before) = &pending.before {
             let count =
@@ -287,8 +301,11 @@ impl<'a> Commit<'a> {
         edit: &Edit,
         path: &[RevId],
         attachments: &[Attachment],
+        by: Option<&str>,
     ) -> Result<Result<RevId, EditError>, Error> {
-        let stored = Stored { body: self.next_body(), bytes: edit.body.len() as u64 };
+        let bytes = edit.body.len() as u64;
+        let charge = self.charge(by, bytes + edit.staged_bytes())?;
+        let stored = Stored { charge, ..Stored::new(self.next_body(), bytes) };
         let came = matches!(edit.lineage, Lineage::Path(_));
         match self.graft(&edit.id, path, edit.deleted, stored, came)? {
             Err(error) => return Ok(Err(error)),

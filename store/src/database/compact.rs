@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Database;
-use super::commit::{Attached, Weight, decode_attachments, decode_tree, doc_row};
+use super::commit::{
+    Attached, Ledger, Weight, charges_of, decode_attachments, decode_tree, doc_row,
+};
 use crate::changes::encode_leaves;
 use crate::engine::{BlobRow, BodyRow, Counters, Engine, Live, Rows, RowsMut, blob_path};
 use crate::rev_tree::{BodyId, RevTree};
@@ -123,6 +125,7 @@ impl Database {
             old.retire();
             me.stale.store(0, Ordering::Relaxed);
             me.superseded_bytes.store(0, Ordering::Relaxed);
+            me.forget_charges();
             sweep(&*new)
         })?;
         // It is done, whatever is said to it.
@@ -180,9 +183,9 @@ fn copy_slice(
             return Ok(());
         }
         target.write(&mut |to| {
-            let mut live = to.counters()?.live;
-            slice.iter().try_for_each(|kept| write_kept(kept, &mut live, from, to))?;
-            to.set_counters(&Counters { live, ..to.counters()? })
+            let mut sums = Sums::read(to)?;
+            slice.iter().try_for_each(|kept| write_kept(kept, &mut sums, from, to))?;
+            sums.write(to)
         })
     })?;
     Ok(last)
@@ -221,35 +224,55 @@ fn read_slice(from: &dyn Rows, after: u64) -> Result<Vec<Kept>, Error> {
     Ok(slice)
 }
 
+/// What is summed up over the documents that were copied.
+struct Sums {
+    live: Live,
+    ledger: Ledger,
+}
+
+impl Sums {
+    fn read(to: &dyn RowsMut) -> Result<Self, Error> {
+        Ok(Self { live: to.counters()?.live, ledger: Ledger::read(to)? })
+    }
+
+    fn write(self, to: &mut dyn RowsMut) -> Result<(), Error> {
+        self.ledger.write(to)?;
+        to.set_counters(&Counters { live: self.live, ..to.counters()? })
+    }
+}
+
 fn write_kept(
     kept: &Kept,
-    live: &mut Live,
+    sums: &mut Sums,
     from: &dyn Rows,
     to: &mut dyn RowsMut,
 ) -> Result<(), Error> {
     let Kept { seq, id, tree, bodies } = kept;
     // Edited since an earlier slice had it.
-    take_back(id, live, to)?;
+    take_back(id, sums, to)?;
     for (body, row) in bodies {
         to.put_body(*body, row)?;
-        live.attach(copy_blobs(row, from, to)?);
+        sums.live.attach(copy_blobs(row, from, to)?);
     }
+    sums.ledger.add(&charges_of(tree));
     to.put_change(*seq, id, &encode_leaves(tree))?;
     let row = doc_row(id, *seq, tree);
-    live.row_bytes += Weight::of(&row, tree).rows;
+    sums.live.row_bytes += Weight::of(&row, tree).rows;
     to.put_doc(&row)
 }
 
 /// Removes what was copied of a document, but for its row, and counts it no more; whether it was there.
-fn take_back(id: &str, live: &mut Live, to: &mut dyn RowsMut) -> Result<bool, Error> {
+fn take_back(id: &str, sums: &mut Sums, to: &mut dyn RowsMut) -> Result<bool, Error> {
     let Some(row) = to.doc(id)? else { return Ok(false) };
     to.delete_change(row.head.seq)?;
     let tree = decode_tree(id, &row.tree)?;
     for stored in tree.stored_bodies() {
         let attachments = decode_attachments(to.attachments(stored.body)?.as_deref())?;
-        live.detach(Attached::by(&attachments));
+        sums.live.detach(Attached::by(&attachments));
         to.delete_body(stored.body)?;
     }
+    sums.ledger.take(&charges_of(&tree));
+    let live = &mut sums.live;
     live.row_bytes = live.row_bytes.saturating_sub(Weight::of(&row, &tree).rows);
     Ok(true)
 }

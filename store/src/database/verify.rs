@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::ops::ControlFlow;
 
 use super::Database;
-use super::commit::{Contents, decode_attachments, decode_tree, doc_row};
+use super::commit::{Contents, Ledger, charges_of, decode_attachments, decode_tree, doc_row};
 use super::held::held;
 use super::overwritten::overwritten;
 use super::purge::decode_purge;
@@ -55,13 +55,18 @@ impl Database {
 
 fn check_documents(rows: &dyn Rows, findings: &mut Findings) -> Result<Counters, Error> {
     let mut counted = Counters::default();
-    let mut bodies = HashSet::new();
+    let (mut bodies, mut charged) = (HashSet::new(), Ledger::default());
     let mut failed = Ok(());
     rows.docs_after("", &mut |row| {
-        failed = check_document(rows, &row, &mut counted, &mut bodies, findings);
+        let sums = (&mut counted, &mut charged);
+        failed = check_document(rows, &row, sums, &mut bodies, findings);
         if failed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     failed?;
+    let known = Ledger::read(rows)?;
+    findings.check(known.bytes() == charged.bytes(), || {
+        format!("charged are {:?}, by trees {:?}", known.bytes(), charged.bytes())
+    });
     check_pins(rows, &mut bodies, findings)?;
     let stored = rows.count_bodies()?;
     findings.check(stored == bodies.len() as u64, || {
@@ -73,7 +78,7 @@ fn check_documents(rows: &dyn Rows, findings: &mut Findings) -> Result<Counters,
 fn check_document(
     rows: &dyn Rows,
     row: &DocRow,
-    counted: &mut Counters,
+    (counted, charged): (&mut Counters, &mut Ledger),
     bodies: &mut HashSet<BodyId>,
     findings: &mut Findings,
 ) -> Result<(), Error> {
@@ -85,6 +90,7 @@ fn check_document(
             return Ok(());
         }
     };
+    charged.add(&charges_of(&tree));
     bodies.extend(tree.stored_bodies().iter().map(|stored| stored.body));
     let expected = doc_row(id, row.head.seq, &tree);
     findings.check(expected.head == row.head, || format!("{id:?}: row and tree differ"));

@@ -40,7 +40,8 @@ impl Database {
         self.push(Job::Edits { edits, now, by: None, done: Box::new(done) });
     }
 
-    /// [`Self::submit`], for revisions that somebody else brings, whom `by` names. One that is stamped
+    /// [`Self::submit`], for what somebody else brings, whom `by` names and who is charged for it, see
+    /// [`Self::charges`]. A revision of theirs that is stamped
     /// more than ten minutes ahead of `now`, and of all that was written here, is accepted but held:
     /// nobody sees it until its time has come, see [`Self::held`].
     pub fn submit_delivered(
@@ -215,7 +216,7 @@ impl Database {
         let partitioned = self.is_partitioned()?;
         self.mark_dirty()?;
         let mut outcomes = Vec::with_capacity(jobs.len());
-        let mut counters = Counters::default();
+        let (mut counters, mut ledger) = (Counters::default(), None);
         engine.write(&mut |rows| {
             let limit = decode_number(rows.setting(setting::REVS_LIMIT)?).unwrap_or(REVS_LIMIT);
             let limit = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -224,10 +225,13 @@ impl Database {
             for job in jobs {
                 outcomes.push(job.decide(&mut commit, partitioned)?);
             }
-            counters = commit.finish()?;
+            (counters, ledger) = commit.finish()?;
             self.visible_seq.fetch_max(counters.update_seq, Ordering::AcqRel);
             Ok(())
         })?;
+        if let Some(ledger) = ledger {
+            self.note_charges(&ledger);
+        }
         if jobs.iter().any(Job::touches_designs) {
             self.designs_version.fetch_add(1, Ordering::AcqRel);
         }

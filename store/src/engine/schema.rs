@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::Error;
 
 /// Version of the database files written here, kept in SQLite's `user_version`.
-pub(crate) const FORMAT: u64 = 3;
+pub(crate) const FORMAT: u64 = 4;
 
 const TABLES: &str = "
 CREATE TABLE meta (
@@ -77,8 +77,12 @@ CREATE INDEX overwritten_of ON overwritten (doc);
 CREATE INDEX held_of ON held (doc);
 ";
 
+/// What version 4 added lies in rows that there were: who is charged for a revision, in trees, and what they
+/// are charged, in `meta`. Earlier releases must not read those trees.
+const CHARGES: &str = "";
+
 /// What leads from one version to the next: from 1 to 2, and so on.
-const STEPS: [&str; FORMAT as usize - 1] = [PURGES, PINS];
+const STEPS: [&str; FORMAT as usize - 1] = [PURGES, PINS, CHARGES];
 
 /// Brings a file of an earlier version to the present one; all of it, or nothing.
 pub(super) fn bring_up_to_date(connection: &mut Connection) -> Result<(), Error> {

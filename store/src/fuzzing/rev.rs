@@ -95,7 +95,7 @@ fn grown(bytes: &[u8]) {
             .map(|(generation, signature)| RevId { generation, signature })
             .collect();
         body += 1;
-        let stored = Some(Stored { body: BodyId(body), bytes: 1 });
+        let stored = Some(Stored::new(BodyId(body), 1));
         let Ok(_) = tree.insert_path(&revs, first & 16 != 0, stored) else { continue };
         assert!(revs.first().is_some_and(|rev| tree.contains(rev)));
         if first & 32 != 0 {

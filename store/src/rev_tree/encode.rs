@@ -6,7 +6,9 @@
 //!                        · distance: varint, if a branch
 //!                        · signature
 //!                        · body id: varint · body size in bytes: varint, if stored
-//! flags      1 deleted · 2 stored · 4 text signature · 8 root · 16 branch · no other bits
+//!                        · number of who is charged: varint · bytes: varint, if charged
+//! flags      1 deleted · 2 stored · 4 text signature · 8 root · 16 branch · 32 charged, with 2 only
+//!            · no other bits
 //! signature  16 bytes; or length in bytes: varint · that many bytes of UTF-8, if a text
 //! varint     unsigned LEB128
 //! ```
@@ -15,7 +17,7 @@
 //! the node that stands `distance` places before it, 2 or more. A child's generation is its
 //! parent's plus one. Nothing follows the last node.
 
-use super::{BodyId, Node, NodeId, RevTree, Stored};
+use super::{BodyId, Charge, Node, NodeId, RevTree, Stored};
 use crate::{RevId, Signature, varint};
 
 const VERSION: u8 = 1;
@@ -25,7 +27,8 @@ const STORED: u8 = 2;
 const TEXT: u8 = 4;
 const ROOT: u8 = 8;
 const BRANCH: u8 = 16;
-const FLAGS: u8 = DELETED | STORED | TEXT | ROOT | BRANCH;
+const CHARGED: u8 = 32;
+const FLAGS: u8 = DELETED | STORED | TEXT | ROOT | BRANCH | CHARGED;
 
 /// Flags, and a text signature of one byte.
 const NODE_BYTES_MIN: usize = 3;
@@ -104,10 +107,16 @@ impl RevTree {
             }
             Some(_) => true,
         };
-        let stored = if flags & STORED == 0 {
-            None
-        } else {
-            Some(Stored { body: BodyId(varint::read(bytes)?), bytes: varint::read(bytes)? })
+        let stored = match flags & (STORED | CHARGED) {
+            0 => None,
+            STORED => Some(Stored::new(BodyId(varint::read(bytes)?), varint::read(bytes)?)),
+            CHARGED => return None,
+            _ => {
+                let stored = Stored::new(BodyId(varint::read(bytes)?), varint::read(bytes)?);
+                let to = u32::try_from(varint::read(bytes)?).ok()?;
+                let charge = Some(Charge { to, bytes: varint::read(bytes)? });
+                Some(Stored { charge, ..stored })
+            }
         };
         let sound = orderly && flags & !FLAGS == 0;
         sound.then_some(Node { rev, parent, deleted: flags & DELETED != 0, stored })
@@ -134,7 +143,8 @@ impl Node {
                 | flag(self.stored.is_some(), STORED)
                 | flag(matches!(self.rev.signature, Signature::Text(_)), TEXT)
                 | flag(distance.is_none(), ROOT)
-                | flag(distance.is_some_and(|distance| distance > 1), BRANCH),
+                | flag(distance.is_some_and(|distance| distance > 1), BRANCH)
+                | flag(self.stored.is_some_and(|stored| stored.charge.is_some()), CHARGED),
         );
         match distance {
             None => varint::write(out, self.rev.generation),
@@ -148,6 +158,10 @@ impl Node {
         if let Some(stored) = self.stored {
             varint::write(out, stored.body.0);
             varint::write(out, stored.bytes);
+            if let Some(Charge { to, bytes }) = stored.charge {
+                varint::write(out, u64::from(to));
+                varint::write(out, bytes);
+            }
         }
     }
 }
@@ -176,17 +190,20 @@ mod tests {
         let digest =
             |generation, byte| RevId { generation, signature: Signature::Digest([byte; 16]) };
         let text = RevId { generation: 301, signature: Signature::Text("x".into()) };
-        let stored = |body| Some(Stored { body: BodyId(body), bytes: 200 });
+        let stored = |body| Some(Stored::new(BodyId(body), 200));
+        let charge = Some(Charge { to: 3, bytes: 201 });
+        let charged = stored(8).map(|stored| Stored { charge, ..stored });
         let mut tree = RevTree::default();
         let _ = tree.insert_path(&[digest(301, 2), digest(300, 1)], false, stored(7)).unwrap();
-        let _ = tree.insert_path(&[text, digest(300, 1)], true, stored(8)).unwrap();
+        let _ = tree.insert_path(&[text, digest(300, 1)], true, charged).unwrap();
         tree
     }
 
     fn example_bytes() -> Vec<u8> {
         let root = [&[ROOT, 0xac, 0x02][..], &[1; 16]].concat();
         let child = [&[STORED][..], &[2; 16], &[7, 0xc8, 0x01]].concat();
-        let branch = [DELETED | STORED | TEXT | BRANCH, 2, 1, b'x', 8, 0xc8, 0x01];
+        let flags = DELETED | STORED | TEXT | BRANCH | CHARGED;
+        let branch = [flags, 2, 1, b'x', 8, 0xc8, 0x01, 3, 0xc9, 0x01];
         [&[VERSION, 3][..], &root, &child, &branch].concat()
     }
 
@@ -212,7 +229,8 @@ mod tests {
             check(&bytes, DecodeError::Node(node));
         };
         let (root, child, branch) = (2, 21, 41);
-        changed(root, ROOT | 32, 0);
+        changed(root, ROOT | 64, 0);
+        changed(root, ROOT | CHARGED, 0);
         changed(root, ROOT | BRANCH, 0);
         changed(root, 0, 0);
         changed(branch + 1, 0, 2);

@@ -61,7 +61,7 @@ mod tests {
         let mut tree = RevTree::default();
         for (at, path) in paths.iter().enumerate() {
             let path: Vec<RevId> = path.split(' ').map(|rev| rev.parse().unwrap()).collect();
-            let stored = Stored { body: BodyId(at as u64 + 1), bytes: 1 };
+            let stored = Stored::new(BodyId(at as u64 + 1), 1);
             let _ = tree.insert_path(&path, false, Some(stored)).unwrap();
         }
         tree

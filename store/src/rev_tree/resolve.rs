@@ -288,7 +288,7 @@ mod tests {
 
     fn add(tree: &mut RevTree, path: &[&RevId], deleted: bool) {
         let path: Vec<RevId> = path.iter().map(|rev| (*rev).clone()).collect();
-        let stored = Stored { body: BodyId(tree.nodes().len() as u64 + 1), bytes: 9 };
+        let stored = Stored::new(BodyId(tree.nodes().len() as u64 + 1), 9);
         let _ = tree.insert_path(&path, deleted, Some(stored)).unwrap();
     }
 

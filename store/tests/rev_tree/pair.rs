@@ -26,7 +26,7 @@ impl Path {
         let rev = |(at, key): (usize, &Key)| rev(self.start + i64::try_from(at).unwrap(), *key);
         let mut revs: Vec<RevId> = self.keys.iter().enumerate().map(rev).collect();
         revs.reverse();
-        let stored = Stored { body: BodyId(self.body()), bytes: 10 };
+        let stored = Stored::new(BodyId(self.body()), 10);
         tree.insert_path(&revs, self.deleted, Some(stored)).unwrap()
     }
 

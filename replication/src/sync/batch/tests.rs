@@ -106,7 +106,7 @@ fn write(writer: &mut BatchWriter, leaf: &Leaf, revision: &SentRevision) {
         rev: rev.clone(),
         parent: None,
         deleted: leaf.deleted,
-        stored: Some(Stored { body: BodyId(1), bytes: 1 }),
+        stored: Some(Stored::new(BodyId(1), 1)),
     };
     let mut nodes: Vec<Node> = revision.path.iter().map(node).collect();
     if revision.cut {

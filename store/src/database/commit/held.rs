@@ -155,7 +155,8 @@ impl Commit<'_> {
         let json = BodyText::from(contents.json()?);
         let rev = self.stamp(stamp, &json, path.first(), contents.attachments());
         let path: Vec<RevId> = std::iter::once(rev).chain(path).collect();
-        let stored = Stored { body: row.body, bytes };
+        let charge = self.charge(Some(&row.deliverer), row.bytes)?;
+        let stored = Stored { charge, ..Stored::new(row.body, bytes) };
         if self.graft(&doc, &path, row.deleted, stored, true)? != Ok(true) {
             self.rows.delete_body(row.body)?;
         }
@@ -173,7 +174,8 @@ impl Commit<'_> {
         let (doc, path) = decode(row)?;
         self.load(&doc)?;
         let bytes = self.let_go(row)?;
-        let stored = Stored { body: row.body, bytes };
+        let charge = self.charge(Some(&row.deliverer), row.bytes)?;
+        let stored = Stored { charge, ..Stored::new(row.body, bytes) };
         let Some(tip) = path.first() else { return Ok(()) };
         let Some(tree) = self.tree(&doc) else { return Ok(()) };
         let known = tree.find(tip).filter(|at| is_settled(tree, *at));

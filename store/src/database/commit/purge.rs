@@ -36,6 +36,7 @@ impl Commit<'_> {
     pub(super) fn forget_document(&mut self, id: &str, pending: &Pending) -> Result<(), Error> {
         self.counters.update_seq += 1;
         self.reweigh(pending, Weight::default())?;
+        self.recharge(pending)?;
         let counters = &mut self.counters;
         let Some(before) = &pending.before else { return Ok(()) };
         let count =

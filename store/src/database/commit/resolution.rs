@@ -67,7 +67,7 @@ impl Commit<'_> {
             let lost = stored.map(|stored| Lost { rev: rev.clone(), deleted: false, stored });
             let tombstone = Derived::Overwritten.tombstone(rev);
             let path: Vec<RevId> = std::iter::once(tombstone).chain(path).collect();
-            let stored = Stored { body: self.next_body(), bytes: EMPTY.len() as u64 };
+            let stored = Stored::new(self.next_body(), EMPTY.len() as u64);
             let Some(pending) = self.docs.get_mut(id) else { return Ok(()) };
             match pending.tree.insert_path(&path, true, Some(stored)) {
                 // Generations end somewhere; then the conflict stays.
@@ -114,7 +114,7 @@ impl Commit<'_> {
         }
         let Some(row) = self.overwritten_row(id, rev)? else { return Ok(None) };
         let bytes = self.release_overwritten(&row)?;
-        Ok(Some(Stored { body: row.body, bytes }))
+        Ok(Some(Stored::new(row.body, bytes)))
     }
 }
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use super::take_back;
+use super::{Sums, take_back};
 use crate::Error;
 use crate::database::purge::PURGES_LIMIT;
 use crate::database::{decode_number, setting};
-use crate::engine::{Counters, Engine, Rows, RowsMut};
+use crate::engine::{Engine, Rows, RowsMut};
 
 /// Removes from the target what was copied and then purged: the feed of the source no longer tells of
 /// a document that is gone. `before` is the last purge before the first slice was read.
@@ -29,13 +29,13 @@ pub(super) fn follow(source: &dyn Engine, target: &dyn Engine, before: u64) -> R
             return Ok(());
         }
         target.write(&mut |to| {
-            let mut live = to.counters()?.live;
+            let mut sums = Sums::read(to)?;
             for id in &gone {
-                if take_back(id, &mut live, to)? {
+                if take_back(id, &mut sums, to)? {
                     to.delete_doc(id)?;
                 }
             }
-            to.set_counters(&Counters { live, ..to.counters()? })
+            sums.write(to)
         })
     })
 }
