@@ -25,6 +25,7 @@ use crate::http::memory::Memory;
 use crate::indexer::{self, Indexer};
 use crate::listener::{Connections, Listeners};
 use crate::mesh::{self, Kind, Mesh};
+use crate::quota::Quotas;
 use crate::metrics::Metrics;
 use crate::observe;
 use crate::onion::{self, Onion, OnionError};
@@ -101,6 +102,8 @@ pub(crate) struct App {
     pub(crate) mesh: Mesh,
     /// Pairings with other hubs that go on.
     pub(crate) pairings: Pairings,
+    /// How much others may bring.
+    pub(crate) quotas: Quotas,
     /// What tells this hub from others in CouchDB's greeting: 32 hexadecimal digits.
     pub(crate) server_uuid: String,
     /// When it was started.
@@ -199,6 +202,8 @@ impl App {
         let indexer =
             Arc::new(Indexer::new(Arc::clone(&tasks), Arc::clone(&functions), shutdown.clone()));
         let server_uuid = server_uuid(seed.bytes());
+        let quotas = Quotas::read(&store, &config.quotas)
+            .map_err(|source| AppError::Prepare { name: access::ACL_DATABASE, source })?;
         // Last, as it begins something.
         let onion = Onion::begin(&config.onion, seed, &data_dir, &store, &access.policies().now())?;
         let onion = Arc::new(onion);
@@ -227,6 +232,7 @@ impl App {
             onion,
             mesh: Mesh::new(device.public(), &config.mesh),
             pairings: Pairings::default(),
+            quotas,
             server_uuid,
             started: now,
             shutdown,
@@ -286,7 +292,7 @@ impl App {
         }));
         for kind in Kind::ALL {
             background.spawn(watch(Arc::clone(&self), kind.database(), |app| {
-                app.mesh.peers().reload(&app.store)
+                app.mesh.reload(&app.store)
             }));
         }
         background.spawn(registry::follow(Arc::clone(&self)));

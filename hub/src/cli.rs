@@ -13,6 +13,8 @@ mod onion;
 mod overwritten;
 mod pair;
 mod passphrase;
+mod quota;
+mod rules;
 mod run;
 mod service;
 mod show;
@@ -88,6 +90,11 @@ enum Verb {
     Friend {
         #[command(subcommand)]
         verb: friend::FriendVerb,
+    },
+    /// Say how much others may bring to this device, and see how much they have
+    Quota {
+        #[command(subcommand)]
+        verb: quota::QuotaVerb,
     },
     /// Say why something is not in step; ends with 1 where something is not
     Why(why::WhyArgs),
@@ -378,6 +385,7 @@ impl Command {
             Verb::Pair(asked) => hub::ask(&dir, async |hub| pair::pair(hub, asked).await),
             Verb::Device { verb } => hub::ask(&dir, async |hub| device::execute(hub, verb).await),
             Verb::Friend { verb } => hub::ask(&dir, async |hub| friend::execute(hub, verb).await),
+            Verb::Quota { verb } => hub::ask(&dir, async |hub| quota::execute(hub, verb).await),
             Verb::Why(asked) => hub::ask(&dir, async |hub| why::why(hub, asked).await),
             Verb::App { verb } => hub::ask(&dir, async |hub| app::execute(hub, verb).await),
             Verb::Acl { verb } => hub::ask(&dir, async |hub| acl::execute(hub, verb).await),

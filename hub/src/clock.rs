@@ -2,6 +2,8 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use store::Millis;
 
 /// Wall-clock time; before 1970 it stands still at 0.
@@ -9,6 +11,12 @@ use store::Millis;
 pub(crate) fn now() -> Millis {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Millis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// How many seconds clocks on the wall are ahead of UTC at a time, where this device is.
+pub(crate) fn offset_s(time: Millis) -> i32 {
+    let moment = i64::try_from(time.0).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    moment.map_or(0, |moment| TimeZone::system().to_offset(moment).seconds())
 }
 
 /// A moment to measure from; no wall clock sets it back.

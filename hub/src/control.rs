@@ -6,6 +6,8 @@ mod enrolments;
 pub(crate) mod group;
 pub(crate) mod onion;
 pub(crate) mod peers;
+pub(crate) mod quotas;
+pub(crate) mod rules;
 mod who;
 
 use std::fs;
@@ -49,6 +51,7 @@ pub(crate) async fn status(call: Call) -> Result<Reply, HttpError> {
             "memory_bytes": Process::look().resident_bytes,
             "onion": describe(&app.onion, moment(clock::now())),
             "peers": mesh::describe(&app, clock::now()),
+            "on_hold": mesh::describe_hold(&app, clock::now()),
             "backup": app.backups.describe(),
             "active_tasks": app.tasks.list(|_| true),
             "held": held::describe(&app, clock::now()),

@@ -32,6 +32,7 @@ mod onion;
 mod overwritten;
 mod pairing;
 mod qr;
+mod quota;
 mod reads;
 mod registry;
 mod replicate;

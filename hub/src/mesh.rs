@@ -5,11 +5,13 @@
 //! hub's own rights (`permit`), when it is, one of `replication::Manager` (`schedule`).
 
 mod acknowledge;
+mod battery;
 mod databases;
 mod events;
 mod feed;
 mod follow;
 mod friend;
+mod holds;
 mod introduce;
 mod line;
 mod link;
@@ -19,7 +21,9 @@ mod pull;
 mod reach;
 mod record;
 mod remembered;
+mod room;
 mod rule;
+mod rules;
 mod schedule;
 mod serve;
 mod state;
@@ -33,7 +37,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use identity::PublicKey;
 use replication::sync::Delivered;
-use replication::{Budget, PeerId};
+use replication::{Budget, Hold, PeerId};
+use store::Store;
 use tokio::sync::Notify;
 
 pub(crate) use self::acknowledge::reached;
@@ -42,14 +47,17 @@ pub(crate) use self::events::serve as events;
 pub(crate) use self::feed::feed;
 pub(crate) use self::follow::follow;
 pub(crate) use self::friend::{accept, offers};
-pub(crate) use self::introduce::{check, dismiss, introduce, is_taken};
+pub(crate) use self::introduce::{check, dismiss, introduce, is_taken, set_rule};
 pub(crate) use self::peers::{LivePeers, Peer};
 pub(crate) use self::reach::own as own_reach;
 pub(crate) use self::record::{Kind, Record, Verified};
+pub(crate) use self::room::postponed;
+pub(crate) use self::rules::DeviceRule;
+use self::rules::LiveRules;
 pub(crate) use self::schedule::schedule;
 pub(crate) use self::serve::{sync, wanted};
 use self::state::State;
-pub(crate) use self::status::describe;
+pub(crate) use self::status::{describe, describe_hold, is_complete};
 pub(crate) use self::why::serve as why;
 use crate::clock;
 use crate::config::MeshConfig;
@@ -68,9 +76,13 @@ const ANSWERS_MAX: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Mesh {
     peers: LivePeers,
+    rules: LiveRules,
     state: Mutex<State>,
     /// Something happened that the plan has to know.
     wake: Notify,
+    /// Something was left out for want of room.
+    no_room: Notify,
+    config: MeshConfig,
     events: Events,
     counts: Counts,
     delivered: Mutex<HashMap<PublicKey, Arc<Delivered>>>,
@@ -108,11 +120,17 @@ fn count(counter: &AtomicU64, more: u64) {
 impl Mesh {
     /// Of the hub with this key; it knows nobody yet.
     pub(crate) fn new(hub: PublicKey, config: &MeshConfig) -> Self {
-        let budget = config.bytes_per_hour_max.map(Budget::new);
+        // On a line that is paid for the smaller of the two counts.
+        let metered = config.metered.then_some(config.metered_bytes_per_hour_max);
+        let bytes_max = config.bytes_per_hour_max.into_iter().chain(metered).min();
+        let budget = bytes_max.map(Budget::new);
         Self {
             peers: LivePeers::new(hub),
+            rules: LiveRules::new(hub),
             state: Mutex::new(State { budget, ..State::default() }),
             wake: Notify::new(),
+            no_room: Notify::new(),
+            config: config.clone(),
             events: Events::default(),
             counts: Counts::default(),
             delivered: Mutex::default(),
@@ -124,6 +142,17 @@ impl Mesh {
     /// The hubs that the owner has named.
     pub(crate) fn peers(&self) -> &LivePeers {
         &self.peers
+    }
+
+    /// What each of the owner's devices takes.
+    pub(crate) fn rules(&self) -> &LiveRules {
+        &self.rules
+    }
+
+    /// Reads anew whom the owner has named, and what devices take. May block.
+    pub(crate) fn reload(&self, store: &Store) -> Result<(), store::Error> {
+        self.peers.reload(store)?;
+        self.rules.reload(store)
     }
 
     /// What was done.
@@ -152,11 +181,28 @@ impl Mesh {
         let mut state = self.state();
         let State { budget: Some(budget), manager, .. } = &mut *state else { return };
         budget.spend(bytes, now);
-        let until = budget.exhausted_until(now).filter(|_| manager.held_until(now).is_none());
+        let held = manager.held(now).and_then(|(_, hold)| hold.until);
+        let until = budget.exhausted_until(now).filter(|until| held.is_none_or(|held| held < *until));
         if let Some(until) = until {
-            manager.hold(until);
+            let (code, text) = match self.config.metered {
+                true => ("metered", "the line is paid for by the byte, and as much as may has come in an hour"),
+                false => ("budget", "as much as may come in an hour has come"),
+            };
+            manager.hold(code, Hold { until: Some(until), text: text.into() });
             self.wake.notify_one();
         }
+    }
+
+    /// Sets a hold or lifts it.
+    fn set_hold(&self, code: &'static str, hold: Option<Hold>) {
+        let mut state = self.state();
+        match hold {
+            Some(hold) => state.manager.hold(code, hold),
+            None if !state.manager.lift(code) => return,
+            None => {}
+        }
+        drop(state);
+        self.wake.notify_one();
     }
 
     /// What a peer has delivered here.

@@ -33,6 +33,7 @@ use store::{Database, DbName};
 pub(crate) use self::connect::{ToKey, connect_to_pair};
 pub(crate) use self::document::{admit, is_replicator};
 pub(crate) use self::documents::follow;
+pub(crate) use self::filtered::Selected;
 use self::endpoint::Endpoint;
 pub(crate) use self::endpoint::{check_way, parse_url};
 pub(crate) use self::jobs::{Replications, Waiting, schedule};

@@ -1,8 +1,9 @@
-//! What the design documents of a database say of an edit before the store has it.
+//! What the design documents of a database, and quotas, say of an edit before the store has it.
 
 mod design_right;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -17,6 +18,7 @@ use crate::app::App;
 use crate::designs::DesignDoc;
 use crate::http::HttpError;
 use crate::http::functions::{security, user_context};
+use crate::quota::{Account, OverQuota};
 
 /// How long a worker judges edits of one batch before it lets other databases have their turn.
 const TURN: Duration = Duration::from_millis(100);
@@ -42,12 +44,25 @@ struct Terms {
 pub(crate) struct Author {
     app: Arc<App>,
     principal: Principal,
+    /// Bytes of the smallest edit for which there was no room; the most there can be for none.
+    least_refused: Arc<AtomicU64>,
 }
 
 impl Author {
     /// This principal.
     pub(crate) fn new(app: &Arc<App>, principal: &Principal) -> Self {
-        Self { app: Arc::clone(app), principal: principal.clone() }
+        let least_refused = Arc::new(AtomicU64::new(u64::MAX));
+        Self { app: Arc::clone(app), principal: principal.clone(), least_refused }
+    }
+
+    /// Whether it speaks for somebody who is charged for what it writes.
+    pub(crate) fn is_charged(&self) -> bool {
+        matches!(self.principal, Principal::App(_) | Principal::Key(_))
+    }
+
+    /// Bytes of the smallest edit for which there was no room.
+    pub(crate) fn least_refused(&self) -> Option<u64> {
+        Some(self.least_refused.load(Ordering::Relaxed)).filter(|bytes| *bytes < u64::MAX)
     }
 
     /// What it is called where revisions are held that it brought.
@@ -57,6 +72,9 @@ impl Author {
 
     /// Whether edits need not even be shown to anybody: nothing has to be read for this.
     pub(crate) fn asks_nobody(&self, database: &Database, edits: &[Edit]) -> bool {
+        if Account::is_bounded(&self.app, &self.principal) {
+            return false;
+        }
         let known = self.app.designs.known(database);
         known.is_some_and(|designs| !designs.iter().any(|design| design.validates()))
             && !edits.iter().any(|edit| edit.id.is_design())
@@ -89,7 +107,28 @@ impl Author {
             self.validate(database, edits, &validating, &mut verdicts)?;
             acquit_resolutions(database, edits, &mut verdicts)?;
         }
+        self.find_room(database, edits, &mut verdicts)?;
         Ok(verdicts)
+    }
+
+    /// Refuses edits that may be written but for the room that they take.
+    fn find_room(
+        &self,
+        database: &Database,
+        edits: &[Edit],
+        verdicts: &mut [Verdict],
+    ) -> Result<(), store::Error> {
+        if !Account::is_bounded(&self.app, &self.principal) {
+            return Ok(());
+        }
+        let mut account = Account::of(&self.app, &self.principal, database)?;
+        for (edit, verdict) in edits.iter().zip(verdicts).filter(|(_, verdict)| verdict.is_ok()) {
+            if let Err(OverQuota { bytes, reason }) = account.admit(database, edit)? {
+                self.least_refused.fetch_min(bytes, Ordering::Relaxed);
+                *verdict = Err(HttpError::OverQuota(reason));
+            }
+        }
+        Ok(())
     }
 
     /// Which design documents it may write, where there are any among the edits.
@@ -274,6 +313,9 @@ impl Judge for Author {
 fn refusal(error: &HttpError) -> Result<RefusalReason, PeerError> {
     if matches!(error, HttpError::MissingStub(_)) {
         return Ok(RefusalReason::MissingStub);
+    }
+    if let HttpError::OverQuota(reason) = error {
+        return Ok(RefusalReason::NoRoom(reason.clone()));
     }
     let (status, word, reason) = error.parts();
     let reason = format!("{word}: {reason}");

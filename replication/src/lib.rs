@@ -51,8 +51,8 @@ pub use driver::{Canceller, Clock, Job, Surroundings};
 pub use feed::{Change, ChangesBatch, ChangesQuery, Feed, Filter, FunctionFilter, Leaves, Select};
 pub use id::{ReplicationId, SessionId};
 pub use manager::{
-    Backoff, Budget, Manager, ManagerLimits, Next, Offer, Paths, Peer as ManagedPeer, PeerId,
-    Permit, PullEnd, Rank, Run, Standing, Step, Trouble,
+    Backoff, Budget, Hold, Manager, ManagerLimits, Next, Offer, Opening, ParseWindowError, Paths,
+    Peer as ManagedPeer, PeerId, Permit, PullEnd, Rank, Run, Standing, Step, Trouble, Window,
 };
 pub use peer::{
     Answering, AttachmentForm, AttachmentStream, BoxedIo, BulkGets, Connect, Fetched, HttpClient,

@@ -6,10 +6,12 @@
 
 mod backoff;
 mod budget;
+mod hold;
 mod paths;
 mod standing;
 #[cfg(test)]
 mod tests;
+mod window;
 
 use std::collections::BTreeMap;
 
@@ -17,8 +19,11 @@ use store::{DbUuid, Millis};
 
 pub use self::backoff::Backoff;
 pub use self::budget::Budget;
+pub use self::hold::Hold;
+use self::hold::Holds;
 pub use self::paths::{Next, Paths};
 pub use self::standing::{Offer, Permit, Run, Standing, Trouble};
+pub use self::window::{Opening, ParseWindowError, Window};
 
 /// A hub, by its public key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -85,8 +90,8 @@ pub struct Manager {
     limits: ManagerLimits,
     peers: BTreeMap<PeerId, Peer>,
     stops: Vec<(PeerId, DbUuid)>,
-    /// No database of a person's is begun before.
-    held_until: Option<Millis>,
+    /// Why no database of a person's is begun.
+    holds: Holds,
 }
 
 /// By what one pull goes before another: what the database is, whether it is copied for the first time, how
@@ -268,9 +273,20 @@ impl Manager {
         }
     }
 
-    /// Begins no database of a person's before then, and stops those that run: enough has come for now.
-    pub fn hold(&mut self, until: Millis) {
-        self.held_until = Some(until);
+    /// What was pulled has to be looked at anew, and what is being pulled is stopped: something else is
+    /// wanted of it now.
+    pub fn begin_anew(&mut self, peer: PeerId, database: DbUuid) {
+        self.rescan(peer, database);
+        let Some(known) = self.peers.get_mut(&peer) else { return };
+        if known.databases.get_mut(&database).is_some_and(Standing::stop) {
+            self.stops.push((peer, database));
+        }
+    }
+
+    /// Begins no database of a person's until this hold has ended or is lifted, and stops those that run.
+    /// Another one of the same code takes its place.
+    pub fn hold(&mut self, code: &'static str, hold: Hold) {
+        self.holds.set(code, hold);
         for (peer, known) in &mut self.peers {
             let of_persons = known
                 .databases
@@ -281,10 +297,15 @@ impl Manager {
         }
     }
 
-    /// Until when databases of persons are held, where they are.
+    /// Lifts a hold; whether there was one.
+    pub fn lift(&mut self, code: &'static str) -> bool {
+        self.holds.lift(code)
+    }
+
+    /// Why databases of persons are held, where they are: of several holds the one that lasts longest.
     #[must_use]
-    pub fn held_until(&self, now: Millis) -> Option<Millis> {
-        self.held_until.filter(|until| *until > now)
+    pub fn held(&self, now: Millis) -> Option<(&'static str, &Hold)> {
+        self.holds.longest(now)
     }
 
     /// What is to be done now; what is to be started counts as running from now on.
@@ -321,7 +342,7 @@ impl Manager {
     /// copied before, then what is small, then whoever has waited longest.
     fn due(&self, now: Millis) -> Vec<(Urgency, PeerId, DbUuid)> {
         let mut due = Vec::new();
-        let is_held = self.held_until(now).is_some();
+        let is_held = self.held(now).is_some();
         for (peer, known) in self.peers.iter().filter(|(_, known)| known.connected) {
             let ready = known.is_settled(Rank::Registry) && known.is_settled(Rank::Rights);
             for (id, standing) in &known.databases {
@@ -343,6 +364,6 @@ impl Manager {
         let connected = self.peers.values().filter(|peer| peer.connected);
         let waiting =
             connected.flat_map(|peer| peer.databases.values().filter_map(Standing::due_at));
-        waiting.chain(self.held_until).filter(|due| *due > now).min()
+        waiting.chain(self.holds.ends(now)).filter(|due| *due > now).min()
     }
 }

@@ -85,6 +85,8 @@ pub enum RefusalReason {
     /// Anything that a further attempt would not change: rights, validation, size; in the target's
     /// own words.
     Final(String),
+    /// There is no room for it now, and may be later: the target's quota; in its own words.
+    NoRoom(String),
 }
 
 /// Says which edits a database of this hub takes: whoever makes a [`crate::LocalPeer`] knows what

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::app::encode;
 use super::hub::Hub;
+use super::rules::{self, RulesArgs};
 use super::{Outcome, show};
 
 #[derive(Debug, Subcommand)]
@@ -22,6 +23,8 @@ pub(super) enum DeviceVerb {
     },
     /// List your other devices
     List,
+    /// Show or set what of a database a device takes; every device of yours sees all rules
+    Rules(RulesArgs),
     /// Have nothing more to do with a device: it is refused from now on
     Remove {
         /// Its name or key
@@ -41,6 +44,7 @@ pub(super) async fn execute(mut hub: Hub, verb: DeviceVerb) -> anyhow::Result<Ou
             ));
         }
         DeviceVerb::List => list(&hub.get("/_hub/devices").await?["devices"])?,
+        DeviceVerb::Rules(asked) => return rules::execute(hub, asked).await,
         DeviceVerb::Remove { who } => {
             hub.request("DELETE", &format!("/_hub/devices/{}", encode(&who)), None).await?;
         }

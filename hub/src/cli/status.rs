@@ -50,6 +50,12 @@ pub(super) async fn status(mut hub: Hub, json: bool) -> anyhow::Result<Outcome> 
     for peer in status["peers"].as_array().into_iter().flatten() {
         rows.push(["peer".into(), why::standing(peer, ago)]);
     }
+    if let Some(why) = status["on_hold"]["text"].as_str() {
+        let until = status["on_hold"]["until"].as_u64();
+        let left = until.map(|until| duration(until.saturating_sub(now.0) / 1000));
+        let left = left.map(|left| format!(", for {left} more")).unwrap_or_default();
+        rows.push(["on hold".into(), format!("{why}{left}")]);
+    }
     if !status["backup"].is_null() {
         rows.push(["backup".into(), describe_backup(&status["backup"], clock::now())]);
     }

@@ -34,9 +34,11 @@ pub(super) async fn why(mut hub: Hub, asked: WhyArgs) -> anyhow::Result<Outcome>
     let in_step = answer["in_step"] == true;
     if json {
         show::line(serde_json::to_string_pretty(&answer)?)?;
-    } else if in_step {
-        show::line("Everything is in step.")?;
     } else {
+        if in_step {
+            show::line("Everything is in step.")?;
+        }
+        // What rules leave out is told also then.
         for reason in answer["reasons"].as_array().into_iter().flatten() {
             show::line(reason["sentence"].as_str().unwrap_or_default())?;
         }
@@ -71,6 +73,10 @@ pub(super) fn standing(peer: &Value, ago: impl Fn(&Value) -> String) -> String {
         0 => String::new(),
         _ => format!("; {in_step} of {offered} databases in step"),
     };
+    let left_out = match number(&peer["databases"]["left_out"]) {
+        0 => String::new(),
+        count => format!(", {count} left out by rules"),
+    };
     let pulls = peer["pulls"].as_array().into_iter().flatten().map(|pull| {
         let of = pull["documents_total"].as_u64().map(|total| format!(" of {total}"));
         let left = pull["seconds_left"].as_u64();
@@ -85,7 +91,7 @@ pub(super) fn standing(peer: &Value, ago: impl Fn(&Value) -> String) -> String {
         )
     });
     format!(
-        "{} {}: {reached}{trouble}{far}{}",
+        "{} {}: {reached}{trouble}{far}{left_out}{}",
         text(&peer["kind"]),
         text(&peer["name"]),
         pulls.collect::<String>()

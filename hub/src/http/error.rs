@@ -20,6 +20,7 @@ use crate::access::{AclError, AppsError, EnrolmentError};
 use crate::causes::with_causes;
 use crate::couch_config::CouchConfigError;
 use crate::onion::ClientsError;
+use crate::quota::QuotaError;
 
 /// When a client may come again whose request needs more memory than there is.
 const RETRY_AFTER_S: u64 = 5;
@@ -126,6 +127,12 @@ pub(crate) enum HttpError {
     /// A pairing does not go on so.
     #[error("{0}")]
     Pairing(#[from] PairingError),
+    /// Whoever writes has brought as much as it may; what may be brought where.
+    #[error("{0}")]
+    OverQuota(String),
+    /// The same of what a replication brings: it has to come again, and not to take this for the end.
+    #[error("{0}; try again later")]
+    NoRoomYet(String),
     /// A byte range outside the attachment of this length.
     #[error("Requested range not satisfiable")]
     RangeNotSatisfiable(u64),
@@ -210,7 +217,8 @@ impl HttpError {
             Self::DocumentTooLarge(_) => (S::PAYLOAD_TOO_LARGE, "document_too_large", reason),
             Self::AttachmentTooLarge(_) => (S::PAYLOAD_TOO_LARGE, "attachment_too_large", reason),
             Self::RequestTooLarge => (S::PAYLOAD_TOO_LARGE, "too_large", reason),
-            Self::Overloaded | Self::TooManyHeld => {
+            Self::OverQuota(_) => (S::PAYLOAD_TOO_LARGE, "over_quota", reason),
+            Self::Overloaded | Self::TooManyHeld | Self::NoRoomYet(_) => {
                 (S::SERVICE_UNAVAILABLE, "service unavailable", reason)
             }
             Self::RangeNotSatisfiable(_) => {
@@ -260,7 +268,7 @@ impl HttpError {
                     headers.insert(header::ALLOW, methods);
                 }
             }
-            Self::Overloaded | Self::TooManyHeld => {
+            Self::Overloaded | Self::TooManyHeld | Self::NoRoomYet(_) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
             }
             Self::TooManyAttempts(seconds) => {
@@ -579,6 +587,15 @@ impl From<DocError> for HttpError {
             | DocError::AttachmentFollows(_) => Self::BadRequest(reason),
             DocError::TooLarge(id) => Self::DocumentTooLarge(id),
             DocError::AttachmentTooLarge(name) => Self::AttachmentTooLarge(name),
+        }
+    }
+}
+
+impl From<QuotaError> for HttpError {
+    fn from(error: QuotaError) -> Self {
+        match error {
+            QuotaError::TooMany => Self::BadRequest(error.to_string()),
+            QuotaError::Store(error) => error.into(),
         }
     }
 }

@@ -81,7 +81,9 @@ pub(crate) async fn reached(call: Call) -> Result<Reply, HttpError> {
 /// Has a peer told that nothing is missing of what it offers, where that is so.
 pub(super) fn say_if_in_step(state: &mut State, key: PublicKey, id: DbUuid) {
     let standing = state.manager.standing(id_of(key), id);
-    let reached = standing.filter(|standing| standing.is_in_step());
+    // What was left out for want of room is not here.
+    let has_all = !state.postponed.contains_key(&(key, id));
+    let reached = standing.filter(|standing| standing.is_in_step() && has_all);
     let reached = reached.and_then(|standing| standing.reached()).map(str::to_owned);
     if let Some(seq) = reached {
         say(state, key, id, &seq);

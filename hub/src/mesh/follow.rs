@@ -271,7 +271,9 @@ fn heed(app: &Arc<App>, key: PublicKey, lines: Vec<Line>, cursor: &mut String) {
             }
             state.manager.offer(peer, id, offer);
             state.manager.permit(peer, id, permit);
-            let reached = here.and_then(|here| state.remembered.reached(key, id, &here));
+            permit::select(app, &mut state, key, id);
+            let tag = app.mesh.rules.tag(id);
+            let reached = here.and_then(|here| state.remembered.reached(key, id, &here, &tag));
             if let Some(seq) = reached {
                 state.manager.know_reached(peer, id, seq);
             }

@@ -1,10 +1,11 @@
 //! Naming other hubs, and taking them away: by hand, or by pairing.
 
 use identity::PublicKey;
-use store::Millis;
+use store::{DbUuid, Millis};
 
 use super::peers::{self, Peer};
 use super::record::{Kind, Record};
+use super::rules::{self, DeviceRule};
 use crate::app::App;
 use crate::http::HttpError;
 
@@ -54,6 +55,18 @@ pub(crate) fn dismiss(app: &App, peer: &Peer, now: Millis) -> Result<(), HttpErr
     heed(app)
 }
 
+/// Notes what a device of the owner's takes of a database, all of it where there is no rule; it takes
+/// effect before this returns. May block.
+pub(crate) fn set_rule(
+    app: &App,
+    of: (PublicKey, DbUuid),
+    rule: Option<&DeviceRule>,
+    now: Millis,
+) -> Result<(), HttpError> {
+    rules::set(&app.store, of, rule, now)?;
+    Ok(app.mesh.reload(&app.store)?)
+}
+
 /// Whether somebody but this one is called so.
 pub(crate) fn is_taken(app: &App, name: &str, key: PublicKey) -> bool {
     let policies = app.access.policies().now();
@@ -64,5 +77,5 @@ pub(crate) fn is_taken(app: &App, name: &str, key: PublicKey) -> bool {
 /// What was written takes effect.
 fn heed(app: &App) -> Result<(), HttpError> {
     app.access.policies().reload(&app.store)?;
-    Ok(app.mesh.peers().reload(&app.store)?)
+    Ok(app.mesh.reload(&app.store)?)
 }

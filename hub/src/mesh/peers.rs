@@ -10,6 +10,7 @@ use store::{Database, Error, Millis, Store};
 use tokio::sync::watch;
 
 use super::record::{Kind, Record};
+use super::rules;
 use crate::access::{self, AclError};
 
 /// Hubs that are heeded; a person has a few devices and some hundred friends.
@@ -71,6 +72,9 @@ impl LivePeers {
         for kind in [Kind::Friend, Kind::Device] {
             let Some(database) = database(store, kind) else { continue };
             for (id, body) in database.read(access::documents)? {
+                if id.starts_with(rules::PREFIX) {
+                    continue;
+                }
                 let record = serde_json::from_str::<Record>(&body).ok();
                 match record.filter(|record| record.key.to_string() == id) {
                     Some(record) if record.key == self.hub => {}

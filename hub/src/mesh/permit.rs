@@ -54,6 +54,9 @@ pub(super) fn permit(app: &App, key: PublicKey, id: DbUuid, name: &str) -> Permi
     let Some(peer) = peers.get(&key) else {
         return Permit::Withheld(trouble("peer_unknown", "it is no device and no friend"));
     };
+    if app.mesh.rules.own(id).is_some_and(|rule| rule.skip) {
+        return Permit::Withheld(trouble("rule", "a rule of this device's leaves it out"));
+    }
     match databases::find(app, id) {
         Some(database) if Rights::of(app, key, &database).writes() => Permit::Granted,
         Some(_) => Permit::Withheld(trouble("right_missing_here", "it may not write here")),
@@ -91,6 +94,7 @@ pub(super) fn look(app: &App, state: &mut State) -> Gained {
             .collect();
         for (id, name) in offered {
             state.manager.permit(peer, id, permit(app, key, id, &name));
+            select(app, state, key, id);
             let Some(database) = databases::find(app, id) else { continue };
             let now = Rights::of(app, key, &database);
             let before = state.rights.insert((key, id), now);
@@ -100,6 +104,19 @@ pub(super) fn look(app: &App, state: &mut State) -> Gained {
         }
     }
     gained
+}
+
+/// Where something else is taken of a database than at the last look, what a peer has of it is asked for
+/// anew: what was reached was reached of something else.
+pub(super) fn select(app: &App, state: &mut State, key: PublicKey, id: DbUuid) {
+    let now = app.mesh.rules.tag(id);
+    let before = state.selections.insert((key, id), now.clone());
+    if before.is_some_and(|before| before != now) {
+        state.remembered.forget(key, id);
+        state.skipped.remove(&(key, id));
+        state.postponed.remove(&(key, id));
+        state.manager.begin_anew(id_of(key), id);
+    }
 }
 
 #[cfg(test)]

@@ -9,31 +9,44 @@ use http_body_util::BodyExt as _;
 use identity::PublicKey;
 use replication::sync::{
     AnswerStream, Ask, Checkpoint, Misbehaviour, PullSpec, Question, RefusalCode, SkipReason,
-    SyncError, SyncFilter, SyncJob, SyncOutcome, Target,
+    SyncError, SyncJob, SyncOutcome, Target,
 };
-use replication::{PeerError, PullEnd, Trouble};
+use replication::{Judge, PeerError, PullEnd, Trouble};
 use serde_json::json;
-use store::{Database, DbUuid, DocumentLimits};
+use store::{Database, DbUuid, DocumentLimits, Millis};
 use tokio::sync::watch;
 
 use super::follow::chance;
 use super::link::{Link, Refused, trouble};
 use super::state::{Skipped, State};
-use super::{acknowledge, count, databases, id_of};
+use super::{acknowledge, count, databases, id_of, room};
 use crate::access::{KeyHolder, Principal, Way};
 use crate::app::App;
 use crate::causes::with_causes;
 use crate::clock;
 use crate::validate::Author;
 
+/// What programs tell by that there was no room for a document.
+pub(super) const NO_ROOM: &str = "quota";
+
+/// How a pull ended, and what of.
+struct Pulled {
+    end: PullEnd,
+    /// What is taken of the database, as of when it began.
+    tag: String,
+    /// How many bytes the least has for which there was no room, where there was none for something.
+    postponed: Option<u64>,
+}
+
 /// Pulls, and tells the plan how it ended.
 pub(super) async fn run(app: Arc<App>, key: PublicKey, id: DbUuid, stopped: watch::Receiver<bool>) {
-    let end = match pull(&app, key, id, stopped).await {
-        Ok(end) => end,
-        Err(trouble) => PullEnd::Failed(trouble),
+    let tag = app.mesh.rules.tag(id);
+    let pulled = match pull(&app, key, id, stopped).await {
+        Ok((end, postponed)) => Pulled { end, tag, postponed },
+        Err(trouble) => Pulled { end: PullEnd::Failed(trouble), tag, postponed: None },
     };
     let now = clock::now();
-    let told = match &end {
+    let told = match &pulled.end {
         PullEnd::Reached(_) => Some(json!({"event": "in_step", "peer": key, "db": id.to_string()})),
         PullEnd::Failed(Trouble { code, text }) => {
             let (code, text) = (*code, text.as_str());
@@ -43,23 +56,45 @@ pub(super) async fn run(app: Arc<App>, key: PublicKey, id: DbUuid, stopped: watc
         PullEnd::Stopped => None,
     };
     let here = databases::find(&app, id);
-    {
-        let mut state = app.mesh.state();
-        state.pulls.remove(&(key, id));
-        let has_reached = matches!(end, PullEnd::Reached(_));
-        state.manager.ended((id_of(key), id), end, now, chance());
-        if has_reached {
-            reached(&mut state, key, id, here.as_deref());
-        }
-    }
+    let is_postponed = pulled.postponed.is_some();
+    ended(&mut app.mesh.state(), (key, id), pulled, here.as_deref(), now);
     if let Some(told) = told {
         app.mesh.events.tell(now, || told);
+    }
+    if is_postponed {
+        app.mesh.no_room.notify_one();
     }
     app.mesh.wake.notify_one();
 }
 
+/// Tells the plan, remembers how far it is, and has the peer told.
+fn ended(
+    state: &mut State,
+    (key, id): (PublicKey, DbUuid),
+    pulled: Pulled,
+    here: Option<&Database>,
+    now: Millis,
+) {
+    let Pulled { end, tag, postponed } = pulled;
+    state.pulls.remove(&(key, id));
+    let has_reached = matches!(end, PullEnd::Reached(_));
+    state.manager.ended((id_of(key), id), end, now, chance());
+    match postponed {
+        Some(bytes) => {
+            state.postponed.insert((key, id), bytes);
+            // At the next start the checkpoint is asked.
+            state.remembered.forget(key, id);
+        }
+        None if has_reached => {
+            state.postponed.remove(&(key, id));
+            reached(state, key, id, here.map(|here| (here, tag.as_str())));
+        }
+        None => {}
+    }
+}
+
 /// Remembers how far it is, and has the peer told.
-fn reached(state: &mut State, key: PublicKey, id: DbUuid, here: Option<&Database>) {
+fn reached(state: &mut State, key: PublicKey, id: DbUuid, here: Option<(&Database, &str)>) {
     let standing = state.manager.standing(id_of(key), id);
     let seq = standing.and_then(|standing| standing.reached()).map(str::to_owned);
     let (Some(seq), Some(here)) = (seq, here) else { return };
@@ -72,7 +107,7 @@ async fn pull(
     key: PublicKey,
     id: DbUuid,
     mut stopped: watch::Receiver<bool>,
-) -> Result<PullEnd, Trouble> {
+) -> Result<(PullEnd, Option<u64>), Trouble> {
     let (link, offered) = {
         let state = app.mesh.state();
         let link = state.ways.get(&key).and_then(|way| way.link.clone());
@@ -84,17 +119,19 @@ async fn pull(
     let link = link.ok_or_else(|| trouble("cut", "there is no connection"))?;
     let database = databases::find(app, id).ok_or_else(|| trouble("registry", "it is not here"))?;
     let is_counted = !database.name().is_system();
-    let target = target(app, key, database).noting(app.mesh.delivered(key));
-    let target = target.judged_by(Arc::new(Author::new(app, &author(app, &link))));
+    let target = target(app, key, id, database).noting(app.mesh.delivered(key));
+    let judge = Arc::new(Author::new(app, &author(app, &link)));
+    let target = target.judged_by(Arc::clone(&judge) as Arc<dyn Judge>);
     // What is in step already is found without asking.
-    let looking = target.clone();
-    let known = tokio::task::spawn_blocking(move || looking.checkpoint());
+    let (looking, asking) = (target.clone(), Arc::clone(app));
+    let known = tokio::task::spawn_blocking(move || known(&asking, key, id, &looking));
     let known = known.await.map_err(|error| trouble("here", &error))?;
     let known = known.map_err(|error| trouble_here(&error))?;
-    if let (Some(Checkpoint { through, .. }), Some(offered)) = (known, offered)
+    if let (Some(Checkpoint { through, postponed, .. }), Some(offered)) = (known, offered)
         && through.to_string() == offered
     {
-        return Ok(PullEnd::Reached(offered));
+        let waits = postponed.then(|| app.mesh.state().postponed.get(&(key, id)).copied());
+        return Ok((PullEnd::Reached(offered), waits.map(|known| known.unwrap_or(1))));
     }
     let spec = PullSpec::new(app.registry.rule_version(id));
     let ask = OverLink { app: Arc::clone(app), link, id, is_counted };
@@ -116,17 +153,41 @@ async fn pull(
             outcome.await
         }
     };
-    Ok(note(app, key, id, outcome))
+    let known = app.mesh.state().postponed.get(&(key, id)).copied();
+    let least = judge.least_refused().into_iter().chain(known).min().unwrap_or(1);
+    let postponed = outcome.postponed.then_some(least);
+    Ok((note(app, key, id, outcome), postponed))
+}
+
+/// How far it is. Where something was left out for want of room, and there is room now, that counts for
+/// nothing: everything is compared anew. May block.
+fn known(
+    app: &App,
+    key: PublicKey,
+    id: DbUuid,
+    target: &Target,
+) -> Result<Option<Checkpoint>, PeerError> {
+    let known = target.checkpoint()?;
+    if !known.is_some_and(|known| known.postponed) {
+        return Ok(known);
+    }
+    let least = app.mesh.state().postponed.get(&(key, id)).copied().unwrap_or(1);
+    if room::has_room(app, key, id, least)? {
+        target.forget()?;
+        app.mesh.state().postponed.remove(&(key, id));
+        return Ok(None);
+    }
+    Ok(known)
 }
 
 /// Where what comes of a peer is written to.
-pub(super) fn target(app: &App, key: PublicKey, database: Arc<Database>) -> Target {
+pub(super) fn target(app: &App, key: PublicKey, id: DbUuid, database: Arc<Database>) -> Target {
     let limits = DocumentLimits::from(&app.limits());
-    Target::new(database, &key.to_string(), &SyncFilter::default(), limits)
+    Target::new(database, &key.to_string(), &app.mesh.rules.filter(id), limits)
 }
 
 /// Who writes what comes over a connection.
-fn author(app: &App, link: &Link) -> Principal {
+pub(super) fn author(app: &App, link: &Link) -> Principal {
     let way = if link.is_onion() { Way::Onion(onion::Service::Main) } else { Way::Lan };
     Principal::Key(Arc::new(KeyHolder::new(link.key(), way, app.access.policies())))
 }
@@ -135,8 +196,9 @@ fn author(app: &App, link: &Link) -> Principal {
 fn note(app: &App, key: PublicKey, id: DbUuid, outcome: SyncOutcome) -> PullEnd {
     count(&app.mesh.counts.documents_in, outcome.progress.documents);
     count(&app.mesh.counts.bytes_in, outcome.progress.bytes);
+    let cap = app.mesh.rules.own(id).and_then(|rule| rule.attachment_bytes_max);
     let skipped = outcome.skipped.iter().map(|skipped| {
-        let (code, text) = skip_reason(&skipped.reason);
+        let (code, text) = skip_reason(&skipped.reason, cap);
         Skipped { doc: skipped.id.to_string(), code, text }
     });
     app.mesh.state().note_skipped((key, id), skipped.collect());
@@ -147,18 +209,23 @@ fn note(app: &App, key: PublicKey, id: DbUuid, outcome: SyncOutcome) -> PullEnd 
     }
 }
 
-fn skip_reason(reason: &SkipReason) -> (&'static str, String) {
-    match reason {
-        SkipReason::Refused(text) => ("validation_refused", text.clone()),
-        SkipReason::TooLarge => ("too_large", "it is larger than documents may be here".into()),
-        SkipReason::AttachmentTooLarge => {
+/// Why something was left out; `cap` is how large attachments may be that this device takes by its rule.
+fn skip_reason(reason: &SkipReason, cap: Option<u64>) -> (&'static str, String) {
+    match (reason, cap) {
+        (SkipReason::Refused(text), _) => ("validation_refused", text.clone()),
+        (SkipReason::TooLarge, _) => ("too_large", "it is larger than documents may be here".into()),
+        (SkipReason::NoRoom(text), _) => (NO_ROOM, text.clone()),
+        (SkipReason::AttachmentTooLarge, Some(cap)) => {
+            ("rule", format!("it has an attachment of more than {cap} bytes"))
+        }
+        (SkipReason::AttachmentTooLarge, None) => {
             ("too_large", "an attachment is larger than they may be here".into())
         }
-        SkipReason::Gone => {
+        (SkipReason::Gone, _) => {
             ("gone_there", "it was not there any more when it was asked for".into())
         }
-        SkipReason::Sibling => ("sibling", "another revision of it was not taken".into()),
-        SkipReason::Unreadable(text) => ("unreadable", text.clone()),
+        (SkipReason::Sibling, _) => ("sibling", "another revision of it was not taken".into()),
+        (SkipReason::Unreadable(text), _) => ("unreadable", text.clone()),
     }
 }
 

@@ -22,7 +22,7 @@ const WRITE_EVERY: Duration = Duration::from_secs(30);
 const PAGE: usize = 500;
 
 /// The update sequence of a peer that was reached, and the history of the database here that it was
-/// reached in: one that was restored from a backup has another.
+/// reached in, with what was taken of it: one that was restored from a backup has another.
 type Reached = (String, String);
 
 /// All of them.
@@ -34,14 +34,26 @@ pub(super) struct Remembered {
 
 impl Remembered {
     /// What was reached of a peer's database, where that is about the one that is here now.
-    pub(super) fn reached(&self, key: PublicKey, id: DbUuid, here: &Database) -> Option<String> {
+    pub(super) fn reached(
+        &self,
+        key: PublicKey,
+        id: DbUuid,
+        here: &Database,
+        tag: &str,
+    ) -> Option<String> {
         let (seq, history) = self.reached.get(&key)?.get(&id.to_string())?;
-        (*history == self::history(here)).then(|| seq.clone())
+        (*history == self::history(here, tag)).then(|| seq.clone())
     }
 
     /// All up to this sequence of the peer's is here, durably.
-    pub(super) fn note(&mut self, key: PublicKey, id: DbUuid, seq: &str, here: &Database) {
-        let now = (seq.to_owned(), history(here));
+    pub(super) fn note(
+        &mut self,
+        key: PublicKey,
+        id: DbUuid,
+        seq: &str,
+        (here, tag): (&Database, &str),
+    ) {
+        let now = (seq.to_owned(), history(here, tag));
         let of_peer = self.reached.entry(key).or_default();
         if of_peer.insert(id.to_string(), now.clone()) != Some(now) {
             self.changed.insert(key);
@@ -68,9 +80,9 @@ impl Remembered {
     }
 }
 
-/// The history that a database's sequences count.
-fn history(database: &Database) -> String {
-    database.seq(Seq(0)).to_string()
+/// The history that a database's sequences count, and what is taken of it.
+fn history(database: &Database, tag: &str) -> String {
+    format!("{}{tag}", database.seq(Seq(0)))
 }
 
 /// Reads what was written down. May block.

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use identity::PublicKey;
 use replication::Step;
+use store::{Database, DbUuid};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::permit::{self, Gained};
 use super::state::Pulling;
-use super::{count, id_of, pull, remembered};
+use super::{count, holds, id_of, pull, remembered, room};
 use crate::app::App;
 use crate::clock;
 
@@ -21,8 +23,11 @@ const STOP_GRACE: Duration = Duration::from_secs(4);
 pub(crate) async fn schedule(app: Arc<App>) {
     begin(&app).await;
     let remembering = tokio::spawn(remembered::keep(Arc::clone(&app)));
+    let holding = tokio::spawn(holds::keep(Arc::clone(&app)));
+    let finding_room = tokio::spawn(room::keep(Arc::clone(&app)));
     let mut rights = app.access.policies().changes();
     let mut records = app.registry.changes();
+    let mut rules = app.mesh.rules.changes();
     let mut shutdown = app.shutdown.clone();
     let mut pulls = JoinSet::new();
     loop {
@@ -48,6 +53,7 @@ pub(crate) async fn schedule(app: Arc<App>) {
             () = wait => false,
             Some(_ended) = pulls.join_next(), if !pulls.is_empty() => false,
             _ = rights.changed() => true,
+            _ = rules.changed() => true,
             _ = records.changed() => {
                 let mut state = app.mesh.state();
                 state.manager.retry(|_, _, trouble| matches!(trouble.code, "policy" | "registry"));
@@ -62,6 +68,8 @@ pub(crate) async fn schedule(app: Arc<App>) {
         }
     }
     remembering.abort();
+    holding.abort();
+    finding_room.abort();
     stop(&app, pulls).await;
 }
 
@@ -71,7 +79,7 @@ async fn begin(app: &Arc<App>) {
     let read = tokio::task::spawn_blocking(move || {
         let remembered = remembered::read(&reading.store)?;
         reading.mesh.state().remembered = remembered;
-        reading.mesh.peers.reload(&reading.store)
+        reading.mesh.reload(&reading.store)
     });
     if let Ok(Err(error)) = read.await {
         tracing::error!(error = error.unnamed(), "could not read which hubs to follow");
@@ -103,18 +111,22 @@ fn follow_step(app: &Arc<App>, step: Step, pulls: &mut JoinSet<()>) {
 fn rescan(app: &Arc<App>, gained: Gained) {
     for (key, id, database) in gained {
         let app = Arc::clone(app);
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = pull::target(&app, key, database).forget() {
-                tracing::debug!(%error, "could not forget what was reached");
-            }
-            let mut state = app.mesh.state();
-            state.remembered.forget(key, id);
-            state.skipped.remove(&(key, id));
-            state.manager.rescan(id_of(key), id);
-            drop(state);
-            app.mesh.wake.notify_one();
-        });
+        tokio::task::spawn_blocking(move || begin_anew(&app, key, id, database));
     }
+}
+
+/// Has everything that a peer has of a database compared anew. May block.
+pub(super) fn begin_anew(app: &App, key: PublicKey, id: DbUuid, database: Arc<Database>) {
+    if let Err(error) = pull::target(app, key, id, database).forget() {
+        tracing::debug!(%error, "could not forget what was reached");
+    }
+    let mut state = app.mesh.state();
+    state.remembered.forget(key, id);
+    state.skipped.remove(&(key, id));
+    state.postponed.remove(&(key, id));
+    state.manager.rescan(id_of(key), id);
+    drop(state);
+    app.mesh.wake.notify_one();
 }
 
 /// Lets every pull come to its end, and writes down how far it is.

@@ -13,6 +13,7 @@ use replication::sync::{
     BatchSize, CONTENT_TYPE, ParseRequestError, Question, REQUEST_BYTES_MAX, RefusalCode, Source,
     SourceOptions, SyncBody, SyncRefusal, SyncRequest, Visible, WantedRequest,
 };
+use replication::Select;
 use store::{Database, DbUuid};
 
 use super::{count, databases};
@@ -22,6 +23,7 @@ use crate::clock;
 use crate::control::onion::known_device;
 use crate::http::{Call, HttpError, Reply, reply, request};
 use crate::listener::tally::Counted;
+use crate::replicate::Selected;
 
 /// `POST /_hub/sync/{doc}`: what has changed in a database, revisions included.
 pub(crate) async fn sync(call: Call) -> Result<Reply, HttpError> {
@@ -45,6 +47,7 @@ async fn serve(
     app.admit(&principal, Action::Read, Target::Database(database.name().as_str()))?;
     let text = request::read(&headers, body, REQUEST_BYTES_MAX).await?;
     let question = parse(&text).map_err(|error| HttpError::BadRequest(error.to_string()))?;
+    let select = selected(&question)?;
     count(&app.mesh.counts.answers, 1);
     let watch = Watch {
         app: Arc::clone(&app),
@@ -56,7 +59,7 @@ async fn serve(
         visible: Some(Arc::new(watch)),
         delivered: Some(app.mesh.delivered(peer)),
         policy_version: app.registry.rule_version(id),
-        select: None,
+        select,
         batch: BatchSize::default(),
     };
     let body = SyncBody::new(Source::new(Arc::clone(&database), question, options));
@@ -71,6 +74,14 @@ async fn serve(
     let content_type = HeaderValue::from_static(CONTENT_TYPE);
     reply.headers_mut().insert(header::CONTENT_TYPE, content_type);
     Ok(reply)
+}
+
+/// What the selector of a question means, where it has one.
+fn selected(question: &Question) -> Result<Option<Arc<dyn Select>>, HttpError> {
+    let Question::Sync(SyncRequest { selector: Some(selector), .. }) = question else {
+        return Ok(None);
+    };
+    Ok(Some(Arc::new(Selected::parse(selector)?)))
 }
 
 /// An answer on its way.

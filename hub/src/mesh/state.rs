@@ -35,8 +35,12 @@ pub(super) struct State {
     pub(super) rules: BTreeMap<(PublicKey, DbUuid), Rule>,
     /// What peers may do here, as of the last look.
     pub(super) rights: BTreeMap<(PublicKey, DbUuid), Rights>,
+    /// What is taken of databases, as of the last look.
+    pub(super) selections: BTreeMap<(PublicKey, DbUuid), String>,
     /// What was reached before this run.
     pub(super) remembered: Remembered,
+    /// Databases of which there was no room for something, and how many bytes the least of that has.
+    pub(super) postponed: BTreeMap<(PublicKey, DbUuid), u64>,
 }
 
 impl Default for State {
@@ -50,6 +54,8 @@ impl Default for State {
             acknowledged: BTreeMap::new(),
             rules: BTreeMap::new(),
             rights: BTreeMap::new(),
+            selections: BTreeMap::new(),
+            postponed: BTreeMap::new(),
             remembered: Remembered::default(),
         }
     }
@@ -114,6 +120,8 @@ impl State {
         self.acknowledged.retain(|(of, _), _| *of != key);
         self.rights.retain(|(of, _), _| *of != key);
         self.rules.retain(|(of, _), _| *of != key);
+        self.selections.retain(|(of, _), _| *of != key);
+        self.postponed.retain(|(of, _), _| *of != key);
         self.manager.forget(super::id_of(key));
     }
 

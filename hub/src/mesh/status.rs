@@ -2,11 +2,12 @@
 
 use identity::PublicKey;
 use replication::sync::SyncProgress;
-use replication::{Next, Run};
+use replication::{Next, Permit, Rank, Run, Standing};
 use serde_json::{Value, json};
 use store::{DbUuid, Millis};
 
 use super::peers::Peer;
+use super::record::Kind;
 use super::record::is_onion;
 use super::state::State;
 use super::{databases, id_of};
@@ -51,22 +52,26 @@ fn describe_one(app: &App, state: &State, key: PublicKey, peer: &Peer, now: Mill
     shown["trouble"] = way.trouble().map_or(Value::Null, |(at, trouble, when)| {
         json!({"code": trouble.code, "text": trouble.text, "way": way_word(at), "at": when.0})
     });
-    let (mut offered, mut in_step) = (0, 0);
+    let (mut offered, mut in_step, mut left_out) = (0, 0, 0);
     let mut behind = Vec::new();
     let known = state.manager.peer(id_of(key)).into_iter().flat_map(|known| known.databases());
     for (id, standing) in known {
         let Some(offer) = standing.offered() else { continue };
+        if matches!(standing.permitted(), Permit::Withheld(trouble) if trouble.code == "rule") {
+            left_out += 1;
+            continue;
+        }
         offered += 1;
         if standing.is_in_step() {
             in_step += 1;
         } else if behind.len() < BEHIND_MAX {
-            let code = code_of(standing);
+            let code = code_of(state, standing, now);
             behind.push(
                 json!({"db": name_of(app, id, &offer.name), "id": id.to_string(), "code": code}),
             );
         }
     }
-    shown["databases"] = json!({"offered": offered, "in_step": in_step});
+    shown["databases"] = json!({"offered": offered, "in_step": in_step, "left_out": left_out});
     shown["behind"] = behind.into();
     let pulls = state.pulls.iter().filter(|((of, _), _)| *of == key);
     let pulls = pulls.filter_map(|((_, id), pull)| {
@@ -84,13 +89,46 @@ pub(super) fn way_word(onion: bool) -> &'static str {
 }
 
 /// What programs tell by why a database is not in step.
-fn code_of(standing: &replication::Standing) -> &'static str {
+fn code_of(state: &State, standing: &Standing, now: Millis) -> &'static str {
+    let is_a_persons = standing.offered().is_some_and(|offer| offer.rank == Rank::Person);
     match (standing.permitted(), standing.run()) {
-        (replication::Permit::Withheld(trouble), _) => trouble.code,
+        (Permit::Withheld(trouble), _) => trouble.code,
         (_, Run::Running { .. }) => "running",
         (_, Run::Waiting { trouble, .. }) => trouble.code,
-        (_, Run::Idle) => "turn",
+        (_, Run::Idle) => {
+            let held = state.manager.held(now).filter(|_| is_a_persons);
+            held.map_or("turn", |(code, _)| code)
+        }
     }
+}
+
+/// Why people's databases are not fetched now, where they are not.
+pub(crate) fn describe_hold(app: &App, now: Millis) -> Value {
+    let state = app.mesh.state();
+    state.manager.held(now).map_or(Value::Null, |(code, hold)| {
+        json!({"code": code, "text": hold.text, "until": hold.until.map(|until| until.0)})
+    })
+}
+
+/// Whether this device has all that it takes by its rule of a database that the owner's other devices have;
+/// `None` where none of them has said that it has it.
+pub(crate) fn is_complete(app: &App, id: DbUuid) -> Option<bool> {
+    if app.mesh.rules.own(id).is_some_and(|rule| rule.skip) {
+        return Some(true);
+    }
+    let peers = app.mesh.peers.now();
+    let state = app.mesh.state();
+    let devices = peers.iter().filter(|(_, peer)| peer.kind == Kind::Device);
+    let mut complete = None;
+    for (key, _) in devices {
+        let standing = state.manager.standing(id_of(*key), id);
+        let Some(standing) = standing.filter(|standing| standing.offered().is_some()) else { continue };
+        let mut skipped = state.skipped.get(&(*key, id)).into_iter().flatten();
+        let lacks = state.postponed.contains_key(&(*key, id))
+            || skipped.any(|skipped| skipped.code != "rule");
+        complete = Some(complete.unwrap_or(true) && standing.is_in_step() && !lacks);
+    }
+    complete
 }
 
 /// What a database is called here, or by the peer where it is not here.

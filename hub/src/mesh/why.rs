@@ -16,7 +16,7 @@ use super::record::{Kind, is_onion};
 use super::state::State;
 use super::status::{describe_progress, name_of, way_word};
 use super::way::Way;
-use super::{databases, id_of};
+use super::{databases, id_of, pull};
 use crate::app::App;
 use crate::clock;
 use crate::http::{Call, HttpError, Reply, blocking, reply};
@@ -24,6 +24,10 @@ use crate::http::{Call, HttpError, Reply, blocking, reply};
 /// How far clocks may differ before it is worth a word, in milliseconds: what is stamped later than that
 /// is held back.
 const AHEAD_MAX_MS: u64 = 10 * 60 * 1000;
+
+/// What programs tell by that a rule of the owner's leaves something out: on this device, on a peer.
+const RULE: &str = "rule";
+const RULE_THERE: &str = "rule_there";
 
 /// One reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -50,7 +54,9 @@ pub(crate) async fn serve(call: Call) -> Result<Reply, HttpError> {
         asked.reasons()
     });
     let reasons = reasons.await?;
-    let answer = json!({"in_step": reasons.is_empty(), "reasons": reasons});
+    // What is left out because the owner wants that does not come in the way of being in step.
+    let in_step = reasons.iter().all(|reason| matches!(reason.code, RULE | RULE_THERE));
+    let answer = json!({"in_step": in_step, "reasons": reasons});
     Ok(reply::json(StatusCode::OK, &answer))
 }
 
@@ -129,6 +135,12 @@ impl<'a> Asked<'a> {
             let id =
                 doc.parse::<DocId>().map_err(|error| HttpError::BadRequest(error.to_string()))?;
             if database.read(|snapshot| snapshot.head(&id))?.is_none() {
+                let rule = self.app.mesh.rules.own(database.uuid());
+                if let Some(rule) = rule.filter(|rule| !rule.skip) {
+                    let sentence = sentence::of_rule(name, doc, &rule.words());
+                    let (db, doc) = (db.clone(), Some(doc.clone()));
+                    reasons.push(Reason { code: RULE, sentence, db, doc, ..Reason::default() });
+                }
                 let sentence = format!("There is no document {doc} in {name} on this device.");
                 let doc = Some(doc.clone());
                 reasons.push(Reason {
@@ -209,7 +221,7 @@ impl<'a> Asked<'a> {
             _ if standing.is_in_step() => {}
             // Somebody else's databases are theirs to offer and ours to leave.
             (Permit::Withheld(trouble), _)
-                if trouble.code == "not_accepted" && self.db.is_none() => {}
+                if matches!(trouble.code, "not_accepted" | RULE) && self.db.is_none() => {}
             (Permit::Withheld(trouble), _) => {
                 found.push(of_db(reason(trouble.code, about(trouble.code, &trouble.text))));
             }
@@ -230,32 +242,46 @@ impl<'a> Asked<'a> {
                 let text = format!("{text} Failed {times}; tried again {again}.");
                 found.push(of_db(reason(trouble.code, text)));
             }
-            (_, Run::Idle)
-                if state.manager.held_until(self.now).is_some() && offer.rank == Rank::Person =>
-            {
-                let due = state.manager.held_until(self.now).unwrap_or(self.now);
-                let when = until(self.now, due);
-                let text = format!(
-                    "As much as may come in an hour has come to this device; {db} goes on {when}."
-                );
-                found.push(of_db(reason("budget", text)));
-            }
-            (_, Run::Idle) if state.ways.get(&key).is_some_and(|way| way.link.is_some()) => {
-                let text = format!("{db} waits for its turn to be fetched from {peer}.");
-                found.push(of_db(reason("turn", text)));
-            }
             (_, Run::Idle) => {
-                let text = format!("{peer} has news in {db} that were not fetched yet.");
-                found.push(of_db(reason("behind", text)));
+                found.push(of_db(self.of_idle((key, peer), &db, offer.rank, state)));
             }
         }
         let skipped = state.skipped.get(&(key, id)).into_iter().flatten();
         let skipped =
             skipped.filter(|skipped| self.doc.as_ref().is_none_or(|doc| *doc == skipped.doc));
+        // What the owner wants to be left out is no news.
+        let skipped = skipped.filter(|skipped| skipped.code != RULE || self.db.is_some());
+        let mut no_room = state.postponed.contains_key(&(key, id));
         for skipped in skipped {
+            no_room &= skipped.code != pull::NO_ROOM;
             let text = sentence::of_skipped(skipped.code, &skipped.text, peer, &db, &skipped.doc);
             let doc = Some(skipped.doc.clone());
             found.push(Reason { doc, ..of_db(reason(skipped.code, text)) });
+        }
+        // Of what, is forgotten with a restart.
+        if no_room && self.doc.is_none() {
+            found.push(of_db(reason(pull::NO_ROOM, sentence::no_room(peer, &db))));
+        }
+    }
+
+    /// Why nothing is being done about a database that is not in step.
+    fn of_idle(
+        &self,
+        (key, peer): (PublicKey, &str),
+        db: &str,
+        rank: Rank,
+        state: &State,
+    ) -> Reason {
+        let held = state.manager.held(self.now).filter(|_| rank == Rank::Person);
+        if let Some((code, hold)) = held {
+            let when = hold.until.map(|due| until(self.now, due));
+            return reason(code, sentence::of_hold(&hold.text, db, when.as_deref()));
+        }
+        match state.ways.get(&key).is_some_and(|way| way.link.is_some()) {
+            true => reason("turn", format!("{db} waits for its turn to be fetched from {peer}.")),
+            false => {
+                reason("behind", format!("{peer} has news in {db} that were not fetched yet."))
+            }
         }
     }
 
@@ -286,6 +312,14 @@ impl<'a> Asked<'a> {
                 let text =
                     format!("{peer} may not read {db}: `larder acl grant` gives that right.");
                 found.push(of_db(reason("right_missing_for_peer", text)));
+                continue;
+            }
+            let rule = self.app.mesh.rules.now().get(&(key, id)).cloned();
+            if rule.is_some_and(|rule| rule.skip) {
+                if self.db.is_some() {
+                    let text = format!("{peer} takes nothing of {db}, by your rule for that device.");
+                    found.push(of_db(reason(RULE_THERE, text)));
+                }
                 continue;
             }
             let text = match known {

@@ -13,11 +13,11 @@ use crate::http::functions::Asked;
 use crate::http::{HttpError, Query};
 
 /// A selector for documents of a database here.
-pub(super) struct Selected(query::Selector);
+pub(crate) struct Selected(query::Selector);
 
 impl Selected {
     /// Reads a selector, a JSON object.
-    pub(super) fn parse(selector: &str) -> Result<Self, HttpError> {
+    pub(crate) fn parse(selector: &str) -> Result<Self, HttpError> {
         let bad = |error| HttpError::BadRequest(format!("parameter `selector`: {error}"));
         query::Selector::parse(selector).map(Self).map_err(bad)
     }

@@ -183,7 +183,10 @@ impl Replications {
                 let peer = match other.local() {
                     // What a database here has is as this device wrote it, or has let it in.
                     Some(_) => peer,
-                    None => peer.delivered_by(&other.shown()),
+                    None => match other {
+                        Endpoint::OfKey(of_key) => peer.delivered_by(&of_key.key.to_string()),
+                        _ => peer.delivered_by(&other.shown()),
+                    },
                 };
                 match &request.spec.filter {
                     Filter::Selector(selector) => match Selected::parse(selector) {

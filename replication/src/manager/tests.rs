@@ -142,7 +142,7 @@ fn when_enough_has_come_what_the_hubs_need_goes_on() {
     let mut manager = manager(&[(1, 5, Rank::Person), (2, 6, Rank::Person)]);
     manager.know_reached(PEER, db(2), "1".into());
     assert_eq!(started(&mut manager), [1]);
-    manager.hold(Millis(9000));
+    manager.hold("budget", Hold { until: Some(Millis(9000)), text: "enough".into() });
     assert_eq!(manager.poll(Millis(1000)), [Step::Stop(PEER, db(1))]);
     manager.ended((PEER, db(1)), PullEnd::Stopped, Millis(1000), 0);
     manager.offer(PEER, db(3), offer(1, 5, Rank::Rights));

@@ -12,6 +12,8 @@ pub struct Checkpoint {
     pub through: UpdateSeq,
     /// How to go on: with the first copy, with comparing, or, once that is over, with what is new.
     pub stage: Mode,
+    /// Something before it was left out for want of room. When there is room, the target begins anew.
+    pub postponed: bool,
 }
 
 /// The document as it is stored.
@@ -21,6 +23,8 @@ struct Stored {
     stage: Mode,
     /// The target's own position at that time.
     own: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    postponed: bool,
 }
 
 impl Checkpoint {
@@ -41,8 +45,9 @@ impl Checkpoint {
 
     /// The document's body; `own` is the target's position.
     pub(super) fn to_json(self, own: UpdateSeq) -> String {
-        let stored =
-            Stored { through: self.through.to_string(), stage: self.stage, own: own.to_string() };
+        let Self { through, stage, postponed } = self;
+        let (through, own) = (through.to_string(), own.to_string());
+        let stored = Stored { through, stage, own, postponed };
         serde_json::to_string(&stored).unwrap_or_default()
     }
 
@@ -50,7 +55,8 @@ impl Checkpoint {
     pub(super) fn parse(json: &str) -> Option<(Self, UpdateSeq)> {
         let stored: Stored = serde_json::from_str(json).ok()?;
         let through = stored.through.parse().ok()?;
-        Some((Self { through, stage: stored.stage }, stored.own.parse().ok()?))
+        let checkpoint = Self { through, stage: stored.stage, postponed: stored.postponed };
+        Some((checkpoint, stored.own.parse().ok()?))
     }
 }
 
@@ -64,8 +70,12 @@ mod tests {
         let (through, own): (UpdateSeq, UpdateSeq) =
             (through.parse().unwrap(), own.parse().unwrap());
         for stage in [Mode::Copy, Mode::Offer, Mode::Send] {
-            let checkpoint = Checkpoint { through, stage };
-            assert_eq!(Checkpoint::parse(&checkpoint.to_json(own)), Some((checkpoint, own)));
+            for postponed in [false, true] {
+                let checkpoint = Checkpoint { through, stage, postponed };
+                let json = checkpoint.to_json(own);
+                assert_eq!(Checkpoint::parse(&json), Some((checkpoint, own)));
+                assert_eq!(json.contains("postponed"), postponed);
+            }
         }
         for bad in ["", "{}", r#"{"through":"7","stage":"send","own":"9-cdcdcdcdcdcdcdcd"}"#] {
             assert_eq!(Checkpoint::parse(bad), None);

@@ -95,7 +95,13 @@ impl SyncJob {
         };
         let mut progress = self.progress.borrow().clone();
         progress.state = SyncState::Ended;
-        SyncOutcome { ending: Err(error), skipped: Vec::new(), skipped_count: 0, progress }
+        SyncOutcome {
+            ending: Err(error),
+            skipped: Vec::new(),
+            skipped_count: 0,
+            postponed: false,
+            progress,
+        }
     }
 }
 

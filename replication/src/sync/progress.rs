@@ -53,6 +53,9 @@ pub struct SyncOutcome {
     pub skipped: Vec<Skipped>,
     /// How many were left out.
     pub skipped_count: u64,
+    /// Whether there was no room for some, by this sync or an earlier one: the checkpoint has passed them,
+    /// and says so.
+    pub postponed: bool,
     /// How far it came.
     pub progress: SyncProgress,
 }
@@ -74,6 +77,9 @@ pub enum SkipReason {
     /// This hub does not take it, in the words of whoever judges.
     #[error("{0}")]
     Refused(String),
+    /// This hub has no room for it now, in the words of whoever judges: it is asked for again later.
+    #[error("{0}")]
+    NoRoom(String),
     /// Its body is larger than this hub takes.
     #[error("the document is too large")]
     TooLarge,

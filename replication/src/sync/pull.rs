@@ -12,8 +12,8 @@ use self::feed::FeedAnswer;
 use self::step::Step;
 use super::request::{REQUEST_BYTES_MAX, Terms, WISHES_MAX};
 use super::{
-    Arrival, Begin, Checkpoint, Delivery, Looked, Mode, Question, Skipped, SyncError, SyncOutcome,
-    SyncProgress, SyncRequest, SyncState, Taken, WantedRequest, Wish,
+    Arrival, Begin, Checkpoint, Delivery, Looked, Mode, Question, SkipReason, Skipped, SyncError,
+    SyncOutcome,     SyncProgress, SyncRequest, SyncState, Taken, WantedRequest, Wish,
 };
 use crate::PeerError;
 
@@ -111,6 +111,8 @@ pub struct Pull {
     remembering: Option<Checkpoint>,
     skipped: Vec<Skipped>,
     skipped_count: u64,
+    /// Whether something was left out that is to be asked for again.
+    postponed: bool,
     /// For tests that must find it out: checkpoints run ahead of what is durable.
     early: bool,
     outcome: Option<SyncOutcome>,
@@ -156,6 +158,7 @@ impl Pull {
             remembering: None,
             skipped: Vec::new(),
             skipped_count: 0,
+            postponed: false,
             early: false,
             outcome: None,
         }
@@ -246,6 +249,7 @@ impl Pull {
         let since = checkpoint.map(|checkpoint| checkpoint.through);
         self.terms = Some(terms);
         self.remembered = checkpoint;
+        self.postponed = checkpoint.is_some_and(|checkpoint| checkpoint.postponed);
         self.position = since.map_or(Seq(0), |since| since.seq);
         self.progress.through = since;
         self.progress.checkpointed = since;
@@ -353,6 +357,7 @@ impl Pull {
 
     fn skip(&mut self, skipped: Vec<Skipped>) {
         self.skipped_count += skipped.len() as u64;
+        self.postponed |= skipped.iter().any(|one| matches!(one.reason, SkipReason::NoRoom(_)));
         let room = SKIPPED_MAX - self.skipped.len().min(SKIPPED_MAX);
         self.skipped.extend(skipped.into_iter().take(room));
     }
@@ -432,15 +437,17 @@ impl Pull {
         let feed = self.feed.as_ref()?;
         let begin = feed.begin?;
         let epoch = begin.update_seq.epoch;
+        let postponed = self.postponed;
         match feed.end {
             Some(end) if self.steps.is_empty() => {
-                Some(Checkpoint { through: UpdateSeq { seq: end, epoch }, stage: Mode::Send })
+                let through = UpdateSeq { seq: end, epoch };
+                Some(Checkpoint { through, stage: Mode::Send, postponed })
             }
             // Nothing is new yet.
             _ if self.position <= begin.since => None,
             _ => {
                 let through = UpdateSeq { seq: self.position, epoch };
-                Some(Checkpoint { through, stage: begin.mode })
+                Some(Checkpoint { through, stage: begin.mode, postponed })
             }
         }
     }
@@ -485,6 +492,7 @@ impl Pull {
             ending,
             skipped: std::mem::take(&mut self.skipped),
             skipped_count: self.skipped_count,
+            postponed: self.postponed,
             progress: self.progress.clone(),
         });
     }

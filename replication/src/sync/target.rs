@@ -174,6 +174,9 @@ impl Target {
                 Err(RefusalReason::Final(reason)) => {
                     sorting.skip(edit.id, rev, SkipReason::Refused(reason));
                 }
+                Err(RefusalReason::NoRoom(reason)) => {
+                    sorting.skip(edit.id, rev, SkipReason::NoRoom(reason));
+                }
             }
         }
         let admitted = sorting.retain_settled(admitted);

@@ -20,7 +20,8 @@ pub struct Edit {
 
 impl Edit {
     /// Bytes of attachments that come with it.
-    pub(crate) fn staged_bytes(&self) -> u64 {
+    #[must_use]
+    pub fn staged_bytes(&self) -> u64 {
         let staged = self.attachments.iter().map(|attachment| match &attachment.content {
             Content::Staged(staged) => staged.length(),
             Content::Stub | Content::Copied(_) => 0,

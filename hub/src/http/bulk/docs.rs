@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::batch::{Batch, Submitted};
 use super::request::{Request, Terms};
-use super::rows::Rows;
+use super::rows::{Row, Rows};
 use crate::access::{Action, Principal};
 use crate::app::App;
 use crate::http::body;
@@ -50,6 +50,9 @@ pub(crate) async fn bulk_docs(call: Call) -> Result<Reply, HttpError> {
         let edited = edited?;
         if cannot_be_held(&edited) {
             return Err(HttpError::TooManyHeld);
+        }
+        if let Some(reason) = has_no_room(&documents) {
+            return Err(HttpError::NoRoomYet(reason));
         }
         rows.append(documents, edited);
         if let Some(second) = batches.recv().await {
@@ -101,6 +104,16 @@ fn cannot_be_held(edited: &[Result<RevId, EditError>]) -> bool {
     edited.iter().any(|outcome| matches!(outcome, Err(EditError::TooManyHeld)))
 }
 
+/// Why there is no room for one that a replication brings, likewise; what there was room for is written.
+fn has_no_room(documents: &[Row]) -> Option<String> {
+    documents.iter().find_map(|row| match row {
+        Row::Refused { rev: Some(_), error: HttpError::OverQuota(reason), .. } => {
+            Some(reason.clone())
+        }
+        _ => None,
+    })
+}
+
 /// Sends the rows while the rest is being written.
 fn stream(
     mut rows: Rows,
@@ -115,6 +128,10 @@ fn stream(
             match batch.settle().await {
                 (_, Ok(edited)) if cannot_be_held(&edited) => {
                     answer.abort("too many revisions from the future are held").await;
+                    return;
+                }
+                (documents, Ok(_)) if has_no_room(&documents).is_some() => {
+                    answer.abort("there is no room for what is brought").await;
                     return;
                 }
                 (documents, Ok(edited)) => rows.append(documents, edited),

@@ -19,11 +19,16 @@ pub(crate) fn submit(
     edits: Vec<Edit>,
 ) -> oneshot::Receiver<Edited> {
     let (done, edited) = told();
-    match are_delivered(&edits) {
+    match is_of_others(author, &edits) {
         true => database.submit_delivered(edits, clock::now(), author.name(), done),
         false => database.submit(edits, clock::now(), done),
     }
     edited
+}
+
+/// Whether it is noted who brings these edits: somebody who is charged for them, or whose clock may be ahead.
+fn is_of_others(author: &Author, edits: &[Edit]) -> bool {
+    author.is_charged() || are_delivered(edits)
 }
 
 /// Whether these are revisions of somebody else, whose clock may be ahead.
@@ -54,7 +59,7 @@ pub(crate) async fn submit_one(
 ) -> Result<RevId, HttpError> {
     let edit = admitted(author, database, edit).await?;
     let edits = vec![edit];
-    let edited = match call::alone().filter(|_| !are_delivered(&edits)) {
+    let edited = match call::alone().filter(|_| !is_of_others(author, &edits)) {
         Some(_permit) => {
             let (done, edited) = told();
             database.submit_here(edits, clock::now(), done);
@@ -79,7 +84,12 @@ async fn admitted(
     let (author, database) = (author.clone(), Arc::clone(database));
     blocking(move || {
         for verdict in author.judge(&database, std::slice::from_ref(&edit))? {
-            verdict?;
+            match verdict {
+                Err(HttpError::OverQuota(reason)) if are_delivered(std::slice::from_ref(&edit)) => {
+                    return Err(HttpError::NoRoomYet(reason));
+                }
+                verdict => verdict?,
+            }
         }
         Ok(edit)
     })
@@ -94,7 +104,7 @@ pub(crate) async fn submit_unawaited(
 ) -> Result<(), HttpError> {
     let edit = admitted(author, database, edit).await?;
     let id = edit.id.clone();
-    database.submit(vec![edit], clock::now(), move |edited| match edited {
+    let done = move |edited: Edited| match edited {
         Err(error) => {
             tracing::error!(error = error.unnamed(), "a batched write failed");
             tracing::debug!(%id, %error, "a batched write failed");
@@ -104,6 +114,10 @@ pub(crate) async fn submit_unawaited(
                 tracing::debug!(%id, %error, "a batched write was refused");
             }
         }
-    });
+    };
+    match author.is_charged() {
+        true => database.submit_delivered(vec![edit], clock::now(), author.name(), done),
+        false => database.submit(vec![edit], clock::now(), done),
+    }
     Ok(())
 }

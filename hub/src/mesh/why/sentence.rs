@@ -37,6 +37,10 @@ pub(super) fn of_trouble(code: &str, text: &str, peer: &str, db: &str) -> String
             "{peer} offers {db}, and nobody has taken it here: `larder friend accept` does."
         ),
         "local_only" => format!("{db} does not leave one of the two devices: {text}."),
+        "rule" => format!(
+            "{db} is left out by your rule for this device: `larder device rules this {db} --all` takes it \
+             in again ({peer} has it)."
+        ),
         "deleted_here" => format!("{db} was deleted here; {peer} still has it."),
         "registry" => format!("{db} is not known here yet: its record comes from {peer} first."),
         "policy" => format!(
@@ -53,6 +57,30 @@ pub(super) fn of_trouble(code: &str, text: &str, peer: &str, db: &str) -> String
     }
 }
 
+/// Why nothing of a database is fetched for a while; `when` is when it goes on, where that is known.
+pub(super) fn of_hold(text: &str, db: &str, when: Option<&str>) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string());
+    let text = format!("{}{}", first.unwrap_or_default(), letters.as_str());
+    match when {
+        Some(when) => format!("{text}; {db} goes on {when}."),
+        None => format!("{text}; {db} goes on when that has changed."),
+    }
+}
+
+/// What a rule of this device's may have to do with a document that is not here.
+pub(super) fn of_rule(db: &str, doc: &str, words: &str) -> String {
+    format!("By your rule for this device it takes {words} of {db}; {doc} may be among the rest.")
+}
+
+/// Something of a database was left out for want of room.
+pub(super) fn no_room(peer: &str, db: &str) -> String {
+    format!(
+        "Some of what {peer} has in {db} found no room: as much as may be brought is here. It comes when \
+         there is room; `larder quota list` shows how much."
+    )
+}
+
 /// Why a document of a peer was not taken.
 pub(super) fn of_skipped(code: &str, text: &str, peer: &str, db: &str, doc: &str) -> String {
     let text = text.trim_end_matches('.');
@@ -60,6 +88,13 @@ pub(super) fn of_skipped(code: &str, text: &str, peer: &str, db: &str, doc: &str
         "validation_refused" => {
             format!("{doc} in {db} as {peer} has it was not taken: {text}.")
         }
+        "rule" => format!(
+            "{doc} in {db} as {peer} has it is filtered by your rule for this device: {text}."
+        ),
+        "quota" => format!(
+            "{doc} in {db} as {peer} has it found no room: {text}. It comes when there is room; `larder \
+             quota list` shows how much."
+        ),
         "too_large" => format!("{doc} in {db} as {peer} has it is too large: {text}."),
         "sibling" => {
             format!("{doc} in {db} was deleted at {peer}, but not all of it could come: {text}.")
@@ -152,6 +187,7 @@ mod tests {
             "cut",
             "registry",
             "deleted_here",
+            "rule",
             "peer_misbehaved",
         ] {
             let text = of_trouble(code, "why", "Anna", "notes");
@@ -165,6 +201,16 @@ mod tests {
             assert!(text.contains("Anna") && text.ends_with('.'), "{text}");
             assert!(!text.ends_with(".."), "{text}");
         }
+    }
+
+    #[test]
+    fn holds_say_when_it_goes_on() {
+        let text = "this device fetches in its windows only: :10+5";
+        assert_eq!(
+            of_hold(text, "notes", Some("in 5 min")),
+            "This device fetches in its windows only: :10+5; notes goes on in 5 min."
+        );
+        assert!(of_hold(text, "notes", None).ends_with("notes goes on when that has changed."));
     }
 
     #[test]

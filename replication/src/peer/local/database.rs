@@ -276,6 +276,13 @@ impl LocalDatabase {
         }
         if let Some(judge) = judge {
             let judged = judge.judge(&self.database, &edits)?;
+            // This protocol's checkpoint would pass it for good.
+            if let Some(Err(RefusalReason::NoRoom(reason))) =
+                judged.iter().find(|one| matches!(one, Err(RefusalReason::NoRoom(_))))
+            {
+                let reason = reason.clone();
+                return Err(PeerError::Unavailable { status: 503, reason });
+            }
             let refused = judged.into_iter().map(Result::err);
             let mut admitted = Vec::with_capacity(edits.len());
             let mut left = Vec::with_capacity(edits.len());
