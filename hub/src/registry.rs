@@ -25,7 +25,7 @@ pub(crate) use self::follow::follow;
 pub(crate) use self::record::{Record, Scope};
 use self::rules::Rules;
 pub(crate) use self::system::{DBS, MESH, is_of_mesh};
-pub(crate) use self::trash::keep as keep_trash;
+pub(crate) use self::trash::{forget_policy, keep as keep_trash};
 use crate::access::LivePolicies;
 
 /// Which databases there are.
@@ -52,6 +52,8 @@ struct State {
     unreadable: BTreeSet<DbUuid>,
     /// What is known to become of conflicts in each database.
     rules: Option<Rules>,
+    /// Databases whose conflicts are still to be resolved by the rule that they have.
+    unsettled: Vec<(Arc<Database>, ConflictRule)>,
     /// Databases that were deleted though it could not be noted for want of room.
     unnoted: BTreeSet<DbUuid>,
 }

@@ -55,9 +55,9 @@ pub use manager::{
     Peer as ManagedPeer, PeerId, Permit, PullEnd, Rank, Run, Standing, Step, Trouble, Window,
 };
 pub use peer::{
-    Answering, AttachmentForm, AttachmentStream, BoxedIo, BulkGets, Connect, Fetched, HttpClient,
-    HttpPeer, Incoming, Io, LocalDatabase, LocalDocument, LocalPeer, ParseUrlError, Peer,
-    PeerError, PeerInfo, PeerUrl, Timeouts,
+    Answering, AttachmentForm, AttachmentStream, BoxedIo, BulkGets, Connect, Create, Fetched,
+    HttpClient, HttpPeer, Incoming, Io, LocalDatabase, LocalDocument, LocalPeer, ParseUrlError,
+    Peer, PeerError, PeerInfo, PeerUrl, Timeouts,
 };
 pub use progress::{Failure, Outcome, Progress, Report, State, Stats};
 pub use replication::{Answer, Call, Replication, Request, RequestId, Side};

@@ -13,7 +13,7 @@ use store::{DocId, Encoding, LocalId, RevId};
 pub use error::PeerError;
 pub use http::{BoxedIo, Connect, HttpClient, HttpPeer, Io, ParseUrlError, PeerUrl, Timeouts};
 pub(crate) use local::revision_text;
-pub use local::{Incoming, LocalDatabase, LocalPeer};
+pub use local::{Create, Incoming, LocalDatabase, LocalPeer};
 
 use crate::{Change, ChangesBatch, ChangesQuery, PeerSeq, Refusal, Revision, Wanted};
 

@@ -272,6 +272,47 @@ fn what_is_deleted_can_come_back() {
 }
 
 #[test]
+fn what_comes_back_is_shared_as_it_was() {
+    let hub = Hub::start();
+    let key = tests::Key::new();
+    hub.put("/notes", "").expect(201);
+    let grant = json!({"place": "notes", "who": key.text(), "right": "write"});
+    hub.post("/_hub/acl/grant", grant).expect(200);
+    let shared = hub.get("/notes/_security").expect(200).json();
+    hub.as_key(Some(&key)).get("/notes").expect(200);
+    hub.delete("/notes").expect(200);
+    hub.as_key(Some(&key)).get("/notes").expect(404);
+    // Another one of that name is nobody else's.
+    hub.put("/notes", "").expect(201);
+    hub.as_key(Some(&key)).get("/notes").expect(404);
+    let policies = |hub: &Hub| {
+        let rows = hub
+            .get("/_acl/_all_docs?startkey=\"database/\"&endkey=\"database0\"")
+            .expect(200)
+            .json();
+        rows["rows"].as_array().map_or(0, Vec::len)
+    };
+    assert_eq!(policies(&hub), 1);
+    hub.larder(&["db", "restore", "notes", "--as", "first"]).expect_success();
+    assert_eq!(hub.get("/first/_security").expect(200).json(), shared);
+    hub.as_key(Some(&key)).get("/first").expect(200);
+    // With the database goes, for good, what was said of it.
+    hub.larder(&["db", "delete", "first", "--now"]).expect_success();
+    assert_eq!(policies(&hub), 0);
+}
+
+#[test]
+fn replication_makes_databases_as_apps_do() {
+    let hub = Hub::start_with("[databases]\napp_conflicts = \"newest\"\n");
+    hub.put("/notes", "").expect(201);
+    hub.put("/notes/a", json!({})).expect(201);
+    let asked = json!({"source": "notes", "target": "copy", "create_target": true});
+    hub.post("/_replicate", asked).expect(200);
+    hub.get("/copy/a").expect(200);
+    assert_eq!(noted(&hub, "copy").unwrap()["conflicts"], "newest");
+}
+
+#[test]
 fn nothing_is_kept_where_the_owner_wants_no_trash() {
     let hub = Hub::start_with("[databases]\ntrash_days = 0\napp_conflicts = \"newest\"\n");
     hub.put("/notes", "").expect(201);

@@ -7,8 +7,8 @@ use acl::{Document, Policies, Policy};
 use arc_swap::{ArcSwap, Guard};
 use identity::PublicKey;
 use store::{
-    Database, DbName, Direction, DocId, Edit, EditError, Error, IdRange, Lineage, LocalId, Millis,
-    Snapshot, Store,
+    Database, DbName, DbUuid, Direction, DocId, Edit, EditError, Error, IdRange, Lineage, LocalId,
+    Millis, Snapshot, Store,
 };
 use tokio::sync::watch;
 
@@ -203,8 +203,8 @@ pub(crate) fn set_security(
 }
 
 /// Forgets the policy of a database that was deleted. May block.
-pub(crate) fn forget(store: &Store, of: &Database, now: Millis) -> Result<(), AclError> {
-    change(store, &policy_id(of), now, |_| Ok(None))
+pub(crate) fn forget(store: &Store, of: DbUuid, now: Millis) -> Result<(), AclError> {
+    change(store, &id_of(of), now, |_| Ok(None))
 }
 
 /// Makes the policy of one database that of another, where that has none. May block.
@@ -221,12 +221,16 @@ pub(crate) fn hand_on(
     })?;
     let Some(handed) = handed else { return Ok(()) };
     change(store, &policy_id(to), now, |own| Ok(Some(own.unwrap_or(&handed).to_owned())))?;
-    forget(store, from, now)
+    forget(store, from.uuid(), now)
 }
 
 /// The id of a database's policy.
 pub(crate) fn policy_id(of: &Database) -> String {
-    format!("{}{}", acl::DATABASE_PREFIX, of.uuid())
+    id_of(of.uuid())
+}
+
+fn id_of(uuid: DbUuid) -> String {
+    format!("{}{uuid}", acl::DATABASE_PREFIX)
 }
 
 /// Moves the security objects that earlier releases kept in the databases themselves to `_acl`, once.

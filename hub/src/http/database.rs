@@ -17,9 +17,8 @@ pub(crate) use self::shards::{shard_of, shards, sync_shards};
 use super::call::blocking;
 use super::location::location;
 use super::{Call, HttpError, Reply, json_body, reply, request};
-use crate::access;
 use crate::clock;
-use crate::registry::NewDatabase;
+use crate::registry::{self, NewDatabase};
 
 /// What a database says of itself, in CouchDB's words.
 #[derive(Serialize)]
@@ -163,10 +162,8 @@ pub(crate) async fn delete(call: Call) -> Result<Reply, HttpError> {
     let app = call.app;
     blocking(move || {
         app.registry.delete(&database, clock::now())?;
-        // Its uuid comes never again, so what is left there gives nobody anything.
-        if let Err(error) = access::forget(&app.store, &database, clock::now()) {
-            tracing::warn!(%error, "the policy of a deleted database is left in _acl");
-        }
+        // With whom it is shared holds again where it is brought back from the trash.
+        registry::forget_policy(&app, database.uuid(), clock::now());
         Ok(())
     })
     .await?;

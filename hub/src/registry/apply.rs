@@ -60,8 +60,12 @@ impl Registry {
                 None => logged(record, self.obey_deletion(record, now)),
             }
         }
-        self.obey_rules_of_mesh(&mut state, now);
+        self.obey_rules_of_mesh(&mut state);
         self.keep_rules(&mut state)?;
+        drop(state);
+        if let Err(error) = self.settle(now) {
+            tracing::error!(error = error.unnamed(), "some conflicts stay for now");
+        }
         if changed {
             self.told();
         }
@@ -97,7 +101,7 @@ impl Registry {
             None if !self.is_for_here(record) => return Ok(()),
             None => self.bring(record, now)?,
         };
-        Ok(self.obey_rule(state, record, &database, now)?)
+        Ok(self.obey_rule(state, record, &database)?)
     }
 
     /// A database has been renamed: what had to be told from it is called by its own name again. Where one was

@@ -51,7 +51,10 @@ impl Registry {
             scope: *scope,
             ..Record::new(uuid, name.clone(), self.device, now)
         };
-        self.make(&mut state, &record, name, now)
+        let made = self.make(&mut state, &record, name, now)?;
+        drop(state);
+        self.settle(now)?;
+        Ok(made)
     }
 
     /// Makes a database that somebody else has already, and shares: it is called as it is there, or
@@ -70,7 +73,10 @@ impl Registry {
             return Ok(present);
         }
         let name = self.free_name(record);
-        self.make(&mut state, record, &name, now)
+        let made = self.make(&mut state, record, &name, now)?;
+        drop(state);
+        self.settle(now)?;
+        Ok(made)
     }
 
     fn make(
@@ -82,7 +88,7 @@ impl Registry {
     ) -> Result<Arc<Database>, RegistryError> {
         self.note(state, record.uuid, now, |_| Ok(record.clone()))?;
         let made = self.store.create_as(record.uuid, name, record.partitioned, now);
-        let made = made.and_then(|made| self.obey_rule(state, record, &made, now).map(|()| made));
+        let made = made.and_then(|made| self.obey_rule(state, record, &made).map(|()| made));
         if made.is_err() {
             self.note_deletion_later(state, record.uuid, now);
         }
@@ -174,8 +180,10 @@ impl Registry {
             Ok(record)
         })?;
         if let Some(record) = self.record(database.uuid()) {
-            self.obey_rule(&mut state, &record, &database, now)?;
+            self.obey_rule(&mut state, &record, &database)?;
         }
+        drop(state);
+        self.settle(now)?;
         self.told();
         Ok(())
     }
@@ -313,18 +321,20 @@ impl Registry {
         })?;
         let restored = self.store.restore(trashed.uuid, &called)?;
         if let Some(record) = self.record(trashed.uuid) {
-            self.obey_rule(&mut state, &record, &restored, now)?;
+            self.obey_rule(&mut state, &record, &restored)?;
         }
+        drop(state);
+        self.settle(now)?;
         self.told();
         Ok(restored)
     }
 
     /// Deletes for good what is in the trash under this name or uuid.
-    pub(crate) fn discard(&self, word: &str) -> Result<(), RegistryError> {
+    pub(crate) fn discard(&self, word: &str) -> Result<DbUuid, RegistryError> {
         let _state = self.state();
         let trashed = self.in_trash(word)?;
         self.store.discard(trashed.uuid)?;
-        Ok(())
+        Ok(trashed.uuid)
     }
 
     /// A database that has a record, or gets one.

@@ -2,6 +2,7 @@
 //! of `_dbs`, so that a start need not open every database to see.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use store::{ConflictPolicy, ConflictRule, Database, DbName, DbUuid, Error, LocalId, Millis};
 
@@ -50,23 +51,23 @@ fn id() -> Result<LocalId, Error> {
 }
 
 impl Registry {
-    /// Lets a database resolve conflicts as its record says.
+    /// Has a database resolve conflicts as its record says, those that are there once [`Self::settle`] is
+    /// called.
     pub(super) fn obey_rule(
         &self,
         state: &mut State,
         record: &Record,
-        database: &Database,
-        now: Millis,
+        database: &Arc<Database>,
     ) -> Result<(), Error> {
-        self.set_rule(state, database, record.rule(), now)
+        self.set_rule(state, database, record.rule())
     }
 
     /// The same for those that all hubs have.
-    pub(super) fn obey_rules_of_mesh(&self, state: &mut State, now: Millis) {
+    pub(super) fn obey_rules_of_mesh(&self, state: &mut State) {
         for name in MESH {
             let named = name.parse::<DbName>().ok().and_then(|name| self.store.database(&name));
             let Some(database) = named else { continue };
-            if let Err(error) = self.set_rule(state, &database, system::rule(name), now) {
+            if let Err(error) = self.set_rule(state, &database, system::rule(name)) {
                 tracing::error!(error = error.unnamed(), name, "its conflicts stay");
             }
         }
@@ -75,9 +76,8 @@ impl Registry {
     fn set_rule(
         &self,
         state: &mut State,
-        database: &Database,
+        database: &Arc<Database>,
         rule: ConflictRule,
-        now: Millis,
     ) -> Result<(), Error> {
         // A new database has this one, and whoever never set another need not be opened.
         if rule.version == 0 {
@@ -89,11 +89,33 @@ impl Registry {
         }
         if database.conflict_rule()? != rule {
             database.set_conflict_rule(rule.clone())?;
-            database.resolve_conflicts(now)?;
         }
-        rules.set.insert(database.uuid(), rule);
-        rules.is_written = false;
+        state.unsettled.push((Arc::clone(database), rule));
         Ok(())
+    }
+
+    /// Resolves the conflicts of databases whose rule has changed, and notes that. Called while nothing is
+    /// held: a large database takes its time.
+    pub(super) fn settle(&self, now: Millis) -> Result<(), Error> {
+        let unsettled = std::mem::take(&mut self.state().unsettled);
+        let mut outcome = Ok(());
+        for (database, rule) in unsettled {
+            let settled = database.resolve_conflicts(now).and_then(|_| database.conflict_rule());
+            match settled {
+                Ok(present) if present == rule => {
+                    let mut state = self.state();
+                    let rules = self.rules(&mut state)?;
+                    rules.set.insert(database.uuid(), rule);
+                    rules.is_written = false;
+                    self.keep_rules(&mut state)?;
+                }
+                // It was changed meanwhile, and whoever did that settles it.
+                Ok(_) | Err(Error::NoDatabase) => {}
+                // Not noted, so that it is looked at anew.
+                Err(error) => outcome = Err(error),
+            }
+        }
+        outcome
     }
 
     /// Writes down which rules were set.

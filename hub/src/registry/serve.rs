@@ -8,7 +8,7 @@ use store::{ConflictPolicy, Database, DbName, Trashed};
 
 use super::apply::Join;
 use super::record::{Record, Scope};
-use super::{NewDatabase, RegistryError, follow, is_of_mesh};
+use super::{NewDatabase, RegistryError, follow, forget_policy, is_of_mesh};
 use crate::app::App;
 use crate::clock;
 use crate::http::{Call, HttpError, Reply, blocking, json_body, reply};
@@ -207,7 +207,12 @@ pub(crate) async fn restore(call: Call) -> Result<Reply, HttpError> {
 /// `DELETE /_hub/trash/NAME`: deletes for good what is in the trash.
 pub(crate) async fn discard(call: Call) -> Result<Reply, HttpError> {
     let (app, word) = (call.app, call.captures.doc);
-    blocking(move || Ok(app.registry.discard(&word)?)).await?;
+    blocking(move || {
+        let uuid = app.registry.discard(&word)?;
+        forget_policy(&app, uuid, clock::now());
+        Ok(())
+    })
+    .await?;
     Ok(reply::ok(StatusCode::OK))
 }
 

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::{Error, Millis, Trashed};
+use store::{DbUuid, Error, Millis, Trashed};
 use tokio::time::sleep;
 
 use super::Registry;
+use crate::access;
 use crate::app::App;
 use crate::clock;
 
@@ -31,19 +32,39 @@ pub(crate) async fn keep(app: Arc<App>) {
             let emptying = Arc::clone(&app);
             let emptied = tokio::task::spawn_blocking(move || {
                 let days = emptying.databases.trash_days;
-                emptying.registry.empty_trash(days, emptying.store.is_full(), now)
+                let emptied = emptying.registry.empty_trash(days, emptying.store.is_full(), now);
+                match emptied {
+                    Ok(gone) => {
+                        gone.into_iter().for_each(|uuid| forget_policy(&emptying, uuid, now))
+                    }
+                    Err(error) => {
+                        tracing::warn!(error = error.unnamed(), "the trash could not be emptied");
+                    }
+                }
             });
-            if let Ok(Err(error)) = emptied.await {
-                tracing::warn!(error = error.unnamed(), "the trash could not be emptied");
-            }
+            // What panics is tried again the next time.
+            let _emptied = emptied.await;
         }
         sleep(ROOM_EVERY).await;
     }
 }
 
+/// Forgets with whom a database was shared, unless it is here or can be brought back from the trash. Its
+/// uuid comes never again, so what is left there gives nobody anything. May block.
+pub(crate) fn forget_policy(app: &App, uuid: DbUuid, now: Millis) {
+    let in_trash = app.store.trash().map(|trash| trash.iter().any(|trashed| trashed.uuid == uuid));
+    if app.store.database_of(uuid).is_some() || in_trash.unwrap_or(true) {
+        return;
+    }
+    if let Err(error) = access::forget(&app.store, uuid, now) {
+        tracing::warn!(%error, "the policy of a deleted database is left in _acl");
+    }
+}
+
 impl Registry {
     /// Deletes for good what has been in the trash for so many days, or the eldest where there is no room.
-    fn empty_trash(&self, days: u32, is_full: bool, now: Millis) -> Result<(), Error> {
+    /// Those that are gone are handed back.
+    fn empty_trash(&self, days: u32, is_full: bool, now: Millis) -> Result<Vec<DbUuid>, Error> {
         let _state = self.state();
         let mut trash = self.store.trash()?;
         trash.sort_by_key(|trashed| self.deleted_at(trashed));
@@ -52,11 +73,12 @@ impl Registry {
         let old: Vec<_> = old.map(|trashed| trashed.uuid).collect();
         let eldest =
             trash.first().map(|trashed| trashed.uuid).filter(|_| is_full && old.is_empty());
-        for uuid in old.into_iter().chain(eldest) {
-            self.store.discard(uuid)?;
+        let gone: Vec<_> = old.into_iter().chain(eldest).collect();
+        for uuid in &gone {
+            self.store.discard(*uuid)?;
             tracing::info!(database = %uuid, "deleted for good");
         }
-        Ok(())
+        Ok(gone)
     }
 
     /// When a database was deleted that is in the trash, as far as that is known.

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use replication::{
-    Filter, HttpClient, HttpPeer, Job, LocalPeer, Peer, PeerUrl, Progress, Surroundings, Timeouts,
+    Create, Filter, HttpClient, HttpPeer, Job, LocalPeer, Peer, PeerError, PeerUrl, Progress,
+    Surroundings, Timeouts,
 };
 use serde_json::json;
 use store::Millis;
@@ -29,6 +30,7 @@ use crate::app::App;
 use crate::clock;
 use crate::http::HttpError;
 use crate::onion::Onion;
+use crate::registry::{NewDatabase, RegistryError};
 use crate::tasks::Task;
 use crate::validate::Author;
 
@@ -179,7 +181,8 @@ impl Replications {
                 let clock = Arc::new(clock::now);
                 let judge = Arc::new(Author::new(app, principal));
                 let peer = LocalPeer::new(Arc::clone(&app.store), name.clone(), limits, clock)
-                    .judged_by(judge);
+                    .judged_by(judge)
+                    .created_by(create(app));
                 let peer = match other.local() {
                     // What a database here has is as this device wrote it, or has let it in.
                     Some(_) => peer,
@@ -213,6 +216,19 @@ impl Replications {
             }
         }
     }
+}
+
+/// Makes targets as apps make databases: they are noted, and conflicts in them decided as is set for apps.
+fn create(app: &Arc<App>) -> Create {
+    let app = Arc::clone(app);
+    Arc::new(move |name| {
+        let wanted = NewDatabase::named(name.clone(), app.databases.app_conflicts.0.clone());
+        match app.registry.create(&wanted, clock::now()) {
+            Ok(_) | Err(RegistryError::Store(store::Error::DatabaseExists(_))) => Ok(()),
+            Err(RegistryError::Store(error)) => Err(error.into()),
+            Err(error) => Err(PeerError::Unavailable { status: 503, reason: error.to_string() }),
+        }
+    })
 }
 
 fn timeouts(endpoint: &Endpoint, means: &Means) -> Timeouts {

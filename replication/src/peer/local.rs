@@ -50,7 +50,12 @@ pub struct LocalPeer {
     judge: Option<Arc<dyn Judge>>,
     /// Who brings it revisions, where that is somebody else.
     deliverer: Option<Arc<str>>,
+    /// Who makes it where it is not there.
+    create: Option<Create>,
 }
+
+/// Makes a database of this name unless it is there, on a thread that may block.
+pub type Create = Arc<dyn Fn(&DbName) -> Result<(), PeerError> + Send + Sync>;
 
 impl LocalPeer {
     /// The database of that name, whether it exists yet or not; it takes documents within `limits`.
@@ -65,6 +70,7 @@ impl LocalPeer {
             select: None,
             judge: None,
             deliverer: None,
+            create: None,
         }
     }
 
@@ -86,6 +92,13 @@ impl LocalPeer {
     #[must_use]
     pub fn delivered_by(mut self, deliverer: &str) -> Self {
         self.deliverer = Some(deliverer.into());
+        self
+    }
+
+    /// The same, made by this where it is not there, and not as the store makes databases.
+    #[must_use]
+    pub fn created_by(mut self, create: Create) -> Self {
+        self.create = Some(create);
         self
     }
 
@@ -268,9 +281,13 @@ impl Peer for LocalPeer {
 
     fn create(&self) -> Answering<'_, ()> {
         let (store, name, now) = (Arc::clone(&self.store), self.name.clone(), (self.clock)());
-        Box::pin(on_blocking_thread(move || match store.create(&name, now) {
-            Ok(_) | Err(store::Error::DatabaseExists(_)) => Ok(()),
-            Err(error) => Err(error.into()),
+        let create = self.create.clone();
+        Box::pin(on_blocking_thread(move || match create {
+            Some(create) => create(&name),
+            None => match store.create(&name, now) {
+                Ok(_) | Err(store::Error::DatabaseExists(_)) => Ok(()),
+                Err(error) => Err(error.into()),
+            },
         }))
     }
 
