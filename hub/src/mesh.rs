@@ -182,10 +182,14 @@ impl Mesh {
         let State { budget: Some(budget), manager, .. } = &mut *state else { return };
         budget.spend(bytes, now);
         let held = manager.held(now).and_then(|(_, hold)| hold.until);
-        let until = budget.exhausted_until(now).filter(|until| held.is_none_or(|held| held < *until));
+        let until =
+            budget.exhausted_until(now).filter(|until| held.is_none_or(|held| held < *until));
         if let Some(until) = until {
             let (code, text) = match self.config.metered {
-                true => ("metered", "the line is paid for by the byte, and as much as may has come in an hour"),
+                true => (
+                    "metered",
+                    "the line is paid for by the byte, and as much as may has come in an hour",
+                ),
                 false => ("budget", "as much as may come in an hour has come"),
             };
             manager.hold(code, Hold { until: Some(until), text: text.into() });

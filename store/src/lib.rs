@@ -39,8 +39,8 @@ pub use backup::{CopyFile, Restore};
 pub use changes::{Change, Direction};
 pub use conflicts::{ConflictPolicy, ConflictRule, FieldPath, ParsePolicyError};
 pub use database::{
-    Body, Charges, Database, DocTree, Head, Held, IdRange, Info, Local, Overwritten, PartitionInfo, Preview,
-    Purge, Sizes, Snapshot, Waste,
+    Body, Charges, Database, DocTree, Head, Held, IdRange, Info, Local, Overwritten, PartitionInfo,
+    Preview, Purge, Sizes, Snapshot, Waste,
 };
 pub use document::{
     BodyText, DocError, Document, DocumentId, DocumentLimits, Edit, EditError, Following, Lineage,

@@ -35,9 +35,9 @@ pub(super) struct RulesArgs {
 /// Shows rules, or sets one.
 pub(super) async fn execute(mut hub: Hub, asked: RulesArgs) -> anyhow::Result<Outcome> {
     let RulesArgs { device, database, skip, all, selector, attachment_bytes_max, json } = asked;
-    let options = [("device", &device), ("db", &database)].into_iter().filter_map(|(name, value)| {
-        Some(format!("{name}={}", encode(value.as_deref()?)))
-    });
+    let options = [("device", &device), ("db", &database)]
+        .into_iter()
+        .filter_map(|(name, value)| Some(format!("{name}={}", encode(value.as_deref()?))));
     let path = format!("/_hub/rules?{}", options.collect::<Vec<_>>().join("&"));
     if all {
         hub.request("DELETE", &path, None).await?;

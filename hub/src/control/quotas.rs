@@ -21,8 +21,7 @@ pub(crate) async fn list(call: Call) -> Result<Reply, HttpError> {
     let app = call.app;
     let listed = blocking(move || {
         let config = app.quotas.config();
-        let quotas: Vec<Value> =
-            app.quotas.all().iter().map(|quota| shown(&app, quota)).collect();
+        let quotas: Vec<Value> = app.quotas.all().iter().map(|quota| shown(&app, quota)).collect();
         let charged = usages(&app)?.into_iter().map(|(name, databases)| {
             let bytes = databases.values().fold(0u64, |sum, bytes| sum.saturating_add(*bytes));
             json!({"who": name, "name": name_of(&app, &name), "bytes": bytes, "databases": databases})
@@ -109,7 +108,9 @@ fn meant(
     let who = who.map(|word| match who::find(app, word)? {
         Who::Key(key) => Ok(key.to_string()),
         Who::App(name) => Ok(name.to_string()),
-        Who::Group(_) => Err(HttpError::BadRequest("a group has no quota; its members have".into())),
+        Who::Group(_) => {
+            Err(HttpError::BadRequest("a group has no quota; its members have".into()))
+        }
     });
     let db = db.map(|word| {
         let by_name = word.parse().ok().and_then(|name| app.store.database(&name));

@@ -41,7 +41,8 @@ impl SystemPower {
 impl Power for SystemPower {
     fn discharging(&self) -> Option<Discharging> {
         let batteries = batteries(&self.folder);
-        let discharging = batteries.iter().any(|one| word(one, "status") == Some("Discharging".into()));
+        let discharging =
+            batteries.iter().any(|one| word(one, "status") == Some("Discharging".into()));
         let levels = batteries.iter().filter_map(|one| word(one, "capacity")?.parse::<u8>().ok());
         // The fullest is the one that is used last.
         let percent = levels.max().filter(|percent| discharging && *percent <= 100)?;

@@ -31,7 +31,8 @@ pub(super) async fn keep(app: Arc<App>) {
     loop {
         let now = clock::now();
         let next = look(&app.mesh, &power, now, clock::offset_s(now));
-        let wait = next.map_or(LOOK_EVERY, |due| Duration::from_millis(due.0.saturating_sub(now.0)));
+        let wait =
+            next.map_or(LOOK_EVERY, |due| Duration::from_millis(due.0.saturating_sub(now.0)));
         sleep(wait.min(LOOK_EVERY)).await;
     }
 }
@@ -86,7 +87,8 @@ mod tests {
         let config: MeshConfig =
             toml::from_str("windows = [\":10+5\"]\nbattery_percent_min = 15\n").unwrap();
         let mesh = Mesh::new(identity::DeviceKey::from_seed(&[7; 32]).public(), &config);
-        let held = |now: Millis| mesh.state().manager.held(now).map(|(code, hold)| (code, hold.until));
+        let held =
+            |now: Millis| mesh.state().manager.held(now).map(|(code, hold)| (code, hold.until));
         let hour = 500_000 * 60 * MINUTE;
         let at = |minute: u64| Millis(hour + minute * MINUTE);
         assert_eq!(look(&mesh, &At(None), at(5), 0), Some(at(10)));
@@ -101,7 +103,8 @@ mod tests {
 
     #[test]
     fn settings_are_checked() {
-        for bad in ["windows = [\"always\"]", "windows = [\":10+60\"]", "battery_percent_min = 101"] {
+        for bad in ["windows = [\"always\"]", "windows = [\":10+60\"]", "battery_percent_min = 101"]
+        {
             assert!(toml::from_str::<MeshConfig>(bad).is_err(), "{bad}");
         }
     }

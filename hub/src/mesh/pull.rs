@@ -213,7 +213,9 @@ fn note(app: &App, key: PublicKey, id: DbUuid, outcome: SyncOutcome) -> PullEnd 
 fn skip_reason(reason: &SkipReason, cap: Option<u64>) -> (&'static str, String) {
     match (reason, cap) {
         (SkipReason::Refused(text), _) => ("validation_refused", text.clone()),
-        (SkipReason::TooLarge, _) => ("too_large", "it is larger than documents may be here".into()),
+        (SkipReason::TooLarge, _) => {
+            ("too_large", "it is larger than documents may be here".into())
+        }
         (SkipReason::NoRoom(text), _) => (NO_ROOM, text.clone()),
         (SkipReason::AttachmentTooLarge, Some(cap)) => {
             ("rule", format!("it has an attachment of more than {cap} bytes"))

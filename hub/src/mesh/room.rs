@@ -11,19 +11,23 @@ use tokio::time::sleep;
 use super::status::name_of;
 use super::{databases, pull, schedule};
 use crate::app::App;
+use crate::clock;
 use crate::quota::Account;
 
 /// How often it is looked for room, while something waits for it.
-const LOOK_EVERY: Duration = Duration::from_secs(20);
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Looks for room, for as long as the hub runs.
 pub(super) async fn keep(app: Arc<App>) {
     let mut quotas = app.quotas.changes();
+    let mut looked = clock::instant();
     loop {
         let waiting = !app.mesh.state().postponed.is_empty();
+        // However often there is no room for something more.
+        let left = LOOK_EVERY.saturating_sub(looked.elapsed());
         let wait = async {
             match waiting {
-                true => sleep(LOOK_EVERY).await,
+                true => sleep(left).await,
                 false => std::future::pending().await,
             }
         };
@@ -36,6 +40,7 @@ pub(super) async fn keep(app: Arc<App>) {
             }
             () = app.mesh.no_room.notified() => continue,
         }
+        looked = clock::instant();
         let looking = Arc::clone(&app);
         // What panics is looked at again.
         let _looked = tokio::task::spawn_blocking(move || look(&looking)).await;

@@ -97,8 +97,7 @@ impl DeviceRule {
         if self.skip {
             return "nothing of it".into();
         }
-        let selector =
-            self.selector_text().map(|text| format!("only documents that match {text}"));
+        let selector = self.selector_text().map(|text| format!("only documents that match {text}"));
         let cap = self.attachment_bytes_max.map(|max| match max {
             0 => "nothing that has attachments".to_owned(),
             _ => format!("nothing that has an attachment of more than {max} bytes"),

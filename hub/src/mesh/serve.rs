@@ -9,11 +9,11 @@ use http::{HeaderValue, StatusCode, header};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use identity::PublicKey;
+use replication::Select;
 use replication::sync::{
     BatchSize, CONTENT_TYPE, ParseRequestError, Question, REQUEST_BYTES_MAX, RefusalCode, Source,
     SourceOptions, SyncBody, SyncRefusal, SyncRequest, Visible, WantedRequest,
 };
-use replication::Select;
 use store::{Database, DbUuid};
 
 use super::{count, databases};

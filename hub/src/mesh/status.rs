@@ -122,7 +122,9 @@ pub(crate) fn is_complete(app: &App, id: DbUuid) -> Option<bool> {
     let mut complete = None;
     for (key, _) in devices {
         let standing = state.manager.standing(id_of(*key), id);
-        let Some(standing) = standing.filter(|standing| standing.offered().is_some()) else { continue };
+        let Some(standing) = standing.filter(|standing| standing.offered().is_some()) else {
+            continue;
+        };
         let mut skipped = state.skipped.get(&(*key, id)).into_iter().flatten();
         let lacks = state.postponed.contains_key(&(*key, id))
             || skipped.any(|skipped| skipped.code != "rule");

@@ -138,8 +138,9 @@ impl<'a> Asked<'a> {
                 let rule = self.app.mesh.rules.own(database.uuid());
                 if let Some(rule) = rule.filter(|rule| !rule.skip) {
                     let sentence = sentence::of_rule(name, doc, &rule.words());
-                    let (db, doc) = (db.clone(), Some(doc.clone()));
+                    let doc = Some(doc.clone());
                     reasons.push(Reason { code: RULE, sentence, db, doc, ..Reason::default() });
+                    return Ok(());
                 }
                 let sentence = format!("There is no document {doc} in {name} on this device.");
                 let doc = Some(doc.clone());
@@ -163,7 +164,6 @@ impl<'a> Asked<'a> {
     ) -> Result<(), HttpError> {
         let name = &peer.record.name;
         let mut found = Vec::new();
-        let mut held_in = Vec::new();
         {
             let state = self.app.mesh.state();
             match state.ways.get(&key) {
@@ -176,7 +176,6 @@ impl<'a> Asked<'a> {
             for (id, standing) in known.filter(|(id, standing)| self.is_meant(*id, standing)) {
                 offered |= standing.offered().is_some();
                 self.of_database((key, name), id, standing, &state, &mut found);
-                held_in.extend(databases::find(self.app, id));
             }
             let connected = state.ways.get(&key).is_some_and(|way| way.link.is_some());
             // That a friend does not have everything is no news.
@@ -191,7 +190,11 @@ impl<'a> Asked<'a> {
             }
             self.of_acknowledgement((key, name), &state, &mut found);
         }
-        for database in held_in {
+        // Whoever it is may have brought it, whether it offers anything or not.
+        for (id, database) in databases::all(self.app) {
+            if self.db.as_ref().is_some_and(|(_, here)| *here != Some(id)) {
+                continue;
+            }
             self.of_held((key, name), &database, &mut found)?;
         }
         reasons.extend(found.into_iter().map(|found| Reason { peer: Some(name.clone()), ..found }));
@@ -317,7 +320,8 @@ impl<'a> Asked<'a> {
             let rule = self.app.mesh.rules.now().get(&(key, id)).cloned();
             if rule.is_some_and(|rule| rule.skip) {
                 if self.db.is_some() {
-                    let text = format!("{peer} takes nothing of {db}, by your rule for that device.");
+                    let text =
+                        format!("{peer} takes nothing of {db}, by your rule for that device.");
                     found.push(of_db(reason(RULE_THERE, text)));
                 }
                 continue;

@@ -46,13 +46,13 @@ impl Account {
     }
 
     /// Of somebody, in a database. May block.
-    pub(crate) fn of(
-        app: &App,
-        principal: &Principal,
-        database: &Database,
-    ) -> Result<Self, Error> {
+    pub(crate) fn of(app: &App, principal: &Principal, database: &Database) -> Result<Self, Error> {
         let mut bounds = Vec::new();
-        let Some(name) = charged(principal) else { return Ok(Self { bounds }) };
+        // What hubs need themselves always finds room: who is not let in any more, for instance.
+        let is_bounded = !database.name().is_system();
+        let Some(name) = charged(principal).filter(|_| is_bounded) else {
+            return Ok(Self { bounds });
+        };
         let (quotas, id) = (&app.quotas, database.uuid());
         let charges = database.charges()?;
         if let Some(Some(max)) = quotas.set_for(Some(name), Some(id)) {
@@ -62,7 +62,7 @@ impl Account {
         let default = is_guest.then_some(Some(quotas.config().friend_bytes_max));
         if let Some(Some(max)) = quotas.set_for(Some(name), None).or(default) {
             let mut used = 0u64;
-            for other in app.store.databases() {
+            for other in app.store.databases().iter().filter(|other| !other.name().is_system()) {
                 let called = other.name();
                 let target = Target::Database(called.as_str());
                 if app.decide(principal, Action::Write, target).is_allowed() {
@@ -75,7 +75,8 @@ impl Account {
         if let Some(Some(max)) = quotas.set_for(None, Some(id)).or(default)
             && is_guest
         {
-            let (used, of) = (of_others(app, &charges), "into this database by all others together");
+            let (used, of) =
+                (of_others(app, &charges), "into this database by all others together");
             bounds.push(Bound { used, max, of });
         }
         Ok(Self { bounds })
@@ -137,9 +138,8 @@ fn is_known(database: &Database, edit: &Edit) -> Result<bool, Error> {
 fn of_others(app: &App, charges: &Charges) -> u64 {
     let policies = app.access.policies().now();
     let is_own = |key: &PublicKey| policies.principals().get(key).is_some_and(|notes| notes.own);
-    let others = charges.iter().filter(|(name, _)| {
-        name.parse::<PublicKey>().is_ok_and(|key| !is_own(&key))
-    });
+    let others =
+        charges.iter().filter(|(name, _)| name.parse::<PublicKey>().is_ok_and(|key| !is_own(&key)));
     others.fold(0, |sum, (_, bytes)| sum.saturating_add(bytes))
 }
 
@@ -150,6 +150,9 @@ type Usage = BTreeMap<String, BTreeMap<String, u64>>;
 pub(crate) fn usages(app: &App) -> Result<Usage, Error> {
     let mut usages = Usage::new();
     for database in app.store.databases() {
+        if database.name().is_system() {
+            continue;
+        }
         let charges = match database.charges() {
             Err(Error::NoDatabase) => continue,
             charges => charges?,

@@ -169,6 +169,31 @@ fn a_rescan_forgets_what_was_reached_also_by_what_runs() {
 }
 
 #[test]
+fn what_is_begun_anew_is_stopped_first() {
+    let mut manager = manager(&[(1, 5, Rank::Person)]);
+    assert_eq!(started(&mut manager), [1]);
+    manager.begin_anew(PEER, db(1));
+    assert_eq!(manager.poll(Millis(1000)), [Step::Stop(PEER, db(1))]);
+    manager.ended((PEER, db(1)), PullEnd::Stopped, Millis(1000), 0);
+    assert_eq!(started(&mut manager), [1]);
+    reach(&mut manager, 1, 1);
+    assert!(started(&mut manager).is_empty());
+    manager.begin_anew(PEER, db(1));
+    assert_eq!(started(&mut manager), [1]);
+}
+
+#[test]
+fn a_hold_without_an_end_lasts_until_it_is_lifted() {
+    let mut manager = manager(&[(1, 5, Rank::Person)]);
+    manager.hold("battery", Hold { until: None, text: "low".into() });
+    assert!(manager.poll(Millis(1_000_000_000)).is_empty());
+    assert_eq!(manager.next_due(Millis(1000)), None);
+    assert_eq!(manager.held(Millis(1000)).map(|(code, _)| code), Some("battery"));
+    assert!(manager.lift("battery") && !manager.lift("battery"));
+    assert_eq!(started(&mut manager), [1]);
+}
+
+#[test]
 fn what_a_peer_does_not_repeat_is_withdrawn() {
     let mut manager = manager(&[(1, 5, Rank::Person), (2, 6, Rank::Person)]);
     assert_eq!(started(&mut manager), [1, 2]);

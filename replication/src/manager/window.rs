@@ -59,7 +59,8 @@ fn time(text: &str) -> Option<u32> {
 
 /// So many digits at most, of a number below `end`.
 fn number(text: &str, digits_max: usize, end: u32) -> Option<u32> {
-    let is_number = (1..=digits_max).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    let is_number =
+        (1..=digits_max).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
     text.parse().ok().filter(|number| is_number && *number < end)
 }
 
@@ -126,8 +127,21 @@ mod tests {
         }
         assert_eq!("2:5-24:00".parse::<Window>().unwrap().to_string(), "02:05-00:00");
         for bad in [
-            "", ":", ":60+5", ":10+0", ":10+60", "10+5", "02:00", "02:00-02:00", "25:00-26:00",
-            "24:01-02:00", "00:00-24:00", "+1:00-2:00", ":+5+5", "a:b-c:d", ":999999999999+1",
+            "",
+            ":",
+            ":60+5",
+            ":10+0",
+            ":10+60",
+            "10+5",
+            "02:00",
+            "02:00-02:00",
+            "25:00-26:00",
+            "24:01-02:00",
+            "00:00-24:00",
+            "+1:00-2:00",
+            ":+5+5",
+            "a:b-c:d",
+            ":999999999999+1",
         ] {
             assert!(bad.parse::<Window>().is_err(), "{bad}");
         }

@@ -13,7 +13,7 @@ use self::step::Step;
 use super::request::{REQUEST_BYTES_MAX, Terms, WISHES_MAX};
 use super::{
     Arrival, Begin, Checkpoint, Delivery, Looked, Mode, Question, SkipReason, Skipped, SyncError,
-    SyncOutcome,     SyncProgress, SyncRequest, SyncState, Taken, WantedRequest, Wish,
+    SyncOutcome, SyncProgress, SyncRequest, SyncState, Taken, WantedRequest, Wish,
 };
 use crate::PeerError;
 

@@ -21,6 +21,7 @@ mod person;
 mod profile;
 mod pull;
 mod random;
+mod room;
 mod rules;
 mod run;
 mod settle;

@@ -33,6 +33,8 @@ pub(crate) struct Profile {
     pub(crate) clocks: Clocks,
     /// In a hundred of the occasions: the conflict rule is changed.
     pub(crate) rules: u64,
+    /// In a hundred: pulls by a hub that has no room for some of the documents.
+    pub(crate) full: u64,
 }
 
 /// How the devices' clocks differ.
@@ -50,7 +52,8 @@ const MINUTE_MS: u64 = 60_000;
 const YEAR_MS: u64 = 365 * 24 * 60 * MINUTE_MS;
 
 impl Profile {
-    pub(crate) fn draw(random: &mut Random) -> Self {
+    /// What a seed makes of it; whether there is room is drawn apart.
+    pub(crate) fn draw(random: &mut Random, full: &mut Random) -> Self {
         let hubs = random.between(3, 5) as usize;
         let own = random.between(2, hubs as u64) as usize;
         let rough = random.chance(70);
@@ -73,6 +76,7 @@ impl Profile {
             weather_max: if rough { random.between(250, 4000) } else { 0 },
             couchdb: if random.chance(50) { random.below(60) } else { 0 },
             rules: if random.chance(30) { 30 } else { 0 },
+            full: if full.chance(30) { full.between(10, 60) } else { 0 },
             clocks: *random
                 .pick(&[Clocks::Right, Clocks::Near, Clocks::Wild])
                 .unwrap_or(&Clocks::Right),

@@ -100,6 +100,7 @@ impl World {
         let now = self.devices[target].local(self.now);
         let target =
             Target::new(database, peer, &filter, DocumentLimits::default()).noting(delivered);
+        let target = self.with_room(target, self.transfers_begun)?;
         let spec = PullSpec { policy_version, retry: Vec::new(), documents_max: 4096 };
         let pull = Pull::new(spec, now);
         #[cfg(feature = "deliberate-bugs")]
@@ -154,6 +155,7 @@ impl World {
             format!("transfer {number}: {:?} {}", outcome.ending, skipped.join(", "))
         });
         match outcome.ending {
+            Ok(_) if outcome.postponed => Err("there was no room for some of it"),
             Ok(through) => Ok(Some(through)),
             Err(_) => Err("the sync did not get through"),
         }

@@ -23,6 +23,8 @@ pub(crate) const BEGIN: u64 = 1_800_000_000_000;
 pub(crate) struct World {
     pub(crate) now: u64,
     pub(crate) random: Random,
+    /// Chance that decides whether hubs have room.
+    pub(crate) full: Random,
     pub(crate) profile: Profile,
     pub(crate) devices: Vec<Device>,
     pub(crate) documents: Vec<DocId>,
@@ -47,7 +49,8 @@ impl World {
     /// The world that a seed makes.
     pub(crate) fn new(seed: u64, bug: Option<Bug>, sink: Option<Sink>) -> Result<Self, Error> {
         let mut random = Random::new(seed);
-        let profile = Profile::draw(&mut random);
+        let mut full = Random::new(!seed);
+        let profile = Profile::draw(&mut random, &mut full);
         let mut roles = vec![Role::Own; profile.own];
         roles.extend(vec![Role::Friend; profile.friends]);
         roles.extend(profile.dumb.then_some(Role::Dumb));
@@ -68,6 +71,7 @@ impl World {
         let mut world = Self {
             now: BEGIN,
             random,
+            full,
             profile,
             devices,
             documents,

@@ -4,5 +4,7 @@
 mod connection;
 mod devices;
 mod friends;
+mod quotas;
 mod ring;
+mod rules;
 mod survival;

@@ -1,10 +1,15 @@
 //! What keeps hubs from being in step, each named by `larder why` in a sentence.
 #![allow(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
+mod liar;
+
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 
 use serde_json::{Value, json};
 use tests::{Hub, await_status, pair};
+
+use crate::liar::{Liar, damaged_batch};
 
 /// The reason has this in its sentence, and the command says the same.
 #[track_caller]
@@ -170,6 +175,153 @@ fn enough_has_come_for_now() {
     // What the hubs need themselves comes all the same.
     first.put("/later", "").expect(201);
     await_status(&second, "/later", 200);
+}
+
+#[test]
+fn a_line_that_is_paid_for_by_the_byte() {
+    let settings = "[mesh]\nmetered = true\nmetered_bytes_per_hour_max = 200_000\n";
+    let (first, second) = (Hub::start(), Hub::start_with(settings));
+    pair(&first, &second);
+    first.put("/notes", "").expect(201);
+    let noise: Vec<u8> = (0..300_000u32).map(|n| (n.wrapping_mul(n ^ 0x9e37) >> 7) as u8).collect();
+    let attachment = tests::Body::bytes(noise, "application/octet-stream");
+    first.put("/notes/a/file", attachment).expect(201);
+    first.put("/notes/b", json!({})).expect(201);
+    check(&second, "db=notes", "metered", &["paid for by the byte", "notes goes on in"]);
+    let status = second.get("/_hub/status").expect(200).json();
+    assert_eq!(status["on_hold"]["code"], "metered", "{status}");
+    let shown = second.larder(&["status"]).expect_success();
+    assert!(shown.contains("paid for by the byte"), "{shown}");
+}
+
+/// A window of every hour that is closed now, and for some minutes more.
+fn closed_window() -> String {
+    // Where clocks differ by parts of an hour, by quarters: so one of these minutes may be open, but not yet.
+    let minute = now_ms() / 60_000 % 15;
+    format!(":{:02}+1", (minute + 8) % 15)
+}
+
+#[test]
+fn a_window_that_is_closed() {
+    let settings = format!("[mesh]\nwindows = [\"{}\"]\n", closed_window());
+    let (first, second) = (Hub::start(), Hub::start_with(&settings));
+    pair(&first, &second);
+    first.put("/notes", "").expect(201);
+    first.put("/notes/a", json!({})).expect(201);
+    check(&second, "db=notes", "window", &["in its windows only", "notes goes on in"]);
+    second.get("/notes/a").expect(404);
+    // The other one fetches whenever it wants, also from this one.
+    second.put("/notes/b", json!({})).expect(201);
+    await_status(&first, "/notes/b", 200);
+}
+
+#[test]
+fn a_rule_that_leaves_it_out() {
+    let (first, second) = devices();
+    first.put("/photos", "").expect(201);
+    await_status(&second, "/photos", 200);
+    second.larder(&["device", "rules", "this", "photos", "--skip"]).expect_success();
+    first.put("/photos/a", json!({})).expect(201);
+    check(&second, "db=photos", "rule", &["photos", "your rule for this device", "first"]);
+    // It is as its owner wants it, and the other one knows.
+    tests::eventually("nothing to say", || match second.why("") {
+        reasons if reasons.is_empty() => Ok(()),
+        reasons => Err(format!("{reasons:?}")),
+    });
+    let said = second.larder(&["why"]).expect_success();
+    assert_eq!(said.trim(), "Everything is in step.");
+    let said = second.larder(&["why", "photos"]).expect_success();
+    assert!(said.contains("your rule for this device"), "{said}");
+    check(&first, "peer=second&db=photos", "rule_there", &["second takes nothing of photos"]);
+    second.get("/photos/a").expect(404);
+}
+
+#[test]
+fn a_document_that_a_rule_leaves_out() {
+    let (first, second) = devices();
+    let rule = r#"{"keep": true}"#;
+    second.larder(&["device", "rules", "this", "notes", "--selector", rule]).expect_success();
+    first.put("/notes/b", json!({"keep": false})).expect(201);
+    first.put("/notes/c", json!({"keep": true})).expect(201);
+    await_status(&second, "/notes/c", 200);
+    check(&second, "db=notes&doc=b", "rule", &["By your rule for this device", "b may be among"]);
+    second
+        .larder(&["device", "rules", "this", "notes", "--attachment-bytes-max", "10"])
+        .expect_success();
+    first.put("/notes/d/file", tests::Body::bytes(vec![7; 11], "text/plain")).expect(201);
+    let words = ["d in notes", "your rule for this device", "more than 10 bytes"];
+    check(&second, "db=notes", "rule", &words);
+}
+
+#[test]
+fn as_much_as_may_be_brought_was() {
+    let (anna, bert) = friends("write");
+    accept(&bert, "Anna", "recipes");
+    await_status(&bert, "/recipes/soup", 200);
+    anna.larder(&["quota", "set", "--who", "Bert", "2000"]).expect_success();
+    bert.put("/recipes/cake", json!({"text": "x".repeat(3000)})).expect(201);
+    let words = ["cake in recipes", "Bert", "no room", "at most 2000 bytes"];
+    check(&anna, "peer=Bert&db=recipes", "quota", &words);
+}
+
+#[test]
+fn a_clock_that_is_ahead() {
+    let hub = Hub::start();
+    let cleo = tests::Key::new();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("httpkey://127.0.0.1:{port}/ed25519publickey:{}/", cleo.text());
+    hub.post("/_hub/friends", json!({"url": url, "name": "Cleo"})).expect(201);
+    hub.put("/recipes", "").expect(201);
+    let grant = json!({"place": "recipes", "who": "Cleo", "right": "write"});
+    hub.post("/_hub/acl/grant", grant).expect(200);
+    let stamp = stamped(now_ms() + 2 * 60 * 60 * 1000);
+    let edits = json!({"new_edits": false, "docs": [
+        {"_id": "cake", "_rev": format!("1-{stamp}"), "_revisions": {"start": 1, "ids": [stamp]}},
+    ]});
+    hub.as_key(Some(&cleo)).post("/recipes/_bulk_docs", edits).expect(201);
+    let words = ["1 of Cleo's edits in recipes", "dated in the future", "counts in"];
+    check(&hub, "peer=Cleo&db=recipes", "clock_held", &words);
+}
+
+/// The signature of a first revision as a hub writes it whose clock shows this.
+fn stamped(ms: u64) -> String {
+    let mut bytes = ((u128::from(ms) << 80) | (7 << 40)).to_be_bytes();
+    let mut checked = b"larder-stamp-1".to_vec();
+    checked.extend_from_slice(&1_u64.to_be_bytes());
+    checked.extend_from_slice(&bytes[..11]);
+    bytes[11..].copy_from_slice(&blake3::hash(&checked).as_bytes()[..5]);
+    format!("{:032x}", u128::from_be_bytes(bytes))
+}
+
+/// What clocks show.
+#[expect(clippy::disallowed_methods, reason = "as the clock of the hub that is asked")]
+fn now_ms() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    u64::try_from(now.as_millis()).unwrap()
+}
+
+#[test]
+fn a_peer_that_does_not_speak_the_protocol() {
+    let hub = Hub::start();
+    let peer = Liar::start(BTreeMap::new());
+    peer.introduce_to(&hub, "old");
+    check(&hub, "peer=old", "not_spoken", &["old cannot keep in step", "larder-sync/1"]);
+}
+
+#[test]
+fn a_batch_that_was_damaged() {
+    let hub = Hub::start();
+    hub.put("/notes", "").expect(201);
+    let listed = hub.get("/_hub/dbs").expect(200).json();
+    let mut listed = listed["databases"].as_array().cloned().unwrap().into_iter();
+    let notes = listed.find(|database| database["name"] == "notes").unwrap();
+    let peer = Liar::start(damaged_batch(notes["sync_id"].as_str().unwrap()));
+    peer.introduce_to(&hub, "phone");
+    let words = ["phone", "notes", "damaged on the way", "thrown away"];
+    check(&hub, "db=notes", "digest", &words);
+    // It says also that it is another year.
+    check(&hub, "peer=phone", "skew", &["phone's clock is", "behind this device's"]);
+    assert_eq!(hub.get("/notes").expect(200).json()["doc_count"], 0);
 }
 
 #[test]
