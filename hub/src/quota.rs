@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use store::{Database, DbName, DbUuid, Error, LocalId, Store};
 use tokio::sync::watch;
 
-pub(crate) use self::account::{Account, OverQuota, usages};
+pub(crate) use self::account::{Account, OverQuota, Payer, usages};
 use crate::access::ACL_DATABASE;
 use crate::config::QuotasConfig;
 

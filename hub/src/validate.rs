@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::StatusCode;
+use identity::PublicKey;
 use query::design::{Language, Views};
 use query::{Functions, Limits, Mapper, Reducer, Refused, Sandbox, SandboxError};
 use replication::{Judge, PeerError, RefusalReason};
@@ -18,7 +19,7 @@ use crate::app::App;
 use crate::designs::DesignDoc;
 use crate::http::HttpError;
 use crate::http::functions::{security, user_context};
-use crate::quota::{Account, OverQuota};
+use crate::quota::{Account, OverQuota, Payer};
 
 /// How long a worker judges edits of one batch before it lets other databases have their turn.
 const TURN: Duration = Duration::from_millis(100);
@@ -44,6 +45,8 @@ struct Terms {
 pub(crate) struct Author {
     app: Arc<App>,
     principal: Principal,
+    /// From whom it fetches what it writes, where that is a key, and what that is charged as.
+    deliverer: Option<(PublicKey, Arc<str>)>,
     /// Bytes of the smallest edit for which there was no room; the most there can be for none.
     least_refused: Arc<AtomicU64>,
 }
@@ -52,7 +55,23 @@ impl Author {
     /// This principal.
     pub(crate) fn new(app: &Arc<App>, principal: &Principal) -> Self {
         let least_refused = Arc::new(AtomicU64::new(u64::MAX));
-        Self { app: Arc::clone(app), principal: principal.clone(), least_refused }
+        let (app, principal) = (Arc::clone(app), principal.clone());
+        Self { app, principal, deliverer: None, least_refused }
+    }
+
+    /// The same, writing what it fetches from whoever holds this key, and is charged for it.
+    pub(crate) fn fetching_from(mut self, key: PublicKey) -> Self {
+        self.deliverer = Some((key, key.to_string().into()));
+        self
+    }
+
+    /// Who is charged for what it writes, where that is bounded.
+    fn payer(&self) -> Option<Payer<'_>> {
+        let payer = match &self.deliverer {
+            Some((key, name)) => Some(Payer::key(&self.app, *key, name)),
+            None => Payer::of(&self.principal),
+        };
+        payer.filter(|payer| payer.is_bounded(&self.app))
     }
 
     /// Whether it speaks for somebody who is charged for what it writes.
@@ -72,7 +91,7 @@ impl Author {
 
     /// Whether edits need not even be shown to anybody: nothing has to be read for this.
     pub(crate) fn asks_nobody(&self, database: &Database, edits: &[Edit]) -> bool {
-        if Account::is_bounded(&self.app, &self.principal) {
+        if self.payer().is_some() {
             return false;
         }
         let known = self.app.designs.known(database);
@@ -118,12 +137,12 @@ impl Author {
         edits: &[Edit],
         verdicts: &mut [Verdict],
     ) -> Result<(), store::Error> {
-        if !Account::is_bounded(&self.app, &self.principal) {
-            return Ok(());
-        }
-        let mut account = Account::of(&self.app, &self.principal, database)?;
-        for (edit, verdict) in edits.iter().zip(verdicts).filter(|(_, verdict)| verdict.is_ok()) {
-            if let Err(OverQuota { bytes, reason }) = account.admit(database, edit)? {
+        let Some(payer) = self.payer() else { return Ok(()) };
+        let mut account = Account::of(&self.app, payer, database)?;
+        let (edits, verdicts): (Vec<&Edit>, Vec<&mut Verdict>) =
+            edits.iter().zip(verdicts).filter(|(_, verdict)| verdict.is_ok()).unzip();
+        for (admitted, verdict) in account.admit(database, &edits)?.into_iter().zip(verdicts) {
+            if let Err(OverQuota { bytes, reason }) = admitted {
                 self.least_refused.fetch_min(bytes, Ordering::Relaxed);
                 *verdict = Err(HttpError::OverQuota(reason));
             }

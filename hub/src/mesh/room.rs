@@ -12,7 +12,7 @@ use super::status::name_of;
 use super::{databases, pull, schedule};
 use crate::app::App;
 use crate::clock;
-use crate::quota::Account;
+use crate::quota::{Account, Payer};
 
 /// How often it is looked for room, while something waits for it.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -72,8 +72,9 @@ pub(super) fn has_room(
 ) -> Result<bool, store::Error> {
     let link = app.mesh.state().ways.get(&key).and_then(|way| way.link.clone());
     let (Some(link), Some(database)) = (link, databases::find(app, id)) else { return Ok(false) };
-    let account = Account::of(app, &pull::author(app, &link), &database)?;
-    Ok(account.has_room(bytes))
+    let principal = pull::author(app, &link);
+    let Some(payer) = Payer::of(&principal) else { return Ok(true) };
+    Ok(Account::of(app, payer, &database)?.has_room(bytes))
 }
 
 /// Databases of which something was left out for want of room, and of whom.

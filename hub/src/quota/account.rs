@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use acl::{Action, Caller, Resource};
 use identity::PublicKey;
-use store::{Charges, Database, Edit, Error, Lineage};
+use store::{Charges, Database, DbUuid, Edit, Error, Lineage};
 
-use crate::access::{Action, Principal, Target};
+use crate::access::Principal;
 use crate::app::App;
 
 /// What a revision takes beside its body and attachments, as the store counts it.
@@ -35,41 +36,58 @@ pub(crate) struct OverQuota {
     pub(crate) reason: String,
 }
 
-impl Account {
-    /// Whether there can be any bound at all: nothing is read for this.
-    pub(crate) fn is_bounded(app: &App, principal: &Principal) -> bool {
-        if principal.is_guest() {
-            return true;
+/// Somebody whom the store charges for what it brings.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Payer<'a> {
+    /// As it is charged.
+    name: &'a str,
+    caller: Caller<'a>,
+    /// Whether it is none of the owner's devices or apps.
+    is_guest: bool,
+}
+
+impl<'a> Payer<'a> {
+    /// Who writes; the owner is charged for nothing.
+    pub(crate) fn of(principal: &'a Principal) -> Option<Self> {
+        let (caller, is_guest) = (principal.caller(), principal.is_guest());
+        match principal {
+            Principal::Anonymous | Principal::Unproven | Principal::Owner => None,
+            Principal::App(_) | Principal::Key(_) => {
+                Some(Self { name: principal.name()?, caller, is_guest })
+            }
         }
-        let name = charged(principal);
-        name.is_some_and(|name| app.quotas.all().iter().any(|q| q.who.as_deref() == Some(name)))
     }
 
+    /// Whoever holds this key, called so, from whom somebody fetches.
+    pub(crate) fn key(app: &App, key: PublicKey, name: &'a str) -> Self {
+        let policies = app.access.policies().now();
+        let is_own = policies.principals().get(&key).is_some_and(|notes| notes.own);
+        Self { name, caller: Caller::Key(key), is_guest: !is_own }
+    }
+
+    /// Whether there can be any bound at all: nothing is read for this.
+    pub(crate) fn is_bounded(self, app: &App) -> bool {
+        self.is_guest || app.quotas.all().iter().any(|q| q.who.as_deref() == Some(self.name))
+    }
+}
+
+impl Account {
     /// Of somebody, in a database. May block.
-    pub(crate) fn of(app: &App, principal: &Principal, database: &Database) -> Result<Self, Error> {
+    pub(crate) fn of(app: &App, payer: Payer<'_>, database: &Database) -> Result<Self, Error> {
         let mut bounds = Vec::new();
         // What hubs need themselves always finds room: who is not let in any more, for instance.
-        let is_bounded = !database.name().is_system();
-        let Some(name) = charged(principal).filter(|_| is_bounded) else {
+        if database.name().is_system() {
             return Ok(Self { bounds });
-        };
+        }
         let (quotas, id) = (&app.quotas, database.uuid());
+        let Payer { name, is_guest, .. } = payer;
         let charges = database.charges()?;
         if let Some(Some(max)) = quotas.set_for(Some(name), Some(id)) {
             bounds.push(Bound { used: charges.of(name), max, of: "into this database" });
         }
-        let is_guest = principal.is_guest();
         let default = is_guest.then_some(Some(quotas.config().friend_bytes_max));
         if let Some(Some(max)) = quotas.set_for(Some(name), None).or(default) {
-            let mut used = 0u64;
-            for other in app.store.databases().iter().filter(|other| !other.name().is_system()) {
-                let called = other.name();
-                let target = Target::Database(called.as_str());
-                if app.decide(principal, Action::Write, target).is_allowed() {
-                    used = used.saturating_add(other.charges()?.of(name));
-                }
-            }
-            bounds.push(Bound { used, max, of: "to this hub" });
+            bounds.push(Bound { used: brought(app, payer, id)?, max, of: "to this hub" });
         }
         let default = Some(quotas.config().database_bytes_max);
         if let Some(Some(max)) = quotas.set_for(None, Some(id)).or(default)
@@ -87,20 +105,34 @@ impl Account {
         self.bounds.iter().all(|bound| bound.used.saturating_add(bytes) <= bound.max)
     }
 
-    /// Takes an edit, where there is room for it; what deletes, or is here already, needs none.
+    /// Takes edits in order, as long as there is room for them; what deletes, or is here already, needs
+    /// none. May block.
     pub(crate) fn admit(
         &mut self,
         database: &Database,
-        edit: &Edit,
-    ) -> Result<Result<(), OverQuota>, Error> {
-        let bytes = edit.body.len() as u64 + edit.staged_bytes() + REVISION_BYTES;
-        if !self.has_room(bytes) && !edit.deleted && !is_known(database, edit)? {
-            return Ok(Err(OverQuota { bytes, reason: self.reason(bytes) }));
+        edits: &[&Edit],
+    ) -> Result<Vec<Result<(), OverQuota>>, Error> {
+        let all = edits.iter().fold(0u64, |sum, edit| sum.saturating_add(bytes_of(edit)));
+        if self.has_room(all) {
+            return Ok(edits.iter().map(|_| Ok(())).collect());
         }
-        for bound in &mut self.bounds {
-            bound.used = bound.used.saturating_add(bytes);
+        let mut admitted = Vec::with_capacity(edits.len());
+        for edit in edits {
+            let bytes = bytes_of(edit);
+            if is_known(database, edit)? {
+                admitted.push(Ok(()));
+                continue;
+            }
+            if !self.has_room(bytes) && !edit.deleted {
+                admitted.push(Err(OverQuota { bytes, reason: self.reason(bytes) }));
+                continue;
+            }
+            for bound in &mut self.bounds {
+                bound.used = bound.used.saturating_add(bytes);
+            }
+            admitted.push(Ok(()));
         }
-        Ok(Ok(()))
+        Ok(admitted)
     }
 
     /// Why so many bytes find no room.
@@ -115,12 +147,27 @@ impl Account {
     }
 }
 
-/// Whom the store charges for what somebody brings; the owner nobody.
-fn charged(principal: &Principal) -> Option<&str> {
-    match principal {
-        Principal::Anonymous | Principal::Unproven | Principal::Owner => None,
-        Principal::App(_) | Principal::Key(_) => principal.name(),
+/// What a revision is charged.
+fn bytes_of(edit: &Edit) -> u64 {
+    edit.body.len() as u64 + edit.staged_bytes() + REVISION_BYTES
+}
+
+/// What somebody has brought into the databases that it may write to, and into this one.
+fn brought(app: &App, payer: Payer<'_>, into: DbUuid) -> Result<u64, Error> {
+    let policies = app.access.policies().now();
+    let mut brought = 0u64;
+    for database in app.store.databases() {
+        let (name, uuid) = (database.name(), database.uuid());
+        let resource = Resource::Database { name: &name, uuid: Some(uuid) };
+        let writes = || policies.decide(payer.caller, Action::Write, resource).is_allowed();
+        if !name.is_system() && (uuid == into || writes()) {
+            match database.charges() {
+                Err(Error::NoDatabase) => {}
+                charges => brought = brought.saturating_add(charges?.of(payer.name)),
+            }
+        }
     }
+    Ok(brought)
 }
 
 /// Whether a revision is here, so that it costs nothing to bring it again.
@@ -197,8 +244,7 @@ mod tests {
             edit("gone", true, 900),
             edit("b", false, 10),
         ];
-        let admit = |edit| account.admit(&database, edit).unwrap();
-        let admitted: Vec<_> = edits.iter().map(admit).collect();
+        let admitted = account.admit(&database, &edits.iter().collect::<Vec<_>>()).unwrap();
         let refused: Vec<bool> = admitted.iter().map(Result::is_err).collect();
         assert_eq!(refused, [false, true, false, false, true]);
         let refused = admitted[1].as_ref().unwrap_err();

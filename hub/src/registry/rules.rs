@@ -98,6 +98,9 @@ impl Registry {
     /// held: a large database takes its time.
     pub(super) fn settle(&self, now: Millis) -> Result<(), Error> {
         let unsettled = std::mem::take(&mut self.state().unsettled);
+        if unsettled.is_empty() {
+            return Ok(());
+        }
         let mut outcome = Ok(());
         for (database, rule) in unsettled {
             let settled = database.resolve_conflicts(now).and_then(|_| database.conflict_rule());
@@ -107,7 +110,6 @@ impl Registry {
                     let rules = self.rules(&mut state)?;
                     rules.set.insert(database.uuid(), rule);
                     rules.is_written = false;
-                    self.keep_rules(&mut state)?;
                 }
                 // It was changed meanwhile, and whoever did that settles it.
                 Ok(_) | Err(Error::NoDatabase) => {}
@@ -115,6 +117,7 @@ impl Registry {
                 Err(error) => outcome = Err(error),
             }
         }
+        self.keep_rules(&mut self.state())?;
         outcome
     }
 

@@ -179,7 +179,11 @@ impl Replications {
             Endpoint::Local(name) => {
                 let limits = (&app.limits()).into();
                 let clock = Arc::new(clock::now);
-                let judge = Arc::new(Author::new(app, principal));
+                let author = Author::new(app, principal);
+                let judge = Arc::new(match other {
+                    Endpoint::OfKey(of_key) => author.fetching_from(of_key.key),
+                    _ => author,
+                });
                 let peer = LocalPeer::new(Arc::clone(&app.store), name.clone(), limits, clock)
                     .judged_by(judge)
                     .created_by(create(app));
