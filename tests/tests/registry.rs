@@ -286,10 +286,8 @@ fn what_comes_back_is_shared_as_it_was() {
     hub.put("/notes", "").expect(201);
     hub.as_key(Some(&key)).get("/notes").expect(404);
     let policies = |hub: &Hub| {
-        let rows = hub
-            .get("/_acl/_all_docs?startkey=\"database/\"&endkey=\"database0\"")
-            .expect(200)
-            .json();
+        let range = "startkey=%22database/%22&endkey=%22database0%22";
+        let rows = hub.get(&format!("/_acl/_all_docs?{range}")).expect(200).json();
         rows["rows"].as_array().map_or(0, Vec::len)
     };
     assert_eq!(policies(&hub), 1);

@@ -307,7 +307,9 @@ impl<'a> Asked<'a> {
             let db = database.name().to_string();
             let known = state.acknowledged.get(&(key, id));
             let here = database.update_seq();
-            if known.is_some_and(|known| known.seq == here.to_string()) || here.seq.0 == 0 {
+            let has_all = known.is_some_and(|known| known.seq == here.to_string());
+            // That a right is missing is worth a word to whoever asks, though the peer had everything before.
+            if (has_all && (principal || !in_question)) || here.seq.0 == 0 {
                 continue;
             }
             let of_db = |found: Reason| Reason { db: Some(db.clone()), ..found };

@@ -78,6 +78,10 @@ fn a_database_is_left_out_and_taken_in_again() {
     assert_eq!(rule_of(&second)["complete"], true);
     assert_eq!(second.peer("first")["databases"]["left_out"], 1);
     // Rules of one device are set on any of them.
+    eventually("the rule", || match rule_of(&first) {
+        Value::Null => Err("none".into()),
+        _ => Ok(()),
+    });
     first.larder(&["device", "rules", "second", "notes", "--all"]).expect_success();
     await_status(&second, "/notes/a", 200);
     assert_eq!(second.get("/_hub/rules").json()["rules"], json!([]));
