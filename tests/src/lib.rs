@@ -17,6 +17,8 @@ mod built;
 pub use body::Body;
 mod key;
 pub use key::Key;
+mod chance;
+pub use chance::Chance;
 mod client;
 pub use client::{Client, Request, encode};
 mod reply;

@@ -6,25 +6,13 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tests::{Body, Hub, HubOptions, eventually};
+use tests::{Body, Chance, Hub, HubOptions, eventually};
 
 /// How long they are edited.
 const EDITED: Duration = Duration::from_secs(25);
 
 /// Documents that are edited.
 const DOCUMENTS: u64 = 30;
-
-/// A sequence of numbers that depends on its seed alone (SplitMix64).
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end
-    }
-}
 
 /// One device, which keeps its port.
 struct Device {
@@ -79,8 +67,7 @@ fn winners(hub: &Hub) -> BTreeMap<String, Value> {
 
 #[test]
 fn three_devices_come_to_the_same_whatever_happens() {
-    let seed = std::env::var("MESH_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
-    let mut chance = Chance(seed);
+    let (mut chance, seed) = Chance::of_environment("MESH_SEED");
     let mut devices = [Device::start(), Device::start(), Device::start()];
     for (at, device) in devices.iter().enumerate() {
         for (other, peer) in devices.iter().enumerate().filter(|(other, _)| *other != at) {
