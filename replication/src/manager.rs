@@ -50,12 +50,13 @@ impl Default for ManagerLimits {
     }
 }
 
-/// What a database is to the manager, beside its id.
+/// What a database is to the manager, beside its id. A person's waits for names, rules and rights; what the
+/// hubs need themselves waits for nothing, so that all of it comes within one round trip.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
-    /// The names and rules of all others: they wait for it.
+    /// The names and rules of all others.
     Registry,
-    /// Who may do what: they wait for it too.
+    /// Who may do what.
     Rights,
     /// Another one that the hubs need themselves.
     System,
@@ -347,7 +348,7 @@ impl Manager {
             let ready = known.is_settled(Rank::Registry) && known.is_settled(Rank::Rights);
             for (id, standing) in &known.databases {
                 let Some(rank) = standing.rank().filter(|_| standing.is_due(now)) else { continue };
-                if (ready && !(is_held && rank == Rank::Person)) || rank <= Rank::Rights {
+                if rank < Rank::Person || (ready && !is_held) {
                     let urgency =
                         (rank, standing.is_first_copy(), standing.size(), standing.since());
                     due.push((urgency, *peer, *id));

@@ -55,10 +55,23 @@ fn names_and_rights_come_first() {
     ]);
     assert_eq!(started(&mut manager), [3, 2]);
     reach(&mut manager, 3, 1);
-    assert!(started(&mut manager).is_empty());
+    assert_eq!(started(&mut manager), [4]);
     // What cannot be pulled now keeps nobody.
     manager.ended((PEER, db(2)), PullEnd::Failed(trouble("odd")), Millis(1000), 0);
-    assert_eq!(started(&mut manager), [4, 1]);
+    assert_eq!(started(&mut manager), [1]);
+}
+
+#[test]
+fn what_hubs_need_themselves_is_asked_for_at_once() {
+    let ranks = [(1, Rank::Registry), (2, Rank::Rights), (3, Rank::System), (4, Rank::Person)];
+    let mut manager = manager(&ranks.map(|(number, rank)| (number, 5, rank)));
+    for (number, _) in ranks {
+        manager.know_reached(PEER, db(number), "0".into());
+    }
+    assert_eq!(started(&mut manager), [1, 2, 3], "in one round trip");
+    reach(&mut manager, 1, 1);
+    reach(&mut manager, 2, 1);
+    assert_eq!(started(&mut manager), [4], "a person's once names and rights are here");
 }
 
 #[test]
