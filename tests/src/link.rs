@@ -32,7 +32,7 @@ pub struct Link {
 
 #[derive(Debug)]
 struct Line {
-    options: LinkOptions,
+    options: Mutex<LinkOptions>,
     to: SocketAddr,
     is_cut: AtomicBool,
     connections: AtomicU64,
@@ -74,7 +74,7 @@ impl Link {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("its address");
         let line = Arc::new(Line {
-            options,
+            options: Mutex::new(options),
             to,
             is_cut: AtomicBool::new(false),
             connections: AtomicU64::new(0),
@@ -93,6 +93,11 @@ impl Link {
             }
         });
         Self { address, line }
+    }
+
+    /// What it is like from now on; what is on its way arrives as it would have.
+    pub fn become_like(&self, options: LinkOptions) {
+        *self.line.options.lock().unwrap_or_else(PoisonError::into_inner) = options;
     }
 
     /// Where it begins.
@@ -129,10 +134,14 @@ impl Drop for Link {
 }
 
 impl Line {
+    fn options(&self) -> LinkOptions {
+        *self.options.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Carries one connection to its end, both ways. A handshake takes a round trip.
     fn carry(self: Arc<Self>, near: TcpStream) {
         self.connections.fetch_add(1, Ordering::Relaxed);
-        thread::sleep(2 * self.options.delay);
+        thread::sleep(2 * self.options().delay);
         let Ok(far) = TcpStream::connect(self.to) else { return };
         let streams = [&near, &far].map(|stream| {
             let _slower = stream.set_nodelay(true);
@@ -165,7 +174,7 @@ impl Line {
     ) {
         let mut piece = vec![0; PIECE_BYTES];
         while let Ok(read @ 1..) = from.read(&mut piece) {
-            let arrives = direction.take(read, self.options);
+            let arrives = direction.take(read, self.options());
             if sender.send((arrives, piece[..read].into())).is_err() {
                 return;
             }

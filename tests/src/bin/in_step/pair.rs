@@ -10,7 +10,7 @@ use tests::{Body, Hub, HubOptions, Link, LinkOptions};
 const BATCH: u64 = 1000;
 
 /// Where a hub listens for TLS.
-fn tls_address(hub: &Hub) -> SocketAddr {
+pub(crate) fn tls_address(hub: &Hub) -> SocketAddr {
     let url = hub.tls_url();
     url.trim_start_matches("https://").trim_end_matches('/').parse().unwrap()
 }

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use tests::{Hub, LinkOptions, median};
+use tests::{Hub, HubOptions, LinkOptions, median};
 
 use crate::Extent;
-use crate::pair::{introduce, until, until_quiet, write};
+use crate::pair::{introduce, tls_address, until, until_quiet, write};
 
 const ROUND_TRIP: Duration = Duration::from_millis(600);
 
@@ -57,7 +57,8 @@ fn news(rounds: usize) {
     println!("100 new documents visible at the other end: {:.2} round trips", median(&mut trips));
 }
 
-/// What it costs to find out, after a restart, that nothing is new.
+/// What it costs to find out, after a restart, that nothing is new: where nothing at all was written meanwhile, and
+/// where each hub was told of another way to the other, which is written into the databases of the system.
 fn nothing_new(documents: u64) {
     let (near, far) = (Hub::start(), Hub::start());
     far.put("/notes", "").expect(201);
@@ -65,20 +66,42 @@ fn nothing_new(documents: u64) {
     let ([near, far], links) = introduce(near, far, FAST);
     until(&near, "notes", documents);
     until_quiet(&links);
+    links.iter().for_each(|link| link.become_like(LINE));
+    let before = links[1].bytes_back();
+    let (near, far) = (again(near), again(far));
+    say_when_in_step(&near, &far, &format!("nothing new in {documents} documents"), || {
+        until_quiet(&links);
+        links[1].bytes_back() - before
+    });
+
     drop(links);
     let ([near, far], links) = introduce(near, far, LINE);
+    say_when_in_step(&near, &far, "the same, and new ways to each other", || {
+        until_quiet(&links);
+        links[1].bytes_back()
+    });
+}
+
+/// The same hub on the same port, started anew.
+fn again(hub: Hub) -> Hub {
+    let tls = tls_address(&hub).to_string();
+    let options = HubOptions { tls: Some(&tls), ..HubOptions::default() };
+    Hub::start_again(hub.stop(), &options)
+}
+
+/// Waits until it is known that nothing is new; `bytes` waits until nothing is said any more, and what was said.
+fn say_when_in_step(near: &Hub, far: &Hub, what: &str, bytes: impl Fn() -> u64) {
     let began = Instant::now();
-    while !is_in_step(&near) {
+    while !is_in_step(near) {
         assert!(began.elapsed() < Duration::from_secs(60), "{}", near.get("/_hub/status"));
         std::thread::sleep(Duration::from_millis(5));
     }
     let took = began.elapsed();
-    until_quiet(&links);
+    let bytes = bytes();
     println!(
-        "nothing new in {documents} documents: known {:.2} round trips after dialling (TCP and TLS take two), {} requests for changes, {} bytes from the other hub",
+        "{what}: known {:.2} round trips after dialling (TCP and TLS take two), {} requests for changes, {bytes} bytes from the other hub",
         took.as_secs_f64() / ROUND_TRIP.as_secs_f64(),
         far.mesh_figure("answers"),
-        links[1].bytes_back()
     );
 }
 
