@@ -11,12 +11,14 @@ const SETTINGS: &str = "[log]\nrequests = true\n";
 
 /// One device.
 pub(crate) struct Device {
+    /// What its person calls it.
     pub(crate) name: &'static str,
     hub: Option<Hub>,
     port: String,
 }
 
 impl Device {
+    /// A new one.
     pub(crate) fn start(name: &'static str) -> Self {
         let hub = Hub::start_with(SETTINGS);
         let port = hub.tls_url().trim_start_matches("https://").trim_end_matches('/').to_owned();
@@ -26,10 +28,12 @@ impl Device {
         Self { name, hub: Some(hub), port }
     }
 
+    /// Its hub.
     pub(crate) fn hub(&self) -> &Hub {
         self.hub.as_ref().unwrap()
     }
 
+    /// SIGKILL, and a start on what is left.
     pub(crate) fn kill_and_start(&mut self) {
         let folder = self.hub.take().unwrap().kill();
         let options = HubOptions { tls: Some(&self.port), ..HubOptions::default() };

@@ -3,9 +3,13 @@
 /// One edit that somebody acknowledged.
 #[derive(Clone, Debug)]
 pub(crate) struct Acknowledged {
+    /// Who did.
     pub(crate) peer: &'static str,
+    /// The database.
     pub(crate) database: &'static str,
+    /// The document.
     pub(crate) id: String,
+    /// The revision that it made.
     pub(crate) rev: String,
 }
 
@@ -18,6 +22,7 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
+    /// Adds one.
     pub(crate) fn note(&mut self, edit: Acknowledged) {
         self.edits.push(edit);
     }
@@ -27,6 +32,7 @@ impl Ledger {
         self.forgotten = Some(peer);
     }
 
+    /// Those of one database.
     pub(crate) fn of(&self, database: &str) -> impl Iterator<Item = &Acknowledged> {
         self.edits.iter().filter(move |edit| edit.database == database)
     }

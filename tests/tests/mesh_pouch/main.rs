@@ -10,6 +10,7 @@
 //!                                    PouchDB in Node
 //! ```
 #![allow(clippy::unwrap_used, reason = "tests say what they expect by failing")]
+#![allow(clippy::print_stdout, reason = "shown with the failure, or when asked for")]
 
 mod contents;
 mod device;

@@ -23,6 +23,7 @@ pub(crate) struct Middle {
 }
 
 impl Middle {
+    /// Starts both, empty.
     pub(crate) fn start() -> Self {
         let folder = TempDir::with_prefix("larder-test-").unwrap();
         let process = Process::start(node().arg("middle.mjs").arg(folder.path()));
