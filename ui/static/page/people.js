@@ -1,0 +1,122 @@
+// Friends, those who would be, and what is shared.
+
+import { action, badge, empty, row, rows, section, to, toMain } from '../parts.js';
+import { ago, number, plural, short, size } from '../format.js';
+import { answer, at, get, offered, post, put, remove } from '../api.js';
+import { field, form, input } from '../form.js';
+import { ask } from '../dialog.js';
+import { h } from '../dom.js';
+import { say } from '../notice.js';
+import { standing } from './home.js';
+import { withdraw } from '../share.js';
+
+/** How a key was verified, in words. */
+export function verified(word) {
+  const words = { scanned: 'scanned', compared: 'digits compared', spoken: 'code spoken', link: 'by link' };
+  return words[word] && badge(words[word], 'good');
+}
+
+export default {
+  title: () => 'People',
+  show(scope) {
+    const friends = scope.live(async () => {
+      const [list, { peers = [] }] = await Promise.all([get('/_hub/friends'), get('/_hub/status')]);
+      return (list.friends ?? []).map((friend) => ({ ...friend, state: peers.find(({ key }) => key === friend.key)?.state }));
+    }, drawFriends);
+    const requests = scope.live(() => offered('/_hub/requests'), (data) => drawRequests(data, () => [requests, friends].map((region) => region.refresh())));
+    const invitations = scope.live(() => offered('/_hub/invitations'), (data) => drawInvitations(data, () => invitations.refresh()));
+    const shares = scope.live(() => offered('/_hub/shares'), (data) => drawShares(data, () => shares.refresh()));
+    return [
+      section('Friends', friends, h('div.buttons', {}, toMain('Add a friend', 'pair', 'friend'))),
+      section('Offered to you', invitations),
+      section('What you share', shares),
+      section('Requests', requests),
+    ];
+  },
+};
+
+function drawFriends(friends) {
+  if (friends.length === 0) return empty('No friends yet. A friend is somebody whose hub may have what you share with them, and nothing else.');
+  return rows('Friends', friends.map((friend) => row({
+    title: to(friend.name, 'people', friend.key),
+    mark: [verified(friend.verified), friend.blocked ? badge('Blocked', 'bad') : friend.state && standing(friend)],
+    about: friend.profile?.name && friend.profile.name !== friend.name ? `Calls themselves ${friend.profile.name}` : short(friend.key, 16),
+  })));
+}
+
+function drawRequests(data, changed) {
+  if (!data) return empty('This hub does not offer friend requests.');
+  const { open, requests = [] } = data;
+  const listed = requests.map((request) => row({
+    title: request.name,
+    about: [request.message && `“${request.message}”`, `${short(request.key, 16)} · ${ago(request.at)}`, ...(request.warnings ?? []).map((warning) => h('span.care', {}, warning))],
+    actions: [
+      action('Accept', async () => {
+        const given = await ask({
+          title: `Become friends with ${request.name}?`,
+          text: ['They get nothing until you share something. You call them what you like.', ...(request.warnings ?? [])],
+          button: 'Accept',
+          fields: [field('You call them', input('name', { value: request.name, required: true }))],
+        });
+        if (!given) return false;
+        await post(at('_hub', 'requests', request.id), { accept: true, name: given.name });
+        return changed();
+      }, { kind: 'primary', label: `Accept ${request.name}` }),
+      action('Refuse', async () => {
+        await post(at('_hub', 'requests', request.id), { accept: false });
+        return changed();
+      }, { label: `Refuse ${request.name}` }),
+    ],
+  }));
+  const flip = async () => {
+    await put('/_hub/requests', { open: !open });
+    return changed();
+  };
+  return [
+    listed.length > 0 ? rows('Requests', listed) : empty(open ? 'Nobody asks.' : 'Nobody can ask.'),
+    h('div.buttons', {}, action(open ? 'Take no more requests' : 'Take requests from strangers', flip, { key: 'flip' })),
+  ];
+}
+
+function drawInvitations(data, changed) {
+  if (!data) return empty('This hub does not offer invitations.');
+  const invitations = data.invitations ?? [];
+  if (invitations.length === 0) return empty('Nothing.');
+  return rows('Invitations', invitations.map((invitation) => {
+    const { id, from, name, right, documents, bytes, here, in_step, declined } = invitation;
+    const about = [right === 'write' ? 'to read and write' : 'to read', documents !== undefined && plural(documents, 'document'), bytes !== undefined && size(bytes)].filter(Boolean).join(', ');
+    const accept = async () => {
+      const given = await ask({
+        title: `Take “${name}” from ${from.name}?`,
+        text: `It is copied to your devices: ${about}.`,
+        button: 'Take it',
+        fields: [field('It is called here', input('as', { value: `${from.name}/${name}`.toLowerCase(), required: true }))],
+      });
+      if (!given) return false;
+      await post(at('_hub', 'invitations', id), { accept: true, as: given.as });
+      return changed();
+    };
+    const decline = async () => {
+      await post(at('_hub', 'invitations', id), { accept: false });
+      return changed();
+    };
+    return row({
+      title: here ? to(here, 'databases', here) : name,
+      mark: here ? badge(in_step ? 'In step' : 'Not yet in step', in_step ? 'good' : 'wait') : declined && badge('Declined'),
+      about: `From ${from.name}: ${about}`,
+      actions: here ? [] : [action('Take it', accept, { kind: 'primary', label: `Take ${name}` }), !declined && action('Decline', decline, { label: `Decline ${name}` })],
+    });
+  }));
+}
+
+function drawShares(data, changed) {
+  if (!data) return empty('This hub does not list what is shared; the page of each database says it.');
+  const shares = data.shares ?? [];
+  if (shares.length === 0) return empty('Nothing. Open a database to share it.');
+  return rows('Shares', shares.map((share) => row({
+    title: [to(share.place, 'databases', share.place.split('/').length > 2 ? share.copy ?? share.place : share.place), ` with ${share.with.name}`],
+    mark: share.in_step !== undefined && badge(share.in_step ? 'In step' : 'Not yet in step', share.in_step ? 'good' : 'wait'),
+    about: [share.right === 'write' ? 'They read and write' : 'They read', share.copy && `as ${share.copy}`],
+    actions: [action('Withdraw', () => withdraw(share.place, share.with).then(changed), { label: `Withdraw ${share.place} from ${share.with.name}` })],
+  })));
+}
