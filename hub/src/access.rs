@@ -6,7 +6,9 @@ mod attempts;
 mod door;
 mod enrolments;
 mod gate;
+mod links;
 mod login;
+mod page_session;
 mod policies;
 mod principal;
 mod session;
@@ -20,6 +22,7 @@ pub(crate) use attempts::Attempts;
 pub(crate) use door::{CrossOrigin, LocalDoor};
 pub(crate) use enrolments::{CODE_MINUTES_MAX, EnrolmentError};
 pub(crate) use gate::{Target, is_done_here};
+pub(crate) use links::GOOD_FOR as LINK_GOOD_FOR;
 #[cfg(any(test, fuzzing))]
 pub(crate) use login::Credentials;
 pub(crate) use login::{Access, LogIn, Proof};

@@ -10,6 +10,7 @@ mod hub;
 mod import;
 mod key;
 mod onion;
+mod open;
 mod overwritten;
 mod pair;
 mod passphrase;
@@ -61,6 +62,12 @@ enum Verb {
         /// As JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Print a link to the hub's pages that lets one browser in, once, within five minutes
+    Open {
+        /// Have the browser follow it, instead of printing it
+        #[arg(long)]
+        browser: bool,
     },
     /// Print the hub's address with the owner's token, ready for curl or PouchDB
     Url,
@@ -374,6 +381,7 @@ impl Command {
         match self.verb.unwrap_or(Verb::Run(self.run)) {
             Verb::Run(arguments) => run::run(&data_dir, &arguments),
             Verb::Status { json } => hub::ask(&dir, async |hub| status::status(hub, json).await),
+            Verb::Open { browser } => hub::ask(&dir, async |hub| open::open(hub, browser).await),
             Verb::Url => hub::ask(&dir, status::url),
             Verb::Db { verb } => hub::ask(&dir, async |hub| db::execute(hub, verb).await),
             Verb::Overwritten { verb } => {
@@ -435,6 +443,7 @@ mod tests {
             "run",
             "status",
             "status --json",
+            "open --browser",
             "url",
             "db create a",
             "db list",

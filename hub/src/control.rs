@@ -5,6 +5,7 @@ mod apps;
 mod enrolments;
 pub(crate) mod group;
 pub(crate) mod onion;
+pub(crate) mod pages;
 pub(crate) mod peers;
 pub(crate) mod quotas;
 pub(crate) mod rules;

@@ -16,10 +16,12 @@ use super::app::{App, OWNER};
 use super::apps::Apps;
 use super::attempts::Attempts;
 use super::enrolments::Enrolments;
+use super::links::Links;
+use super::page_session::{PageSession, PageSessions};
 use super::policies::LivePolicies;
 use super::principal::{KeyHolder, Principal};
 use super::session::{self, Renewal, Sessions};
-use super::token::TokenHash;
+use super::token::{Token, TokenHash};
 use super::way::Way;
 use crate::clock;
 use crate::couch_config::CouchConfig;
@@ -31,6 +33,13 @@ const VERIFIED_MAX: usize = 1024;
 /// CouchDB's words for a wrong name and a wrong token alike.
 const WRONG: HttpError = HttpError::Unauthorized("Name or password is incorrect.");
 
+/// What wrong codes of links are counted under, which names no app.
+const LINKS: &str = "_links";
+
+/// What whoever follows a link is told that leads nowhere.
+const NO_LINK: HttpError =
+    HttpError::Unauthorized("This link has been used or has run out; `larder open` makes another.");
+
 /// Tokens, apps and sessions of this hub.
 pub(crate) struct Access {
     owner: TokenHash,
@@ -41,6 +50,8 @@ pub(crate) struct Access {
     settings: Arc<CouchConfig>,
     policies: Arc<LivePolicies>,
     enrolments: Enrolments,
+    links: Links,
+    pages: PageSessions,
 }
 
 impl fmt::Debug for Access {
@@ -69,6 +80,8 @@ pub(crate) enum Proof {
     Cookie(Renewal),
     /// A key, by the connection.
     Key,
+    /// A session of the hub's own pages.
+    Page(PageSession, Renewal),
 }
 
 impl Access {
@@ -87,6 +100,8 @@ impl Access {
             settings,
             policies: Arc::new(LivePolicies::new(hub)),
             enrolments: Enrolments::default(),
+            links: Links::default(),
+            pages: PageSessions::new(owner),
         })
     }
 
@@ -131,6 +146,29 @@ impl Access {
     /// Programs that ask to be let in.
     pub(crate) fn enrolments(&self) -> &Enrolments {
         &self.enrolments
+    }
+
+    /// Sessions of the pages.
+    pub(crate) fn pages(&self) -> &PageSessions {
+        &self.pages
+    }
+
+    /// The owner, where the headers hold a session of the pages.
+    pub(crate) fn of_page(&self, headers: &HeaderMap, now: Millis) -> Option<LogIn> {
+        let (session, renewal) = self.pages.find(headers, now)?;
+        Some(LogIn { principal: Principal::Owner, proof: Proof::Page(session, renewal) })
+    }
+
+    /// The code of a link that begins a session of the pages, once.
+    pub(crate) fn make_link(&self) -> Result<Token, KeyFileError> {
+        self.links.make(clock::instant())
+    }
+
+    /// Uses the code of a link up; what begins by it.
+    pub(crate) fn follow_link(&self, code: &[u8]) -> Result<PageSession, HttpError> {
+        let followed = || self.links.redeem(code, clock::instant()).then_some(());
+        self.look(LINKS, Guess::Hopeless, NO_LINK, followed)?;
+        Ok(PageSessions::begin()?)
     }
 
     /// The apps that may log in.
@@ -212,6 +250,17 @@ impl Access {
         guess: Guess,
         look: impl FnOnce() -> Option<Principal>,
     ) -> Result<Principal, HttpError> {
+        self.look(name, guess, WRONG, look)
+    }
+
+    /// The same for whatever a secret leads to.
+    fn look<T>(
+        &self,
+        name: &str,
+        guess: Guess,
+        wrong: HttpError,
+        look: impl FnOnce() -> Option<T>,
+    ) -> Result<T, HttpError> {
         let now = clock::instant();
         let attempts = || self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
         let held = attempts().held(name, now);
@@ -220,9 +269,9 @@ impl Access {
             _ => look(),
         };
         match (found, held) {
-            (Some(principal), _) => {
+            (Some(found), _) => {
                 attempts().succeeded(name);
-                Ok(principal)
+                Ok(found)
             }
             (None, Some(hold)) => Err(HttpError::TooManyAttempts(hold.as_secs() + 1)),
             (None, None) => {
@@ -231,7 +280,7 @@ impl Access {
                 if let Some(hold) = attempts.held(name, now) {
                     tracing::warn!(hold_s = hold.as_secs(), "wrong tokens; held back for a while");
                 }
-                Err(WRONG)
+                Err(wrong)
             }
         }
     }

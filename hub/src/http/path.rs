@@ -16,15 +16,19 @@ pub(crate) struct Path<'a> {
 /// Segments that a path may have; attachment names alone hold more than a few slashes.
 const SEGMENTS_MAX: usize = 64;
 
+/// Where the hub's own pages are, which link to each other in the same way.
+const PAGES: &str = "_hub/ui";
+
 impl<'a> Path<'a> {
     /// Cuts a path that begins with a slash. One slash behind a first and only segment is passed
     /// over: PouchDB always asks for `/{db}/`. So is one behind a path that a design document
-    /// rewrites, whose pages link to each other like files in folders.
+    /// rewrites, whose pages link to each other like files in folders, and one behind [`PAGES`].
     pub(crate) fn parse(path: &'a str) -> Result<Self, HttpError> {
         let path = path.strip_prefix('/').ok_or_else(|| refuse("Invalid path"))?;
         let path = match path.strip_suffix('/') {
             Some(only) if !only.is_empty() && !only.contains('/') => only,
             Some(rewritten) if is_rewritten(rewritten) => rewritten,
+            Some(PAGES) => PAGES,
             _ => path,
         };
         if path.is_empty() {
@@ -141,6 +145,7 @@ mod tests {
         check("/db/doc/a/b%2Fc/d", &["db", "doc", "a", "b/c", "d"]);
         check("/db/...", &["db", "..."]);
         check("/db/a%2F..%2Fb", &["db", "a/../b"]);
+        check("/_hub/ui/", &["_hub", "ui"]);
         check("/db/_design/d/_rewrite/", &["db", "_design", "d", "_rewrite"]);
         check("/db/_design/d/_rewrite/a/", &["db", "_design", "d", "_rewrite", "a"]);
     }
@@ -170,6 +175,8 @@ mod tests {
             "/db//doc",
             "/db/doc/",
             "/db/doc/att/",
+            "/_hub/ui//",
+            "/_hub/ui/a/",
             "/db/_design/d/_rewrite//",
             "/db/_design/d/_rewrite/a//",
             "/db/_design/d/_show/a/",

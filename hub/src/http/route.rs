@@ -79,6 +79,19 @@ impl Route {
             Some(_) => Err(HttpError::ForbiddenBecause("Keys may not use this query option here.")),
         }
     }
+
+    /// Lets a request pass that CouchDB's session cookie alone came with: browsers attach it whatever page
+    /// of this machine asks, so nothing of the hub's own is changed by it. CouchDB's clients do not.
+    pub(crate) fn admit_cookie(&self) -> Result<(), HttpError> {
+        let own = self.path.starts_with("/_hub/") && self.action == Action::AdministerServer;
+        match own && self.method != "GET" {
+            false => Ok(()),
+            true => Err(HttpError::ForbiddenBecause(
+                "A session's cookie alone changes nothing here: `larder open` leads to the pages, \
+                 programs send a token.",
+            )),
+        }
+    }
 }
 
 /// Finds the route of a path and method.

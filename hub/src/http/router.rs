@@ -15,7 +15,7 @@ use super::path::Path;
 use super::route::{Destination, find};
 use super::routes::{Handler, Next};
 use super::{Call, HttpError, Query, Reply};
-use crate::access::{Action, Principal, Target};
+use crate::access::{Action, Principal, Proof, Target};
 use crate::app::App;
 
 /// Answers a request; whatever goes wrong becomes an answer too.
@@ -95,6 +95,9 @@ async fn step(
     let scope = app.admit(principal, route.action, route.target(&captures))?;
     if principal.is_guest() {
         route.admit_guest(&query)?;
+    }
+    if let Some(Proof::Cookie(_)) = parts.extensions.get() {
+        route.admit_cookie()?;
     }
     let db = route.path.starts_with("/{db}").then_some(captures.db.as_str());
     rewritten.allows(route.action, db)?;

@@ -4,6 +4,7 @@ mod cluster;
 mod infos;
 pub(crate) mod metrics;
 pub(crate) mod node;
+pub(crate) mod ui;
 mod updates;
 pub(crate) mod utils;
 

@@ -166,18 +166,19 @@ async fn authenticated(
     app: Arc<App>,
     proven: Proven<'_>,
     page: Option<&CrossOrigin>,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     asked: &mut Asked,
 ) -> Reply {
     let LogIn { principal, proof } = match identified(&app, proven, page, request.headers()) {
         Ok(log_in) => log_in,
         Err(error) => return error.reply(),
     };
-    if proof != Proof::Cookie(Renewal::Due) {
+    request.extensions_mut().insert(proof);
+    if !matches!(proof, Proof::Cookie(Renewal::Due) | Proof::Page(_, Renewal::Due)) {
         return answer(app, principal, request, asked).await;
     }
     let mut reply = answer(Arc::clone(&app), principal.clone(), request, asked).await;
-    renew(&app, &principal, &mut reply);
+    renew(&app, &principal, proof, &mut reply);
     reply
 }
 
@@ -195,7 +196,11 @@ fn identified(
         Proven::Key(key, way) => {
             LogIn { principal: app.access.principal_of(key, way), proof: Proof::Key }
         }
-        Proven::Nothing => app.access.authenticate(headers, now)?,
+        // Pages of other origins never have a session of the hub's own.
+        Proven::Nothing => match app.access.of_page(headers, now).filter(|_| page.is_none()) {
+            Some(log_in) => log_in,
+            None => app.access.authenticate(headers, now)?,
+        },
     };
     if let Some(page) = page {
         page.admit(&log_in.principal)?;
@@ -212,11 +217,15 @@ fn credentials(headers: &HeaderMap) -> bool {
 }
 
 /// Sends a fresh cookie, unless the answer begins or ends a session itself.
-fn renew(app: &App, principal: &Principal, reply: &mut Reply) {
+fn renew(app: &App, principal: &Principal, proof: Proof, reply: &mut Reply) {
     if reply.headers().contains_key(header::SET_COOKIE) {
         return;
     }
-    let cookie = app.access.cookie(principal, clock::now());
+    let now = clock::now();
+    let cookie = match proof {
+        Proof::Page(session, _) => Some(app.access.pages().cookie(session, now)),
+        _ => app.access.cookie(principal, now),
+    };
     if let Some(Ok(cookie)) = cookie.map(|cookie| HeaderValue::from_str(&cookie)) {
         reply.headers_mut().insert(header::SET_COOKIE, cookie);
     }

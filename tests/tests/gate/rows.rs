@@ -17,7 +17,9 @@ fn rows() -> Vec<(String, String, bool)> {
         let (method, path) = endpoint.split_once(' ')?;
         let anybody =
             ["/", "/_up", "/_session", "/_utils", "/_utils/{rest}", "/favicon.ico", "/_hub/enrol"];
-        let is_public = anybody.contains(&path);
+        // The pages, and whoever begins or ends a session with them.
+        let pages = path.starts_with("/_hub/ui") || path == "/_hub/session";
+        let is_public = anybody.contains(&path) || pages;
         let path = path.replace("{db}", "notes").replace("{doc}", "a").replace("{design}", "d");
         let path = path.replace("{view}", "all").replace("{node}", "_local");
         let path = path.replace(['{', '}'], "");

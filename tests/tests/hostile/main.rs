@@ -45,9 +45,10 @@ const GROUPS: [Group; 12] = [
 ];
 
 /// Endpoints that take nothing but their path and method; what all endpoints refuse is all there is.
-const TAKE_NOTHING: [&str; 12] = [
+const TAKE_NOTHING: [&str; 13] = [
     "POST /_hub/backup",
     "POST /_hub/held/{doc}/release",
+    "POST /_hub/login",
     "POST /_hub/onion/check",
     "POST /_hub/overwritten/{doc}/restore",
     "POST /_hub/verify",
@@ -138,8 +139,10 @@ fn common(endpoint: &str) -> Vec<Row> {
         rows.push(with("/%2e%2E/x").bad("Path with a dot segment"));
         rows.push(with("//").bad("Path with an empty segment"));
     }
-    if !["/", "/_up", "/_session", "/_utils", "/_utils/rest", "/favicon.ico"]
-        .contains(&path.as_str())
+    let pages = path.starts_with("/_hub/ui") || path == "/_hub/session";
+    if !pages
+        && !["/", "/_up", "/_session", "/_utils", "/_utils/rest", "/favicon.ico"]
+            .contains(&path.as_str())
     {
         let log_in = "You are not authorized to access this db.";
         rows.push(with("").anonymous().gets(401, "unauthorized", log_in));

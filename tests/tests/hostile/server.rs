@@ -98,6 +98,12 @@ fn rights() -> Vec<Row> {
     let group = "`_admin` cannot name a group: at most 128 bytes without `/`, `:`, `?`, `#`, `%` and \
                  control characters, no space at either end, and the first is no underscore";
     vec![
+        row("POST /_hub/session", "/_hub/session").json("{}").bad("missing field `code`"),
+        row("POST /_hub/session", "/_hub/session").json("{\"code\":\"x\"}").gets(
+            401,
+            "unauthorized",
+            "This link has been used or has run out; `larder open` makes another.",
+        ),
         row("POST /_hub/enrol", "/_hub/enrol")
             .json("{}")
             .bad("An app enrols by the key that it proves over TLS."),

@@ -26,7 +26,7 @@ const CACHING: HeaderValue = HeaderValue::from_static("private, must-revalidate"
 /// What is shown where there are no pages.
 const NO_PAGES: &str = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">\n\
     <title>Larder</title>\n<h1>Larder</h1>\n\
-    <p>This hub speaks CouchDB's HTTP API. It has no pages of its own yet.\n\
+    <p>The hub's own pages open by the link that <code>larder open</code> prints.\n\
     <p>CouchDB's administration interface, Fauxton, can be served here: download the npm package\n\
     <code>fauxton</code>, and name its folder in <code>larder.toml</code>:\n\
     <pre>[http]\nutils_dir = \"/path/to/fauxton/dist/release\"</pre>\n\
