@@ -46,16 +46,16 @@ export function form({ label, submit, button = label, danger = false, quiet = fa
     'aria-label': label,
     onsubmit: async (event) => {
       event.preventDefault();
-      if (send.disabled) return;
+      if (element.hasAttribute('aria-busy')) return;
       fill(wrong);
-      send.disabled = true;
+      send.setAttribute('aria-disabled', 'true');
       element.setAttribute('aria-busy', 'true');
       try {
         await submit(values(element), element);
       } catch (error) {
         if (error.name !== 'AbortError') fill(wrong, h('p.warning', {}, explain(error)));
       }
-      send.disabled = false;
+      send.removeAttribute('aria-disabled');
       element.removeAttribute('aria-busy');
     },
   }, children, wrong, h('div.buttons', {}, send));

@@ -9,22 +9,25 @@ export function section(title, ...children) {
   return h('section.card', { 'aria-labelledby': id }, h('h2', { id }, title), children);
 }
 
-/** A button that does something, once at a time. */
+/** A button that does something, once at a time. Meanwhile it keeps the focus, which a disabled one would lose. */
 export function action(text, work, { kind = 'quiet-button', done, label, key } = {}) {
+  let busy = false;
   const button = h(`button.${kind}`, {
     type: 'button',
     'aria-label': label,
     'data-key': key ?? label,
     onclick: async () => {
-      if (button.disabled) return;
-      button.disabled = true;
+      if (busy) return;
+      busy = true;
+      button.setAttribute('aria-disabled', 'true');
       try {
         const outcome = await work();
         if (done && outcome !== false) say(done);
       } catch (error) {
         complain(error);
       }
-      button.disabled = false;
+      busy = false;
+      button.removeAttribute('aria-disabled');
     },
   }, text);
   return button;

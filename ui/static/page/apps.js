@@ -39,7 +39,11 @@ function words(databases = []) {
 function rights({ admin, databases = [] }) {
   if (admin) return 'May do whatever you may';
   if (databases.length === 0) return 'May use no database';
-  return databases.map(({ name, write }) => `${write ? 'Reads and writes' : 'Reads'} ${name}`).join('; ');
+  const of = (right, which) => {
+    const names = databases.filter(which).map(({ name }) => name);
+    return names.length > 0 && `${right} ${names.join(', ')}`;
+  };
+  return `May ${[of('read and write', ({ write }) => write), of('read', ({ write }) => !write)].filter(Boolean).join('; ')}`;
 }
 
 const RIGHTS_HINT = 'Databases, each with :r to read or :rw to read and write, for instance notes:rw photos:r';
@@ -49,7 +53,7 @@ function drawAsking(enrolments, changed) {
   if (waiting.length === 0) return empty('Nobody asks.');
   return rows('Asking', waiting.map(([name, asked]) => row({
     title: name,
-    about: [rights(asked).replace('May use', 'Asks for'), `Key ${short(asked.key, 16)}, asked ${ago(asked.asked)}`],
+    about: [rights(asked).replace('May', 'Asks to'), `Key ${short(asked.key, 16)}, asked ${ago(asked.asked)}`],
     actions: [
       action('Approve', async () => {
         const given = await ask({

@@ -153,7 +153,7 @@ async function keeping(scope, name) {
   if (isSystem(database)) return parts;
   const [policy, path = ''] = String(database.conflicts).split(':');
   return [...parts,
-    section('Conflicts', form({ label: 'Set', quiet: true, submit: async ({ conflicts: to_, field: pointer }) => {
+    section('Conflicts', form({ label: 'Set the rule', quiet: true, submit: async ({ conflicts: to_, field: pointer }) => {
       await put(at('_hub', 'dbs', name), { conflicts: to_ === 'newest_by' ? `newest_by:${pointer}` : to_ });
       say('Set.');
     } }, radios('conflicts', 'When two devices edit a document at once', [
@@ -161,10 +161,11 @@ async function keeping(scope, name) {
       ['keep', 'Keep both until the app decides', 'As CouchDB does.'],
       ['newest_by', 'The one with the later time in a field', 'What loses is kept likewise.']], POLICIES[policy] || policy === 'newest_by' ? policy : 'newest'),
     field('That field', input('field', { value: path, placeholder: '/updated' }), 'As a JSON pointer, for instance /updated'))),
-    section('Where', form({ label: 'Set where', button: 'Set', quiet: true, submit: async ({ scope: to_ }) => {
+    section('Where', form({ label: 'Set the place', quiet: true, submit: async ({ scope: to_ }) => {
       await put(at('_hub', 'dbs', name), { scope: to_ });
       say('Set.');
     } }, radios('scope', 'It is kept', [['mesh', 'on all your devices'], ['local', 'on this device only']], database.scope === 'local' ? 'local' : 'mesh'))),
+    name.includes('~') && join(name),
     section('Rename', form({ label: 'Rename', quiet: true, submit: async ({ name: to_ }) => {
       await post(`${at('_hub', 'dbs', name)}/rename`, { name: to_ });
       say('Renamed, on all devices.');
@@ -178,4 +179,16 @@ async function keeping(scope, name) {
         go('#/databases');
       }, { kind: 'danger' }))),
   ];
+}
+
+/** Two devices made one of this name each. */
+function join(name) {
+  const with_ = name.split('~')[0];
+  return section('Join', h('p', {}, `Two devices made a database called ${with_} each. If they are meant to be one, the documents of both come together in ${with_}.`),
+    h('div.buttons', {}, action(`Join with ${with_}`, async () => {
+      if (!await ask({ title: `Make one of ${name} and ${with_}?`, text: 'It cannot be undone.', button: 'Join' })) return;
+      const { name: joined } = await post(`${at('_hub', 'dbs', name)}/join`);
+      say('They are one.');
+      go(place('databases', joined));
+    })));
 }

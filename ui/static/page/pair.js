@@ -23,7 +23,7 @@ export const choose = {
       h('p', {}, kind === 'friend'
         ? 'Your friend scans it with their hub, or gets the link from you by whatever way you trust.'
         : 'Scan it with the other device, or paste its link there.'),
-      form({ label: 'Show a code', submit: async (values) => begun(await post('/_hub/pairing', { kind, share: chosen(values, known) })) }, shares));
+      form({ label: 'Show a code', submit: async (values) => begun(await post('/_hub/pairing', { kind, share: shares ? chosen(values, known) : undefined })) }, shares));
     const guest = section(kind === 'friend' ? 'You have their code' : 'The other device shows one', join(scope, kind, begun));
     return [above(kind === 'friend' ? to('People', 'people') : to('Devices', 'devices')), host, guest, byHand(kind)];
   },

@@ -18,7 +18,6 @@ export default {
       return { bytes_on_disk, bytes_free, memory_bytes, backup };
     }, ({ bytes_on_disk, bytes_free, memory_bytes, backup }) => [
       facts(['Taken by Larder', size(bytes_on_disk)], ['Left on the disk', size(bytes_free)], ['Memory', size(memory_bytes)]),
-      bytes_free !== undefined && progress('Larder’s part of what it could have', bytes_on_disk, bytes_on_disk + bytes_free),
       backup && h('p', {}, backup.last ? `Last backup ${ago(backup.last.at)}, ${size(backup.last.bytes)}: ${backup.last.file}` : `No backup yet in ${backup.folder}`),
       !backup && h('p.quiet', {}, 'No backups are made unasked; the section [backup] of larder.toml has them made.'),
     ], { every: 10_000 });

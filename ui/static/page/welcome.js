@@ -62,7 +62,7 @@ function database(next) {
       await post('/_hub/dbs', { name: values.name });
       say(`${values.name} is there.`);
       await next();
-    } }, field('Name', input('name', { required: true, pattern: '[a-z][a-z0-9_$()+/~-]*' }), 'Lower-case letters, digits and - _ /; it begins with a letter')),
+    } }, field('Name', input('name', { required: true, pattern: '[a-z][a-z0-9_$\\(\\)+\\/~\\-]*' }), 'Lower-case letters, digits and - _ /; it begins with a letter')),
     h('div.buttons', {}, action('Not now', next)));
 }
 
