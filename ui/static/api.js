@@ -107,10 +107,18 @@ export async function offered(path, otherwise = null) {
   }
 }
 
-/** Fetches a file and has the browser keep it under this name. */
-export async function download(path, name, method = 'GET') {
+/** Fetches a file and has the browser keep it under this name; `come` is told how many bytes have come. */
+export async function download(path, name, { method = 'GET', come = () => {} } = {}) {
   const response = await answer(method, path, method === 'GET' ? undefined : {}, { headers: { Accept: '*/*' } });
-  save(await response.blob(), name);
+  const [reader, pieces] = [response.body.getReader(), []];
+  for (let bytes = 0; ;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    pieces.push(value);
+    bytes += value.length;
+    come(bytes);
+  }
+  save(new Blob(pieces), name);
 }
 
 /** Has the browser keep some bytes. */

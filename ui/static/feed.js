@@ -24,21 +24,40 @@ function tell(event) {
   for (const listener of listeners) listener(event);
 }
 
-/** Listens until the signal ends it, again and again where the connection breaks. */
+/**
+ * Listens until the signal ends it, again and again where the connection breaks; not while nobody looks,
+ * since browsers have few connections to one host for all their tabs together.
+ */
 export async function follow(signal) {
   let pause = FIRST_PAUSE_MS;
   while (!signal.aborted) {
+    await looked();
+    const connection = new AbortController();
+    const end = () => (document.hidden || signal.aborted) && connection.abort();
+    document.addEventListener('visibilitychange', end);
+    signal.addEventListener('abort', end);
     try {
-      const response = await answer('GET', '/_hub/events', undefined, { signal });
+      const response = await answer('GET', '/_hub/events', undefined, { signal: connection.signal });
       pause = FIRST_PAUSE_MS;
       tell({ event: 'open' });
       await read(response.body);
     } catch (error) {
       if (signal.aborted || error.status === 401) return;
+    } finally {
+      document.removeEventListener('visibilitychange', end);
+      signal.removeEventListener('abort', end);
     }
+    if (connection.signal.aborted) continue;
     tell({ event: 'closed' });
     await new Promise((resolve) => setTimeout(resolve, pause));
     pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
+  }
+}
+
+/** Resolves when somebody looks at the page. */
+async function looked() {
+  while (document.hidden) {
+    await new Promise((resolve) => { document.addEventListener('visibilitychange', resolve, { once: true }); });
   }
 }
 

@@ -39,9 +39,9 @@ export function frame(main) {
   fill(document.body, skip,
     h('header.top', {}, h('a.brand', { href: '#/' }, h('span.brand-mark', { 'aria-hidden': 'true' }), 'Larder'), nav),
     h('div.middle', {}, away, main), notices);
-  return ([word = '']) => {
+  return ([word = '', second]) => {
     open(false);
-    const mine = { pair: 'devices', welcome: '' }[word] ?? word;
+    const mine = { pair: second === 'friend' ? 'people' : 'devices', welcome: '' }[word] ?? word;
     for (const [to, link] of links) {
       if (to === mine) link.setAttribute('aria-current', 'page');
       else link.removeAttribute('aria-current');

@@ -2,7 +2,7 @@
 
 import { Refusal, offered, post, query, remove } from './api.js';
 import { field, form, input, select } from './form.js';
-import { fresh, h } from './dom.js';
+import { h } from './dom.js';
 import { ask } from './dialog.js';
 import { say } from './notice.js';
 

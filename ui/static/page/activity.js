@@ -1,6 +1,6 @@
 // Who read what, what is under way, and what has happened.
 
-import { ago, moment, number, plural, short } from '../format.js';
+import { moment, plural, short } from '../format.js';
 import { empty, row, rows, section } from '../parts.js';
 import { field, input } from '../form.js';
 import { get, offered, query } from '../api.js';

@@ -3,7 +3,8 @@
 import { POLICIES, isSystem } from './databases.js';
 import { above, action, badge, empty, facts, place, row, rows, section, to } from '../parts.js';
 import { ask } from '../dialog.js';
-import { at, download, get, offered, post, put, query, remove } from '../api.js';
+import { backup } from './settings.js';
+import { at, get, offered, post, put, query, remove } from '../api.js';
 import { field, form, input, radios } from '../form.js';
 import { fill, h } from '../dom.js';
 import { go } from '../router.js';
@@ -148,8 +149,8 @@ async function keeping(scope, name) {
     await region.refresh();
   }, { done: 'Being compacted.' });
   const parts = [section('Size', region, working, h('p.quiet', {}, 'Compacting gives space back; nobody has to wait for it.'),
-    h('div.buttons', {}, compact, action('Back up everything', () => download('/_hub/backup', 'larder.backup', 'POST'), { done: 'The backup is complete.' })),
-    h('p.quiet', {}, 'A backup holds all databases, this one among them.'))];
+    h('div.buttons', {}, compact)),
+  section('Back up', h('p', {}, 'A backup holds all databases, this one among them.'), backup('Back up everything'))];
   if (isSystem(database)) return parts;
   const [policy, path = ''] = String(database.conflicts).split(':');
   return [...parts,

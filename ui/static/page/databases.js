@@ -4,9 +4,8 @@ import { action, badge, empty, more, place, row, rows, section, to } from '../pa
 import { ago, plural, size } from '../format.js';
 import { ask } from '../dialog.js';
 import { at, get, post, remove } from '../api.js';
-import { check, field, form, input, radios } from '../form.js';
+import { field, form, input, radios } from '../form.js';
 import { go } from '../router.js';
-import { h } from '../dom.js';
 
 const SCOPES = { mesh: 'on all your devices', local: 'on this device only', shared: 'shared with you' };
 /** What becomes of conflicts, in words. */

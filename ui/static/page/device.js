@@ -1,6 +1,6 @@
 // One of the person's own devices.
 
-import { above, action, badge, copyable, facts, more, section, to } from '../parts.js';
+import { above, action, copyable, facts, more, section, to } from '../parts.js';
 import { ask } from '../dialog.js';
 import { at, post, put, remove } from '../api.js';
 import { field, form, input } from '../form.js';

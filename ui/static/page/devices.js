@@ -1,6 +1,6 @@
 // The person's own devices.
 
-import { action, badge, empty, row, rows, section, to, toMain } from '../parts.js';
+import { badge, empty, row, rows, section, to, toMain } from '../parts.js';
 import { ago, short } from '../format.js';
 import { get } from '../api.js';
 import { h } from '../dom.js';
@@ -44,7 +44,7 @@ function draw({ devices, alarms }) {
         about: [
           device.standing === 'suspended' && 'Somebody on the list has removed it. Open it to confirm that or to keep it.',
           device.seen && `Last reached: ${device.seen}`,
-          device.databases && `${device.databases.in_step} of ${device.databases.offered} databases in step`,
+          device.databases?.offered > 0 && `${device.databases.in_step} of ${device.databases.offered} databases in step`,
         ],
       })))),
   ];

@@ -100,7 +100,7 @@ function draw(data) {
         : rows('Devices and friends', data.peers.map((peer) => row({
           title: to(peer.name, peer.kind === 'friend' ? 'people' : 'devices', peer.key),
           mark: standing(peer),
-          about: [peer.state !== 'connected' && `Last reached: ${peer.seen}`, peer.databases && `${peer.databases.in_step} of ${plural(peer.databases.offered, 'database')} in step`],
+          about: [peer.state !== 'connected' && `Last reached: ${peer.seen}`, peer.databases?.offered > 0 && `${peer.databases.in_step} of ${plural(peer.databases.offered, 'database')} in step`],
         })))),
       section('Tor', tor(data.onion, data.paused.onion))),
   ];
@@ -135,5 +135,5 @@ function welcomed() {
 
 export default {
   title: () => 'Home',
-  show: (scope) => scope.live(load, draw, { every: 3000 }),
+  show: (scope) => scope.live(load, draw, { every: 4000 }),
 };

@@ -1,8 +1,8 @@
 // Pairing: a code on one screen, a scan or a paste on the other, and a yes on both.
 
 import { above, action, copyable, empty, facts, more, section, to } from '../parts.js';
-import { answer, at, get, offered, post } from '../api.js';
-import { check, field, form, input, radios } from '../form.js';
+import { answer, at, get, post } from '../api.js';
+import { field, form, input, radios } from '../form.js';
 import { duration } from '../format.js';
 import { fill, h } from '../dom.js';
 import { go } from '../router.js';
@@ -126,7 +126,7 @@ export const session = {
       if (moved) place.querySelector('h2')?.focus();
     };
     const count = () => {
-      const seconds = (Number(current?.expires_at) - Date.now()) / 1000;
+      const seconds = (new Date(current?.expires_at).getTime() - Date.now()) / 1000;
       const open = ['waiting', 'connecting', 'compare', 'confirm', 'confirmed'].includes(current?.state);
       fill(left, open && Number.isFinite(seconds) && `Good for ${seconds < 90 ? `${Math.max(0, Math.round(seconds))} s` : duration(seconds)} more.`);
     };
@@ -180,7 +180,7 @@ function confirm(now, tools) {
   const gets = (peer.share ?? []).map(({ database, right }) => h('li', {}, `${database}, ${right === 'write' ? 'to read and write' : 'to read'}`));
   return section(friend ? 'Is this your friend?' : 'Is this your device?',
     (peer.warnings ?? []).map((warning) => h('p.care', {}, warning)),
-    facts(['Calls itself', peer.name], ['Key', h('span.mono', {}, peer.key ?? '')], ['Checked by', { scanned: 'a scanned code', compared: 'compared digits', spoken: 'a spoken code', link: 'a link' }[now.verified]]),
+    facts([friend ? 'They call themselves' : 'It calls itself', peer.name], ['Key', h('span.mono', {}, peer.key ?? '')], ['Checked by', { scanned: 'a scanned code', compared: 'compared digits', spoken: 'a spoken code', link: 'a link' }[now.verified]]),
     friend
       ? h('p', {}, 'A friend gets what you share with them, and nothing else.')
       : h('p', {}, 'A device of yours gets every database and may do whatever you may.'),
@@ -189,7 +189,7 @@ function confirm(now, tools) {
       const share = friend ? chosen(values, tools.known) : undefined;
       await post(`${tools.path}/confirm`, { name: values.name, ...(share ? { share } : {}) });
       await tools.poll();
-    } }, field('You call it', input('name', { value: now.name || peer.name || '', required: true, maxlength: 64 })), friend && sharing(tools.known, now.share)),
+    } }, field(friend ? 'You call them' : 'You call it', input('name', { value: now.name || peer.name || '', required: true, maxlength: 64 })), friend && sharing(tools.known, now.share)),
     h('div.buttons', {}, refuse(tools, 'No')));
 }
 

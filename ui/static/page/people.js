@@ -1,12 +1,11 @@
 // Friends, those who would be, and what is shared.
 
 import { action, badge, empty, row, rows, section, to, toMain } from '../parts.js';
-import { ago, number, plural, short, size } from '../format.js';
-import { answer, at, get, offered, post, put, remove } from '../api.js';
-import { field, form, input } from '../form.js';
+import { ago, plural, short, size } from '../format.js';
+import { at, get, offered, post, put } from '../api.js';
+import { field, input } from '../form.js';
 import { ask } from '../dialog.js';
 import { h } from '../dom.js';
-import { say } from '../notice.js';
 import { standing } from './home.js';
 import { withdraw } from '../share.js';
 
@@ -90,10 +89,10 @@ function drawInvitations(data, changed) {
         title: `Take “${name}” from ${from.name}?`,
         text: `It is copied to your devices: ${about}.`,
         button: 'Take it',
-        fields: [field('It is called here', input('as', { value: `${from.name}/${name}`.toLowerCase(), required: true }))],
+        fields: [field('It is called here', input('as'), `Leave empty for ${from.name}/${name}`)],
       });
       if (!given) return false;
-      await post(at('_hub', 'invitations', id), { accept: true, as: given.as });
+      await post(at('_hub', 'invitations', id), { accept: true, as: given.as.trim() || undefined });
       return changed();
     };
     const decline = async () => {
@@ -114,7 +113,7 @@ function drawShares(data, changed) {
   const shares = data.shares ?? [];
   if (shares.length === 0) return empty('Nothing. Open a database to share it.');
   return rows('Shares', shares.map((share) => row({
-    title: [to(share.place, 'databases', share.place.split('/').length > 2 ? share.copy ?? share.place : share.place), ` with ${share.with.name}`],
+    title: [to(share.place, 'databases', share.copy ?? share.place), ` with ${share.with.name}`],
     mark: share.in_step !== undefined && badge(share.in_step ? 'In step' : 'Not yet in step', share.in_step ? 'good' : 'wait'),
     about: [share.right === 'write' ? 'They read and write' : 'They read', share.copy && `as ${share.copy}`],
     actions: [action('Withdraw', () => withdraw(share.place, share.with).then(changed), { label: `Withdraw ${share.place} from ${share.with.name}` })],

@@ -1,8 +1,8 @@
 // This device, and how it goes about things.
 
-import { action, badge, copyable, empty, facts, more, section } from '../parts.js';
-import { at, download, get, offered, post, put, remove, save } from '../api.js';
-import { duration, moment } from '../format.js';
+import { action, copyable, empty, facts, more, progress, section } from '../parts.js';
+import { at, download, get, offered, post, put, save } from '../api.js';
+import { duration, moment, size } from '../format.js';
 import { field, form, input } from '../form.js';
 import { fill, h } from '../dom.js';
 import { leave } from '../session.js';
@@ -25,7 +25,7 @@ export default {
       section('Pause', pauses(scope)),
       section('Tor', onion(scope)),
       section('Backup', h('p', {}, 'All databases as they are at this moment, in one file. The device’s key is not in it: ', h('code', {}, 'larder key backup'), ' keeps that.'),
-        h('div.buttons', {}, action('Save a backup', () => download('/_hub/backup', `larder-${new Date().toISOString().slice(0, 10)}.backup`, 'POST'), { done: 'The backup is complete.' }))),
+        backup('Save a backup')),
       section('When something is wrong', h('p', {}, 'A support bundle says how the hub is. It holds no keys, no names and nothing of what you keep.'),
         h('div.buttons', {}, action('Save a support bundle', async () => {
           const bundle = await get('/_hub/support');
@@ -35,6 +35,21 @@ export default {
     ];
   },
 };
+
+/** A button that saves a backup of everything, and how much of it has come. */
+export function backup(text) {
+  const far = h('div', {});
+  const work = async () => {
+    const come = (bytes) => fill(far, progress('Backing up', undefined, undefined, size(bytes)));
+    come(0);
+    try {
+      await download('/_hub/backup', `larder-${new Date().toISOString().slice(0, 10)}.backup`, { method: 'POST', come });
+    } finally {
+      fill(far);
+    }
+  };
+  return [far, h('div.buttons', {}, action(text, work, { done: 'The backup is complete.' }))];
+}
 
 async function deviceName() {
   const { devices = [] } = await offered('/_hub/devices', {});
