@@ -42,7 +42,7 @@ pub use median::median;
 mod netns;
 pub use netns::{Capture, Incoming, Namespace, Namespaces, Packet, Protocol};
 mod scripts;
-pub use scripts::{node, node_client, run_python_suite, run_suite};
+pub use scripts::{node, node_client, run_page_suite, run_python_suite, run_suite};
 mod testnet;
 pub use testnet::{CTor, CTorOptions, Control, OnionService, TestNet};
 mod peers;

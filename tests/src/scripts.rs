@@ -50,6 +50,17 @@ pub fn run_suite(script: &str, urls: &[&str]) {
     run(script, &mut command);
 }
 
+/// Runs one of the scripts that drive a browser; what it shows is kept in the folder `screenshots`.
+///
+/// # Panics
+/// With everything it printed, when a test in it fails.
+#[track_caller]
+pub fn run_page_suite(script: &str, urls: &[&str], screenshots: &str) {
+    let mut command = node();
+    command.args(["--test", "--test-reporter=spec", script]).env("LARDER_URLS", urls.join(" "));
+    run(script, command.env("LARDER_SCREENSHOTS", screenshots));
+}
+
 /// Runs one of the Python scripts in the environment that has their packages, on one hub.
 ///
 /// # Panics

@@ -53,6 +53,14 @@ const PYTHON: Need = Need {
     prepare: install_python_packages,
 };
 
+const CHROMIUM: Need = Need {
+    name: "chromium",
+    purpose: "the suites of the hub's pages, which a browser shows",
+    packages: &["chromium"],
+    is_present: has_chromium,
+    prepare: || Ok(()),
+};
+
 /// Debian's index of packages.
 pub(crate) const PACKAGE_INDEX: Need = Need {
     name: "apt",
@@ -105,7 +113,7 @@ const FAKETIME: Need = Need {
 
 /// Everything beyond cargo; a later need is one more entry.
 pub(crate) const ALL: &[Need] =
-    &[NODE, PYTHON, PACKAGE_INDEX, STRACE, MOUNTS, TOR, NAMESPACES, FAKETIME];
+    &[NODE, CHROMIUM, PYTHON, PACKAGE_INDEX, STRACE, MOUNTS, TOR, NAMESPACES, FAKETIME];
 
 /// Finds or installs what is needed; returns what is still missing, having named it.
 pub(crate) fn missing(needs: &[Need]) -> Vec<&Need> {
@@ -180,6 +188,10 @@ fn has_node() -> bool {
 /// The 20 of `v20.11.1`.
 fn node_major(version: &str) -> Option<u32> {
     version.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
+}
+
+fn has_chromium() -> bool {
+    output_of("chromium", &["--version"]).is_some()
 }
 
 fn has_python() -> bool {
