@@ -132,7 +132,7 @@ mod tests {
     use Action as A;
 
     use super::*;
-    use crate::Document;
+    use crate::{Device, Document};
 
     const DB: DbUuid = DbUuid([1; 16]);
     const HIDDEN: Decision = Decision::Deny(Reason::Hidden);
@@ -279,6 +279,19 @@ mod tests {
             check(app(name, grants), system, &server, Reason::Forbid);
             check(app(name, grants), Resource::Server, &server, Reason::Forbid);
         }
+    }
+
+    #[test]
+    fn only_the_device_list_makes_a_device() {
+        let device = |is_own| Device { name: "laptop".into(), is_own };
+        let devices = [(key(9), device(true)), (key(7), device(true)), (key(4), device(false))];
+        let policies = policies().with_devices(devices);
+        let decide = |who| policies.decide(Caller::Key(key(who)), A::Create, Resource::Server);
+        assert_eq!(decide(9), ALLOW);
+        assert_eq!(decide(7), ALLOW, "what another device noted does not shut it out");
+        assert_eq!(decide(8), FORBID, "its notes say that it is one");
+        assert_eq!(decide(4), Decision::Deny(Reason::Blocked), "an admin that was removed");
+        assert_eq!(policies.principals()[&key(9)].name, "laptop");
     }
 
     #[test]

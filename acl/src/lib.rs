@@ -41,7 +41,7 @@ pub use documents::{
 pub use explain::Explanation;
 pub use grant::{Grant, GrantError};
 pub use group::{GROUP_MEMBERS_MAX, Group, GroupName, GroupNameError};
-pub use policies::{DOCUMENTS_MAX, GROUPS_MAX, Policies};
+pub use policies::{DOCUMENTS_MAX, Device, GROUPS_MAX, Policies};
 pub use policy::{POLICY_WORDS_MAX, Place, Policy, Right};
 pub use principal::PrincipalNotes;
 pub use word::{Who, WordError};

@@ -32,6 +32,15 @@ pub struct Policies {
     problems: Vec<Problem>,
 }
 
+/// A key that is, or was, one of the owner's devices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// What it is called; empty where only its notes say.
+    pub name: String,
+    /// Whether it is one now; else it is refused.
+    pub is_own: bool,
+}
+
 /// A policy, and what follows from it.
 #[derive(Debug)]
 pub(crate) struct Compiled {
@@ -110,7 +119,8 @@ impl Compiled {
 }
 
 impl Policies {
-    /// Reads the documents of `_acl`. What cannot be read grants nothing and is among
+    /// Reads the documents of `_acl`. Which keys are the owner's devices they cannot say for good:
+    /// [`Self::with_devices`] does. What cannot be read grants nothing and is among
     /// [`Self::problems`]. `hub` is this hub's own key: URLs of groups of others name nobody.
     pub fn read<'a>(
         hub: Option<PublicKey>,
@@ -136,6 +146,23 @@ impl Policies {
             principals: reading.principals,
             problems: reading.problems,
         }
+    }
+
+    /// Lets those keys be the owner's own devices that are, and nobody else, whatever the documents say;
+    /// those of whom the owner's devices want nothing are blocked. What a device is called goes before
+    /// what its notes say.
+    #[must_use]
+    pub fn with_devices(mut self, devices: impl IntoIterator<Item = (PublicKey, Device)>) -> Self {
+        self.principals.values_mut().for_each(|notes| notes.own = false);
+        for (key, device) in devices {
+            let notes = self.principals.entry(key).or_default();
+            notes.own = device.is_own;
+            notes.blocked = !device.is_own;
+            if !device.name.is_empty() {
+                notes.name = device.name;
+            }
+        }
+        self
     }
 
     /// The policy of the database that is this.

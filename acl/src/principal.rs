@@ -8,7 +8,8 @@ pub struct PrincipalNotes {
     /// Its petname, which only this hub uses.
     #[serde(default)]
     pub name: String,
-    /// Whether it is a device of the owner's own, which may do whatever the owner may.
+    /// Whether it is a device of the owner's own, which may do whatever the owner may. A document that
+    /// says so makes it none.
     #[serde(default, skip_serializing_if = "is_false")]
     pub own: bool,
     /// Whether the owner wants nothing to do with it.
