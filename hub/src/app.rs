@@ -11,14 +11,16 @@ use store::{DbName, Epoch, Millis, OpenError, Options, Store};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::access::{self, Access};
+use crate::access::{self, Access, AclError};
 use crate::backup::{self, Schedule};
+use crate::boot::Boot;
 use crate::clock;
 use crate::compaction;
 use crate::config::{CompactionConfig, Config, DatabasesConfig, Limits};
 use crate::couch_config::{CouchConfig, CouchConfigError};
 use crate::data_dir::DataDir;
 use crate::designs::{DesignDocs, Designs};
+use crate::file_error::FileError;
 use crate::functions::FunctionRunner;
 use crate::held;
 use crate::http::memory::Memory;
@@ -104,6 +106,8 @@ pub(crate) struct App {
     pub(crate) pairings: Pairings,
     /// How much others may bring.
     pub(crate) quotas: Quotas,
+    /// Which of its starts this is.
+    pub(crate) boot: Boot,
     /// What tells this hub from others in CouchDB's greeting: 32 hexadecimal digits.
     pub(crate) server_uuid: String,
     /// When it was started.
@@ -139,6 +143,12 @@ pub(crate) enum AppError {
     /// The settings that clients wrote cannot be read.
     #[error(transparent)]
     CouchConfig(#[from] CouchConfigError),
+    /// A small file of the data directory cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// It could not be signed which devices an earlier release knew.
+    #[error("could not sign which devices are yours")]
+    Devices(#[source] AclError),
     /// The way into Tor could not be begun.
     #[error(transparent)]
     Onion(#[from] OnionError),
@@ -181,10 +191,19 @@ impl App {
         for name in SYSTEM_DATABASES.into_iter().chain(registry::MESH) {
             ensure(&store, name, now).map_err(|source| AppError::Prepare { name, source })?;
         }
+        let boot = Boot::begin(&data_dir)?;
         let access = Access::new(&owner, device.public(), Arc::clone(&couch_config))?;
         access
             .reload(&store)
             .map_err(|source| AppError::Prepare { name: access::APPS_DATABASE, source })?;
+        let statements = data_dir.statements();
+        if boot.is_first {
+            mesh::adopt_devices(&store, &device, &statements, now).map_err(AppError::Devices)?;
+        }
+        let policies = access.policies();
+        policies
+            .reload_devices(&store, &statements)
+            .map_err(|source| AppError::Prepare { name: Kind::Device.database(), source })?;
         access::move_security_objects(&store, device.public(), now)
             .and_then(|()| access.policies().reload(&store))
             .map_err(|source| AppError::Prepare { name: access::ACL_DATABASE, source })?;
@@ -230,9 +249,10 @@ impl App {
             reads: Reads::default(),
             replications: Replications::new(config.replication.ca_file.clone(), &onion),
             onion,
-            mesh: Mesh::new(device.public(), &config.mesh),
+            mesh: Mesh::new(device.public(), &config.mesh, &data_dir, config.onion.strangers_door),
             pairings: Pairings::default(),
             quotas,
+            boot: boot.boot,
             server_uuid,
             started: now,
             shutdown,
@@ -240,6 +260,7 @@ impl App {
             data_dir,
             urls: OnceLock::new(),
         };
+        app.access.policies().suspend(app.mesh.boots().twins());
         Ok(Opened { app: Arc::new(app), first_start })
     }
 
@@ -291,9 +312,8 @@ impl App {
             app.access.policies().reload(&app.store)
         }));
         for kind in Kind::ALL {
-            background.spawn(watch(Arc::clone(&self), kind.database(), |app| {
-                app.mesh.reload(&app.store)
-            }));
+            background
+                .spawn(watch(Arc::clone(&self), kind.database(), |app| mesh::heed_databases(app)));
         }
         background.spawn(registry::follow(Arc::clone(&self)));
         background.spawn(registry::keep_trash(Arc::clone(&self)));
@@ -303,6 +323,7 @@ impl App {
         background.spawn(replicate::follow(Arc::clone(&self)));
         background.spawn(replicate::schedule(Arc::clone(&self)));
         background.spawn(mesh::follow(Arc::clone(&self)));
+        background.spawn(mesh::profile::keep(Arc::clone(&self)));
         background.spawn(compaction::supervise(Arc::clone(&self)));
         background.spawn(reads::keep(Arc::clone(&self)));
         background.spawn(remember_uses(Arc::clone(&self)));

@@ -2,12 +2,15 @@
 
 pub(crate) mod acl;
 mod apps;
+pub(crate) mod devices;
 mod enrolments;
 pub(crate) mod group;
 pub(crate) mod onion;
 pub(crate) mod pages;
 pub(crate) mod peers;
+pub(crate) mod profile;
 pub(crate) mod quotas;
+pub(crate) mod requests;
 pub(crate) mod rules;
 mod who;
 
@@ -53,6 +56,7 @@ pub(crate) async fn status(call: Call) -> Result<Reply, HttpError> {
             "onion": describe(&app.onion, moment(clock::now())),
             "peers": mesh::describe(&app, clock::now()),
             "on_hold": mesh::describe_hold(&app, clock::now()),
+            "alarms": mesh::alarms(&app),
             "backup": app.backups.describe(),
             "active_tasks": app.tasks.list(|_| true),
             "held": held::describe(&app, clock::now()),

@@ -71,6 +71,31 @@ impl DataDir {
         self.0.join("couch-config.json")
     }
 
+    /// The file that says how often the hub was started.
+    pub(crate) fn boot(&self) -> PathBuf {
+        self.0.join("boot.json")
+    }
+
+    /// The file with what devices have said of each other.
+    pub(crate) fn statements(&self) -> PathBuf {
+        self.0.join("statements.jsonl")
+    }
+
+    /// The file that says which starts of other hubs were seen.
+    pub(crate) fn starts(&self) -> PathBuf {
+        self.0.join("starts.json")
+    }
+
+    /// The file with what this device says of its owner.
+    pub(crate) fn profile(&self) -> PathBuf {
+        self.0.join("profile.json")
+    }
+
+    /// The file with what strangers ask.
+    pub(crate) fn requests(&self) -> PathBuf {
+        self.0.join("requests.json")
+    }
+
     /// The folder in which Tor keeps what it would have to fetch anew.
     pub(crate) fn onion(&self) -> PathBuf {
         self.0.join("onion")

@@ -6,6 +6,7 @@
 mod access;
 mod app;
 mod backup;
+mod boot;
 mod causes;
 mod cli;
 mod clock;
@@ -36,6 +37,7 @@ mod quota;
 mod reads;
 mod registry;
 mod replicate;
+mod small_file;
 mod tasks;
 mod updates;
 mod uuids;

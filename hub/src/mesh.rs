@@ -5,22 +5,31 @@
 //! hub's own rights (`permit`), when it is, one of `replication::Manager` (`schedule`).
 
 mod acknowledge;
+mod alarms;
+mod ask_once;
 mod battery;
+mod boots;
+mod bucket;
 mod databases;
+mod devices;
 mod events;
 mod feed;
 mod follow;
 mod friend;
+mod holdings;
 mod holds;
 mod introduce;
 mod line;
 mod link;
 mod peers;
 mod permit;
+pub(crate) mod profile;
 mod pull;
 mod reach;
 mod record;
+mod refusal;
 mod remembered;
+pub(crate) mod requests;
 mod room;
 mod rule;
 mod rules;
@@ -42,15 +51,26 @@ use store::Store;
 use tokio::sync::Notify;
 
 pub(crate) use self::acknowledge::reached;
+pub(crate) use self::alarms::{alarms, device_name};
+pub(crate) use self::ask_once::ask_once;
+use self::boots::Boots;
+pub(crate) use self::devices::{Devices, adopt as adopt_devices};
 use self::events::Events;
 pub(crate) use self::events::serve as events;
 pub(crate) use self::feed::feed;
 pub(crate) use self::follow::follow;
 pub(crate) use self::friend::{accept, offers};
-pub(crate) use self::introduce::{check, dismiss, introduce, is_taken, set_rule};
+pub(crate) use self::holdings::holdings;
+pub(crate) use self::introduce::{
+    block_friend, check, heed_databases, introduce, is_taken, keep_device, remove_device,
+    remove_friend, rename, set_rule,
+};
 pub(crate) use self::peers::{LivePeers, Peer};
+use self::profile::Profiles;
 pub(crate) use self::reach::own as own_reach;
 pub(crate) use self::record::{Kind, Record, Verified};
+pub(crate) use self::refusal::refusal;
+use self::requests::Requests;
 pub(crate) use self::room::postponed;
 pub(crate) use self::rules::DeviceRule;
 use self::rules::LiveRules;
@@ -61,6 +81,7 @@ pub(crate) use self::status::{describe, describe_hold, is_complete};
 pub(crate) use self::why::serve as why;
 use crate::clock;
 use crate::config::MeshConfig;
+use crate::data_dir::DataDir;
 use crate::listener::tally::Tally;
 
 /// Revisions of each peer that are remembered to have come from it, so that they are not sent back.
@@ -89,6 +110,14 @@ pub(crate) struct Mesh {
     /// Feeds that each peer follows, and requests of it that are being answered.
     feeds: Arc<Tally<PublicKey>>,
     answers: Arc<Tally<PublicKey>>,
+    /// Which start of each peer was seen last.
+    boots: Boots,
+    /// What this hub says of its owner, and friends of themselves.
+    profiles: Profiles,
+    /// Strangers who would like to be friends.
+    requests: Requests,
+    /// Held while this hub says something of a device.
+    saying: Mutex<()>,
 }
 
 /// What was done, counted.
@@ -119,7 +148,12 @@ fn count(counter: &AtomicU64, more: u64) {
 
 impl Mesh {
     /// Of the hub with this key; it knows nobody yet.
-    pub(crate) fn new(hub: PublicKey, config: &MeshConfig) -> Self {
+    pub(crate) fn new(
+        hub: PublicKey,
+        config: &MeshConfig,
+        data_dir: &DataDir,
+        takes_requests: bool,
+    ) -> Self {
         // On a line that is paid for the smaller of the two counts.
         let metered = config.metered.then_some(config.metered_bytes_per_hour_max);
         let bytes_max = config.bytes_per_hour_max.into_iter().chain(metered).min();
@@ -136,6 +170,10 @@ impl Mesh {
             delivered: Mutex::default(),
             feeds: Tally::new(FEEDS_MAX),
             answers: Tally::new(ANSWERS_MAX),
+            boots: Boots::read(data_dir.starts()),
+            profiles: Profiles::read(data_dir.profile()),
+            requests: Requests::read(data_dir.requests(), takes_requests),
+            saying: Mutex::default(),
         }
     }
 
@@ -150,9 +188,28 @@ impl Mesh {
     }
 
     /// Reads anew whom the owner has named, and what devices take. May block.
-    pub(crate) fn reload(&self, store: &Store) -> Result<(), store::Error> {
-        self.peers.reload(store)?;
+    pub(crate) fn reload(&self, store: &Store, devices: &Devices) -> Result<(), store::Error> {
+        self.peers.reload(store, devices)?;
         self.rules.reload(store)
+    }
+
+    /// Which start of each peer was seen last.
+    pub(crate) fn boots(&self) -> &Boots {
+        &self.boots
+    }
+
+    /// What this hub says of its owner, and what was refused of friends.
+    pub(crate) fn profiles(&self) -> &Profiles {
+        &self.profiles
+    }
+
+    /// Strangers who would like to be friends.
+    pub(crate) fn requests(&self) -> &Requests {
+        &self.requests
+    }
+
+    fn saying(&self) -> MutexGuard<'_, ()> {
+        self.saying.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What was done.

@@ -18,6 +18,7 @@ mod http_key_url;
 mod key;
 pub mod key_file;
 pub mod pairing;
+mod profile;
 mod statement;
 pub mod tls;
 
@@ -29,6 +30,7 @@ pub use http_key_url::{
     OnionAddressError, PathError,
 };
 pub use key::{PublicKey, PublicKeyError};
+pub use profile::{PROFILE_BYTES_MAX, Profile, ProfileDevice, ProfileError, SignedProfile};
 pub use statement::{
     ANSWERS_MAX, Claim, STATEMENT_BYTES_MAX, Statement, StatementError, StatementHash,
     StatementHashError, StatementKind,

@@ -31,6 +31,51 @@ impl Hub {
         self.post("/_hub/devices", device).expect(201);
     }
 
+    /// Names a key as a device of the same owner, reached nowhere.
+    #[track_caller]
+    pub fn add_device_key(&self, key: &str, name: &str) {
+        let url = format!("httpkey://127.0.0.1:9/ed25519publickey:{key}/");
+        self.post("/_hub/devices", json!({"url": url, "name": name})).expect(201);
+    }
+
+    /// What `/_hub/devices` says of a device.
+    #[track_caller]
+    pub fn device(&self, name: &str) -> Value {
+        let shown = self.get("/_hub/devices").expect(200).json();
+        let mut devices = shown["devices"].as_array().into_iter().flatten();
+        devices.find(|device| device["name"] == name).cloned().unwrap_or_default()
+    }
+
+    /// Waits until a device stands so.
+    #[track_caller]
+    pub fn await_standing(&self, name: &str, standing: &str) -> Value {
+        eventually(&format!("{name} is {standing}"), || {
+            let device = self.device(name);
+            if device["standing"] == standing { Ok(device) } else { Err(device.to_string()) }
+        })
+    }
+
+    /// The codes of the alarms that `/_hub/devices` shows.
+    #[track_caller]
+    pub fn alarms(&self) -> Vec<String> {
+        let shown = self.get("/_hub/devices").expect(200).json();
+        let alarms = shown["alarms"].as_array().into_iter().flatten();
+        alarms.map(|alarm| alarm["code"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// Waits until there is an alarm with this code.
+    #[track_caller]
+    pub fn await_alarm(&self, code: &str) {
+        eventually(code, || {
+            let alarms = self.alarms();
+            if alarms.iter().any(|known| known == code) {
+                Ok(())
+            } else {
+                Err(format!("{alarms:?}"))
+            }
+        });
+    }
+
     /// Names another hub as a friend.
     #[track_caller]
     pub fn add_friend(&self, other: &Self, name: &str) {

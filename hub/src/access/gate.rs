@@ -36,7 +36,8 @@ impl Target<'_> {
 }
 
 /// System databases that say who may do what; devices elsewhere write to them by their own hub.
-const RIGHTS: [&str; 2] = [super::policies::DATABASE, super::apps::DATABASE];
+const RIGHTS: [&str; 4] =
+    [super::policies::DATABASE, super::apps::DATABASE, "_devices", "_contacts"];
 
 impl App {
     /// Asks the gate; how far whoever asks may go.
@@ -70,6 +71,9 @@ impl App {
         }
         if !principal.is_current() {
             return Decision::Deny(Reason::LogIn);
+        }
+        if principal.key().is_some_and(|key| self.access.policies().is_blocked(key)) {
+            return Decision::Deny(Reason::Blocked);
         }
         if principal.is_stranger() && action != Action::Greet {
             // As whoever is in no policy.

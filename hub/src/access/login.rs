@@ -139,8 +139,7 @@ impl Access {
 
     /// Whether the owner wants nothing to do with this key.
     pub(crate) fn is_blocked(&self, key: &ProvenKey) -> bool {
-        let policies = self.policies.now();
-        policies.principals().get(&key.key()).is_some_and(|notes| notes.blocked)
+        self.policies.is_blocked(key.key())
     }
 
     /// Programs that ask to be let in.

@@ -1,16 +1,20 @@
 //! Policies, groups and what is noted of keys: kept in the database `_acl`, held in memory.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use acl::{Document, Policies, Policy};
+use acl::{Device, Document, Policies, Policy, PrincipalNotes};
 use arc_swap::{ArcSwap, Guard};
-use identity::PublicKey;
+use identity::{DeviceStanding, Listing, PublicKey};
 use store::{
     Database, DbName, DbUuid, Direction, DocId, Edit, EditError, Error, IdRange, Lineage, LocalId,
     Millis, Snapshot, Store,
 };
 use tokio::sync::watch;
+
+use crate::mesh::Devices;
 
 /// Where they are kept.
 pub(crate) const DATABASE: &str = "_acl";
@@ -49,6 +53,10 @@ pub(crate) struct LivePolicies {
     /// This hub's own key: groups of other hubs name nobody here.
     hub: PublicKey,
     current: ArcSwap<Policies>,
+    /// Which devices are the owner's.
+    devices: ArcSwap<Devices>,
+    /// Keys that this hub itself does not trust any more, as two hubs have each.
+    suspended: ArcSwap<BTreeSet<PublicKey>>,
     /// Counts up when `current` is replaced.
     changes: watch::Sender<u64>,
     /// Held over a whole reading, so that an older one never replaces a newer one.
@@ -67,6 +75,8 @@ impl LivePolicies {
         Self {
             hub,
             current: ArcSwap::default(),
+            devices: ArcSwap::default(),
+            suspended: ArcSwap::default(),
             changes: watch::Sender::new(0),
             reading: Mutex::default(),
         }
@@ -99,7 +109,7 @@ impl LivePolicies {
         let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         let documents = read(store)?;
         let documents = documents.iter().map(|(id, body)| Document { id, body });
-        let policies = Policies::read(Some(self.hub), documents);
+        let policies = Policies::read(Some(self.hub), documents).with_devices(self.standings());
         if let Some(problem) = policies.problems().first() {
             let count = policies.problems().len();
             tracing::warn!(count, "documents in _acl say nothing that is understood; ignored");
@@ -108,6 +118,56 @@ impl LivePolicies {
         self.current.store(Arc::new(policies));
         self.told();
         Ok(())
+    }
+
+    /// Which devices are the owner's, as of now.
+    pub(crate) fn devices(&self) -> Arc<Devices> {
+        self.devices.load_full()
+    }
+
+    /// Reads anew which devices are the owner's, with what follows for everybody's rights; `file` is where
+    /// statements are kept. May block.
+    pub(crate) fn reload_devices(&self, store: &Store, file: &Path) -> Result<(), Error> {
+        let devices = {
+            let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+            let devices = Arc::new(Devices::read(store, self.hub, file)?);
+            if **self.devices.load() == *devices {
+                // The same follows, maybe from more.
+                self.devices.store(Arc::clone(&devices));
+                return Ok(());
+            }
+            self.devices.store(Arc::clone(&devices));
+            devices
+        };
+        if let (count @ 1.., ids) = devices.problems() {
+            tracing::warn!(count, "documents in _devices say nothing that is understood; ignored");
+            tracing::debug!(?ids, "ignored in _devices");
+        }
+        self.reload(store)
+    }
+
+    /// Lets nothing in of those whose keys two hubs have; [`Self::reload`] makes it so for good.
+    pub(crate) fn suspend(&self, keys: Vec<PublicKey>) {
+        self.suspended.store(Arc::new(keys.into_iter().collect()));
+        self.told();
+    }
+
+    /// Whether nothing is let in of whoever has this key: the owner has blocked it, the owner's devices have
+    /// removed it, or two hubs have it.
+    pub(crate) fn is_blocked(&self, key: PublicKey) -> bool {
+        self.suspended.load().contains(&key)
+            || self.now().principals().get(&key).is_some_and(|notes| notes.blocked)
+    }
+
+    /// The owner's devices, as policies see them.
+    fn standings(&self) -> Vec<(PublicKey, Device)> {
+        let devices = self.devices.load();
+        let of = |(key, listing): (&PublicKey, &Listing)| {
+            let is_own = listing.standing == DeviceStanding::Listed;
+            let name = devices.record(*key).name;
+            (*key, Device { name, is_own })
+        };
+        devices.listings().iter().map(of).collect()
     }
 
     /// Says that a right may be another: an app's, for instance.
@@ -119,6 +179,17 @@ impl LivePolicies {
 /// Ids and bodies of all documents that count.
 fn read(store: &Store) -> Result<Vec<(String, String)>, Error> {
     database(store).map_or_else(|| Ok(Vec::new()), |database| database.read(documents))
+}
+
+/// The keys that the documents say are the owner's devices, as far as they were believed by earlier
+/// releases. May block.
+pub(crate) fn noted_as_own(store: &Store) -> Result<BTreeSet<PublicKey>, Error> {
+    let noted = read(store)?.into_iter().filter_map(|(id, body)| {
+        let key = id.strip_prefix(acl::PRINCIPAL_PREFIX)?.parse().ok()?;
+        let notes: PrincipalNotes = serde_json::from_str(&body).ok()?;
+        (notes.own && !notes.blocked).then_some(key)
+    });
+    Ok(noted.collect())
 }
 
 /// The same of any database, as many as are heeded.

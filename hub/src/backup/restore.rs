@@ -9,6 +9,7 @@ use std::path::Path;
 use store::{CopyFile, DbName, DbUuid, Millis, Restore};
 
 use super::{END, End, FOLDER, FORMAT, JSON_BYTES_MAX, MANIFEST, Manifest, SETTINGS, Summary};
+use crate::boot::Boot;
 use crate::couch_config::Settings;
 use crate::data_dir::{DataDir, folder_of};
 
@@ -75,6 +76,9 @@ pub(crate) fn restore(dir: &Path, backup: impl Read) -> Result<Summary, RestoreE
     let target =
         Target { restore: Restore::begin(scratch.path())?, dir: DataDir::find(scratch.path()) };
     let summary = Reader::begin(Some(target), backup)?.read()?;
+    // Its devices are those of another key, so this one begins alone.
+    let noted = Boot::note_none(&DataDir::find(scratch.path()).boot());
+    noted.map_err(|error| RestoreError::io("write a restored file")(error.source))?;
     let put = || {
         fs::rename(scratch.keep(), dir)?;
         File::open(parent)?.sync_all()

@@ -25,10 +25,28 @@ pub(super) enum DeviceVerb {
     List,
     /// Show or set what of a database a device takes; every device of yours sees all rules
     Rules(RulesArgs),
-    /// Have nothing more to do with a device: it is refused from now on
+    /// Have nothing more to do with a device: it is refused from now on, here at once, on each of your
+    /// others when you confirm it there
     Remove {
         /// Its name or key
         who: String,
+    },
+    /// Remove a device here as well that another one of yours has removed
+    Confirm {
+        /// Its name or key
+        who: String,
+    },
+    /// Go on with a device that was removed, or whose key two hubs had
+    Keep {
+        /// Its name or key
+        who: String,
+    },
+    /// Give a device another name, on all of yours
+    Rename {
+        /// Its name or key; this one can be renamed too
+        who: String,
+        /// What to call it
+        name: String,
     },
 }
 
@@ -43,16 +61,63 @@ pub(super) async fn execute(mut hub: Hub, verb: DeviceVerb) -> anyhow::Result<Ou
                 added["device"]["name"].as_str().unwrap_or("It"),
             ));
         }
-        DeviceVerb::List => list(&hub.get("/_hub/devices").await?["devices"])?,
+        DeviceVerb::List => {
+            let shown = hub.get("/_hub/devices").await?;
+            list(&shown["devices"])?;
+            for alarm in shown["alarms"].as_array().into_iter().flatten() {
+                show::remark(alarm["sentence"].as_str().unwrap_or_default());
+            }
+        }
         DeviceVerb::Rules(asked) => return rules::execute(hub, asked).await,
         DeviceVerb::Remove { who } => {
-            hub.request("DELETE", &format!("/_hub/devices/{}", encode(&who)), None).await?;
+            let removed = hub.request("DELETE", &path(&who, ""), None).await?;
+            holds(&who, &removed["holds"]);
+        }
+        DeviceVerb::Confirm { who } => {
+            let removed = hub.request("POST", &path(&who, "/confirm-removal"), None).await?;
+            holds(&who, &removed["holds"]);
+        }
+        DeviceVerb::Keep { who } => {
+            hub.request("POST", &path(&who, "/keep"), None).await?;
+        }
+        DeviceVerb::Rename { who, name } => {
+            hub.request("PUT", &path(&who, ""), Some(&json!({ "name": name }))).await?;
         }
     }
     Ok(Outcome::Done)
 }
 
-/// Shows records of peers: name, key, where they are reached.
+/// How a device or a friend stands, where that is not well.
+fn standing(record: &Value) -> String {
+    let by = record["removal"]["by"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let by = by.collect::<Vec<_>>().join(", ");
+    match record["standing"].as_str() {
+        _ if record["this"] == true => "this device".into(),
+        Some("listed") | None if record["blocked"] == true => "blocked".into(),
+        Some("listed") | None => String::new(),
+        Some(standing) if by.is_empty() => standing.into(),
+        Some("suspended") => format!("suspended: removed by {by}"),
+        Some(standing) => standing.into(),
+    }
+}
+
+fn path(who: &str, verb: &str) -> String {
+    format!("/_hub/devices/{}{verb}", encode(who))
+}
+
+/// Says what a removed device keeps.
+fn holds(who: &str, holds: &Value) {
+    let holds = holds.as_array().into_iter().flatten().map(|held| {
+        let name = held["database"].as_str().unwrap_or_default();
+        format!("{name} ({} documents)", held["documents"])
+    });
+    let holds: Vec<_> = holds.collect();
+    if !holds.is_empty() {
+        show::remark(format_args!("{who} still has what it had: {}.", holds.join(", ")));
+    }
+}
+
+/// Shows records of peers: name, key, where they are reached, and how they stand.
 pub(super) fn list(records: &Value) -> anyhow::Result<()> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let place = |url: &Value| {
@@ -61,7 +126,8 @@ pub(super) fn list(records: &Value) -> anyhow::Result<()> {
     };
     let row = |record: &Value| {
         let reach = record["reach"].as_array().into_iter().flatten().filter_map(place);
-        [text(&record["name"]), text(&record["key"]), reach.collect::<Vec<_>>().join(" ")]
+        let reach = reach.collect::<Vec<_>>().join(" ");
+        [text(&record["name"]), text(&record["key"]), reach, standing(record)]
     };
     let rows: Vec<_> = records.as_array().into_iter().flatten().map(row).collect();
     Ok(show::table(&rows)?)

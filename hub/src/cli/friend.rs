@@ -26,6 +26,57 @@ pub(super) enum FriendVerb {
         /// Their name or key
         who: String,
     },
+    /// Refuse somebody until further notice, and keep what is noted of them
+    Block {
+        /// Their name or key
+        who: String,
+    },
+    /// Let somebody come again
+    Unblock {
+        /// Their name or key
+        who: String,
+    },
+    /// Give a friend another name
+    Rename {
+        /// Their name or key
+        who: String,
+        /// What to call them
+        name: String,
+    },
+    /// List the strangers who ask to be friends
+    Requests {
+        /// Let anybody ask
+        #[arg(long, conflicts_with = "close")]
+        open: bool,
+        /// Let nobody ask
+        #[arg(long)]
+        close: bool,
+    },
+    /// Ask somebody to be a friend; they are noted as one here
+    Request {
+        /// Where they are and which key they have
+        #[arg(value_name = "HTTPKEY-URL")]
+        url: HttpKeyUrl,
+        /// What to call them
+        #[arg(long)]
+        name: String,
+        /// What to say
+        #[arg(long, default_value = "")]
+        message: String,
+    },
+    /// Make a friend of somebody who asks
+    AcceptRequest {
+        /// Their key
+        key: String,
+        /// What to call them [default: as they suggest]
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Drop the request of somebody
+    Refuse {
+        /// Their key
+        key: String,
+    },
     /// List the databases that a friend shares with you, and which of them you have taken
     Databases {
         /// The friend
@@ -55,6 +106,34 @@ pub(super) async fn execute(mut hub: Hub, verb: FriendVerb) -> anyhow::Result<Ou
         FriendVerb::Remove { who } => {
             hub.request("DELETE", &format!("/_hub/friends/{}", encode(&who)), None).await?;
         }
+        FriendVerb::Block { who } => {
+            hub.request("POST", &format!("/_hub/friends/{}/block", encode(&who)), None).await?;
+        }
+        FriendVerb::Unblock { who } => {
+            hub.request("POST", &format!("/_hub/friends/{}/unblock", encode(&who)), None).await?;
+        }
+        FriendVerb::Rename { who, name } => {
+            let path = format!("/_hub/friends/{}", encode(&who));
+            hub.request("PUT", &path, Some(&json!({ "name": name }))).await?;
+        }
+        FriendVerb::Requests { open, close } => {
+            if open || close {
+                hub.request("PUT", "/_hub/requests", Some(&json!({ "open": open }))).await?;
+            }
+            requests(&hub.get("/_hub/requests").await?)?;
+        }
+        FriendVerb::Request { url, name, message } => {
+            let asked = json!({"url": url.to_string(), "name": name, "message": message});
+            hub.request("POST", "/_hub/requests", Some(&asked)).await?;
+        }
+        FriendVerb::AcceptRequest { key, name } => {
+            let asked = json!({"accept": true, "name": name});
+            hub.request("POST", &format!("/_hub/requests/{}", encode(&key)), Some(&asked)).await?;
+        }
+        FriendVerb::Refuse { key } => {
+            let asked = json!({"accept": false});
+            hub.request("POST", &format!("/_hub/requests/{}", encode(&key)), Some(&asked)).await?;
+        }
         FriendVerb::Databases { name } => {
             let path = format!("/_hub/friends/{}/databases", encode(&name));
             databases(&hub.get(&path).await?["databases"])?;
@@ -67,6 +146,17 @@ pub(super) async fn execute(mut hub: Hub, verb: FriendVerb) -> anyhow::Result<Ou
         }
     }
     Ok(Outcome::Done)
+}
+
+fn requests(shown: &Value) -> anyhow::Result<()> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let row = |asks: &Value| [text(&asks["name"]), text(&asks["key"]), text(&asks["message"])];
+    let rows: Vec<_> = shown["requests"].as_array().into_iter().flatten().map(row).collect();
+    show::table(&rows)?;
+    if shown["open"] != true {
+        show::remark("Nobody may ask: `larder friend requests --open` lets them.");
+    }
+    Ok(())
 }
 
 fn databases(offers: &Value) -> anyhow::Result<()> {

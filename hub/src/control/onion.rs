@@ -124,7 +124,8 @@ pub(crate) fn known_device(call: &Call) -> Result<PublicKey, HttpError> {
         None => HttpError::LogIn,
         Some(_) => HttpError::ForbiddenBecause("This is for other devices, known by their keys."),
     })?;
-    let known = call.app.access.policies().now().knows(device);
+    let policies = call.app.access.policies();
+    let known = policies.now().knows(device) && !policies.is_blocked(device);
     if known && !call.principal.is_stranger() { Ok(device) } else { Err(HttpError::Forbidden) }
 }
 

@@ -1,4 +1,4 @@
-//! `/_hub/devices` and `/_hub/friends`: the hubs that the owner has named.
+//! `/_hub/friends`, and how the owner names other hubs; `devices` has what is done with the owner's own.
 
 use acl::{Policy, Right, Who};
 use http::StatusCode;
@@ -13,21 +13,24 @@ use crate::clock;
 use crate::http::{Call, HttpError, Reply, blocking, json_body, reply};
 use crate::mesh::{self, Kind, Peer, Record};
 
-/// `GET /_hub/devices`: the owner's other devices.
-pub(crate) async fn devices(call: Call) -> Result<Reply, HttpError> {
-    Ok(list(&call, Kind::Device))
-}
-
-/// `GET /_hub/friends`: hubs of others.
+/// `GET /_hub/friends`: hubs of others, with what they say of themselves.
 pub(crate) async fn friends(call: Call) -> Result<Reply, HttpError> {
-    Ok(list(&call, Kind::Friend))
-}
-
-fn list(call: &Call, kind: Kind) -> Reply {
-    let peers = call.app.mesh.peers().now();
-    let of_kind = peers.values().filter(|peer| peer.kind == kind);
-    let records: Vec<&Record> = of_kind.map(|peer| &peer.record).collect();
-    reply::json(StatusCode::OK, &json!({ format!("{}s", kind.noun()): records }))
+    let app = &call.app;
+    let peers = app.mesh.peers().now();
+    let of_kind = peers.values().filter(|peer| peer.kind == Kind::Friend);
+    let now = clock::now();
+    let shown = of_kind.map(|peer| {
+        let mut shown = json!(peer.record);
+        shown["blocked"] = app.access.policies().is_blocked(peer.record.key).into();
+        shown["profile"] =
+            peer.record.profile.as_ref().and_then(|said| said.shown(peer.record.key, now)).into();
+        if let Some(refused) = app.mesh.profiles().refused(peer.record.key) {
+            shown["profiles_refused"] = json!(refused);
+        }
+        shown
+    });
+    let friends: Vec<Value> = shown.collect();
+    Ok(reply::json(StatusCode::OK, &json!({"friends": friends})))
 }
 
 /// What `POST /_hub/devices` and `POST /_hub/friends` take.
@@ -62,34 +65,57 @@ async fn add(call: Call, kind: Kind) -> Result<Reply, HttpError> {
     Ok(reply::json(StatusCode::CREATED, &json!({"ok": true, kind.noun(): record.await?})))
 }
 
-/// `DELETE /_hub/devices/{doc}`: takes a device away, by its name or key; from now on it is refused.
-pub(crate) async fn remove_device(call: Call) -> Result<Reply, HttpError> {
-    remove(call, Kind::Device).await
-}
-
-/// `DELETE /_hub/friends/{doc}`: takes a friend away likewise.
+/// `DELETE /_hub/friends/{doc}`: takes a friend away, by name or key; from now on they are refused.
 pub(crate) async fn remove_friend(call: Call) -> Result<Reply, HttpError> {
-    remove(call, Kind::Friend).await
-}
-
-async fn remove(call: Call, kind: Kind) -> Result<Reply, HttpError> {
     let Call { app, captures, .. } = call;
-    let peer = named(&app, &captures.doc, kind)?;
-    blocking(move || mesh::dismiss(&app, &peer, clock::now())).await?;
+    let key = named(&app, &captures.doc)?.record.key;
+    blocking(move || mesh::remove_friend(&app, key, clock::now())).await?;
     Ok(reply::ok(StatusCode::OK))
 }
 
-fn named(app: &App, word: &str, kind: Kind) -> Result<std::sync::Arc<Peer>, HttpError> {
-    let missing = match kind {
-        Kind::Device => "there is no device of that name or key",
-        Kind::Friend => "there is no friend of that name or key",
-    };
-    app.mesh.peers().find(word, Some(kind)).ok_or(HttpError::NotFound(missing))
+/// `PUT /_hub/friends/{doc}`: gives a friend another name.
+pub(crate) async fn rename_friend(call: Call) -> Result<Reply, HttpError> {
+    let friend = named(&call.app, &call.captures.doc)?;
+    let Call { app, headers, body, .. } = call;
+    let Renamed { name } = parsed(json_body::object(&headers, body).await?)?;
+    let record = friend.record.clone();
+    let renaming = move || mesh::rename(&app, Kind::Friend, record, name, clock::now());
+    let record = blocking(renaming).await?;
+    Ok(reply::json(StatusCode::OK, &json!({"ok": true, "friend": record})))
+}
+
+/// What `PUT /_hub/friends/{doc}` and `PUT /_hub/devices/{doc}` take.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Renamed {
+    pub(super) name: String,
+}
+
+/// `POST /_hub/friends/{doc}/block`: refuses a friend until further notice.
+pub(crate) async fn block_friend(call: Call) -> Result<Reply, HttpError> {
+    block(call, true).await
+}
+
+/// `POST /_hub/friends/{doc}/unblock`: lets a friend come again, with the rights that lists give.
+pub(crate) async fn unblock_friend(call: Call) -> Result<Reply, HttpError> {
+    block(call, false).await
+}
+
+async fn block(call: Call, blocked: bool) -> Result<Reply, HttpError> {
+    let Call { app, captures, .. } = call;
+    let key = named(&app, &captures.doc)?.record.key;
+    blocking(move || mesh::block_friend(&app, key, blocked, clock::now())).await?;
+    Ok(reply::ok(StatusCode::OK))
+}
+
+fn named(app: &App, word: &str) -> Result<std::sync::Arc<Peer>, HttpError> {
+    let missing = HttpError::NotFound("there is no friend of that name or key");
+    app.mesh.peers().find(word, Some(Kind::Friend)).ok_or(missing)
 }
 
 /// `GET /_hub/friends/{doc}/databases`: what a friend offers, and what of it is here.
 pub(crate) async fn offers(call: Call) -> Result<Reply, HttpError> {
-    let friend = named(&call.app, &call.captures.doc, Kind::Friend)?;
+    let friend = named(&call.app, &call.captures.doc)?;
     let offers = mesh::offers(&call.app, friend.record.key);
     Ok(reply::json(StatusCode::OK, &json!({"databases": offers})))
 }
@@ -108,7 +134,7 @@ struct Accepted {
 /// `POST /_hub/friends/{doc}/accept`: takes a database that a friend offers, with what the friend
 /// writes into it from then on.
 pub(crate) async fn accept(call: Call) -> Result<Reply, HttpError> {
-    let friend = named(&call.app, &call.captures.doc, Kind::Friend)?;
+    let friend = named(&call.app, &call.captures.doc)?;
     let Call { app, headers, body, .. } = call;
     let Accepted { database, local } = parsed(json_body::object(&headers, body).await?)?;
     let name = blocking(move || {

@@ -109,6 +109,12 @@ pub(crate) enum HttpError {
     /// Refused for another reason.
     #[error("{0}")]
     ForbiddenBecause(&'static str),
+    /// One of the owner's devices that is refused now; the reason says why.
+    #[error("{0}")]
+    Removed(String),
+    /// Another hub that was to be asked was not reached, or said no; the reason says why.
+    #[error("The other hub could not be asked: {0}")]
+    Unreached(String),
     /// A document larger than the limit; its id.
     #[error("{0}")]
     DocumentTooLarge(String),
@@ -214,6 +220,8 @@ impl HttpError {
             Self::TooManyAttempts(_) => (S::TOO_MANY_REQUESTS, "too_many_requests", reason),
             Self::WrongHost => (S::MISDIRECTED_REQUEST, "misdirected_request", reason),
             Self::Forbidden | Self::ForbiddenBecause(_) => (S::FORBIDDEN, "forbidden", reason),
+            Self::Removed(_) => (S::FORBIDDEN, "removed", reason),
+            Self::Unreached(_) => (S::BAD_GATEWAY, "not_reached", reason),
             Self::DocumentTooLarge(_) => (S::PAYLOAD_TOO_LARGE, "document_too_large", reason),
             Self::AttachmentTooLarge(_) => (S::PAYLOAD_TOO_LARGE, "attachment_too_large", reason),
             Self::RequestTooLarge => (S::PAYLOAD_TOO_LARGE, "too_large", reason),

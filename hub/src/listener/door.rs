@@ -14,6 +14,7 @@ use crate::http::answered::Asked;
 use crate::http::incoming::Incoming;
 use crate::http::timing::timed;
 use crate::http::{HttpError, Reply, answer, cors};
+use crate::mesh;
 
 /// The way a connection came in.
 #[derive(Clone, Debug)]
@@ -64,6 +65,9 @@ impl Door {
 
 impl Visit {
     async fn admit(&self, app: Arc<App>, request: Request<Incoming>, asked: &mut Asked) -> Reply {
+        if let Some(reason) = self.key.as_ref().and_then(|key| mesh::refusal(&app, key.key())) {
+            return HttpError::Removed(reason).reply();
+        }
         let way = self.way_of(request.headers());
         let proven = self.key.as_ref().map_or(Proven::Nothing, |key| Proven::Key(key, way));
         match way {

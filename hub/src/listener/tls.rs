@@ -95,10 +95,18 @@ impl TlsDoor {
             counted => counted.flatten(),
         };
         let multiplexed = stream.get_ref().1.alpn_protocol() == Some(identity::tls::HTTP_2);
+        let known = key.as_ref().map(ProvenKey::key);
         let door = Door::Tls(Arc::new(Visit { way, key, local: Arc::clone(&self.local) }));
-        match multiplexed {
-            true => multiplexed::serve(app, door, stream, entered, (held, counted)).await,
-            false => serve(app, door, stream, entered, (held, counted)).await,
+        let blocked = until_blocked(Arc::clone(&app), known);
+        let serving = async {
+            match multiplexed {
+                true => multiplexed::serve(app, door, stream, entered, (held, counted)).await,
+                false => serve(app, door, stream, entered, (held, counted)).await,
+            }
+        };
+        tokio::select! {
+            () = serving => {}
+            () = blocked => tracing::debug!("a connection ends: its key is refused from now on"),
         }
     }
 
@@ -135,8 +143,12 @@ impl TlsDoor {
 
 /// Whether whoever has shaken hands may ask for anything at all.
 fn admit(app: &App, way: Way, key: Option<&ProvenKey>) -> Result<(), &'static str> {
-    if key.is_some_and(|key| app.access.is_blocked(key)) {
-        return Err("a blocked key");
+    if let Some(key) = key.filter(|key| app.access.is_blocked(key)) {
+        // A device that was removed may hear so, and nothing else.
+        return match is_told(app, way, key.key()) {
+            true => Ok(()),
+            false => Err("a blocked key"),
+        };
     }
     // A descriptor keeps strangers from finding the service; who has found it nevertheless, or has
     // been forgotten since, is none the wiser.
@@ -144,6 +156,25 @@ fn admit(app: &App, way: Way, key: Option<&ProvenKey>) -> Result<(), &'static st
     match way == Way::Onion(Service::Main) && app.onion.is_restricted() && !known {
         true => Err("nobody whom the hub knows, while its discovery is restricted"),
         false => Ok(()),
+    }
+}
+
+/// Whether whoever has this key is told why it is refused: a device that is, or was, the owner's.
+fn is_told(app: &App, way: Way, key: PublicKey) -> bool {
+    let devices = app.access.policies().devices();
+    devices.listing(key).is_some() && way != Way::Onion(Service::Strangers)
+}
+
+/// Ends when this key is blocked that was not.
+async fn until_blocked(app: Arc<App>, key: Option<PublicKey>) {
+    let Some(key) = key.filter(|key| !app.access.policies().is_blocked(*key)) else {
+        return std::future::pending().await;
+    };
+    let mut changes = app.access.policies().changes();
+    while !app.access.policies().is_blocked(key) {
+        if changes.changed().await.is_err() {
+            return;
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use store::{Database, DbUuid};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::boots;
 use super::databases;
 use super::line::Line;
 use crate::access::Principal;
@@ -18,12 +19,15 @@ use crate::app::App;
 use crate::clock;
 use crate::control::onion::known_device;
 use crate::http::body::{self, BodySender, ReaderGone};
-use crate::http::{Call, HttpError, Reply, reply};
+use crate::http::{Call, HttpError, Reply, blocking, reply};
 use crate::updates::Kind;
 
 /// Shortest and longest time between two signs of life, where some are asked for.
 const HEARTBEAT_MIN: Duration = Duration::from_secs(1);
 const HEARTBEAT_MAX: Duration = Duration::from_secs(3600);
+
+/// Who follows says here which of its starts this is.
+pub(super) const BOOT_HEADER: &str = "larder-boot";
 
 /// Lines sent at a time.
 const LINES_MAX: usize = 256;
@@ -32,6 +36,12 @@ const LINES_MAX: usize = 256;
 pub(crate) async fn feed(call: Call) -> Result<Reply, HttpError> {
     let peer = known_device(&call)?;
     let counted = call.app.mesh.feeds.one_more(peer).ok_or(HttpError::Overloaded)?;
+    let boot = call.headers.get(BOOT_HEADER).and_then(|boot| boot.to_str().ok());
+    if let Some(boot) = boot.map(str::to_owned) {
+        let app = Arc::clone(&call.app);
+        blocking(move || Ok(boots::heed(&app, peer, &boot))).await?;
+        known_device(&call)?;
+    }
     let heartbeat = call.query.unsigned("heartbeat")?.map(Duration::from_millis);
     let heartbeat = heartbeat.map(|every| every.clamp(HEARTBEAT_MIN, HEARTBEAT_MAX));
     let since = call.query.text("since").unwrap_or_default().to_owned();
@@ -64,6 +74,7 @@ struct Feeding {
     updates: watch::Receiver<u64>,
     rights: watch::Receiver<u64>,
     records: watch::Receiver<u64>,
+    profile: watch::Receiver<u64>,
     shutdown: watch::Receiver<bool>,
 }
 
@@ -81,6 +92,7 @@ impl Feeding {
         let (updates, shutdown) = (app.updates.last(), app.shutdown.clone());
         let rights = app.access.policies().changes();
         let records = app.registry.changes();
+        let profile = app.mesh.profiles().changes();
         let told = BTreeMap::new();
         let databases = fingerprint(&told);
         let place = 0;
@@ -95,12 +107,15 @@ impl Feeding {
             updates,
             rights,
             records,
+            profile,
             shutdown,
         }
     }
 
     async fn run(&mut self, since: &str, heartbeat: Option<Duration>) -> Result<(), ReaderGone> {
-        let hello = Line { now: Some(clock::now().0), ..Line::default() };
+        let boot = Some(self.app.boot.to_string());
+        let profile = Some(*self.profile.borrow_and_update());
+        let hello = Line { now: Some(clock::now().0), boot, profile, ..Line::default() };
         self.sender.send(hello.text()).await?;
         self.begin(since).await?;
         let mut spoken = Instant::now();
@@ -117,6 +132,11 @@ impl Feeding {
                 },
                 _ = self.rights.changed() => self.tell_all().await?,
                 _ = self.records.changed() => self.tell_all().await?,
+                _ = self.profile.changed() => {
+                    let profile = Some(*self.profile.borrow_and_update());
+                    self.sender.send(Line { profile, ..Line::default() }.text()).await?;
+                    true
+                }
                 _ = self.shutdown.changed() => continue,
                 () = self.sender.closed() => return Err(ReaderGone),
                 () = until(deadline) => {
@@ -238,7 +258,8 @@ impl Feeding {
 
     /// Whether the owner still has to do with whoever follows.
     fn is_known(&self) -> bool {
-        self.app.access.policies().now().knows(self.peer)
+        let policies = self.app.access.policies();
+        policies.now().knows(self.peer) && !policies.is_blocked(self.peer)
     }
 }
 

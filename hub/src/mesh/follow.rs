@@ -22,7 +22,7 @@ use super::permit::Rights;
 use super::record::Kind;
 use super::state::Rule;
 use super::way::Way;
-use super::{count, id_of, permit, rule};
+use super::{boots, count, id_of, permit, profile, rule};
 use crate::app::App;
 use crate::clock;
 
@@ -51,7 +51,7 @@ pub(crate) async fn follow(app: Arc<App>) {
         let wanted = |key: &PublicKey| peers.get(key).filter(|_| !is_blocked(&app, *key));
         let gone: Vec<_> = followed
             .iter()
-            .filter(|(key, (peer, _))| wanted(key) != Some(peer))
+            .filter(|(key, (peer, _))| !wanted(key).is_some_and(|now| is_reached_so(now, peer)))
             .map(|(key, _)| *key)
             .collect();
         for key in gone {
@@ -80,8 +80,13 @@ pub(crate) async fn follow(app: Arc<App>) {
     }
 }
 
+/// Whether one is followed as the other was: a new name needs no new connection.
+fn is_reached_so(now: &Peer, before: &Peer) -> bool {
+    now.kind == before.kind && now.record.ways() == before.record.ways()
+}
+
 fn is_blocked(app: &App, key: PublicKey) -> bool {
-    app.access.policies().now().principals().get(&key).is_some_and(|notes| notes.blocked)
+    app.access.policies().is_blocked(key)
 }
 
 /// Keeps a connection to one peer, and heeds what comes over it.
@@ -178,6 +183,7 @@ fn feed_trouble(refused: Refused) -> Trouble {
     match refused {
         // Whoever shuts the door does so right after the handshake.
         Refused::Unasked(why) => Trouble { code: "refused", ..why },
+        Refused::Removed(why) => trouble("removed_there", &why),
         Refused::Answered(StatusCode::NOT_FOUND, _) => {
             trouble("not_spoken", "it is of a release that does not know larder-sync/1")
         }
@@ -241,6 +247,7 @@ fn heed(app: &Arc<App>, key: PublicKey, lines: Vec<Line>, cursor: &mut String) {
     let peer = id_of(key);
     let kind = app.mesh.peers.now().get(&key).map(|peer| peer.kind);
     let databases_max = if kind == Some(Kind::Device) { OF_DEVICE_MAX } else { OF_FRIEND_MAX };
+    let mut profile_seq = None;
     let mut state = app.mesh.state();
     for line in lines {
         count(&app.mesh.counts.lines, 1);
@@ -248,6 +255,11 @@ fn heed(app: &Arc<App>, key: PublicKey, lines: Vec<Line>, cursor: &mut String) {
             let ahead = i128::from(theirs) - i128::from(now.0);
             way.ahead_ms = Some(i64::try_from(ahead).unwrap_or(i64::MAX));
         }
+        if let Some(boot) = line.boot.clone().filter(|_| line.now.is_some()) {
+            let app = Arc::clone(app);
+            tokio::task::spawn_blocking(move || boots::heed(&app, key, &boot));
+        }
+        profile_seq = line.profile.or(profile_seq);
         if line.anew {
             state.manager.offers_anew(peer);
         }
@@ -292,6 +304,9 @@ fn heed(app: &Arc<App>, key: PublicKey, lines: Vec<Line>, cursor: &mut String) {
     }
     drop(state);
     app.mesh.wake.notify_one();
+    if let Some(seq) = profile_seq {
+        profile::heed(app, key, seq);
+    }
 }
 
 /// Whether a text can be a place in a feed, which goes into a URL.

@@ -8,6 +8,12 @@ pub(super) struct Line {
     /// The first line: when it was written, in Unix milliseconds by the source's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) now: Option<u64>,
+    /// The first line: which of its starts this is for the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) boot: Option<String>,
+    /// The number of what the source says of its owner; it has risen where it is told later on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) profile: Option<u64>,
     /// Whether everything is told anew, up to the first `cursor`: what is not among it is not offered.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(super) anew: bool,

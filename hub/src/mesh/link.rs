@@ -1,5 +1,6 @@
 //! A connection to a peer, over which all requests to it travel at a time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::feed::BOOT_HEADER;
 use super::record::is_onion;
 use crate::app::App;
 use crate::causes::with_causes;
@@ -46,6 +48,8 @@ pub(crate) struct Link {
     url: HttpKeyUrl,
     /// The key that the peer has proven.
     key: ProvenKey,
+    /// Which of its starts this is for this hub, which every request says.
+    boot: Arc<str>,
     ended: watch::Receiver<bool>,
 }
 
@@ -55,7 +59,7 @@ impl Link {
     /// # Errors
     /// What a person may be told.
     pub(super) async fn dial(app: &App, url: &HttpKeyUrl) -> Result<Self, Trouble> {
-        let way = ToKey::new(&app.device, url.key(), std::sync::Arc::clone(&app.onion));
+        let way = ToKey::new(&app.device, url.key(), Arc::clone(&app.onion));
         let uri = uri(url, "/").map_err(|error| trouble("unreachable", &error))?;
         let limit = if is_onion(url) { ONION_DIAL_MAX } else { DIAL_MAX };
         let late = || trouble("unreachable", &format!("no answer within {} s", limit.as_secs()));
@@ -85,7 +89,8 @@ impl Link {
             }
             over.send_replace(true);
         });
-        Ok(Self { sender, url: url.clone(), key, ended })
+        let boot = Arc::from(app.boot.to_string());
+        Ok(Self { sender, url: url.clone(), key, boot, ended })
     }
 
     /// The key that the peer has proven.
@@ -113,7 +118,8 @@ impl Link {
         body: Option<String>,
     ) -> Result<Response<Incoming>, Trouble> {
         let uri = uri(&self.url, path).map_err(|error| trouble("peer_misbehaved", &error))?;
-        let mut request = Request::builder().method(method).uri(uri);
+        let mut request =
+            Request::builder().method(method).uri(uri).header(BOOT_HEADER, &*self.boot);
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
@@ -143,6 +149,9 @@ impl Link {
         let text = text.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         let said: Value = serde_json::from_slice(&text).unwrap_or_default();
         let reason = said["reason"].as_str().unwrap_or_default().to_owned();
+        if said["error"] == "removed" {
+            return Err(Refused::Removed(reason));
+        }
         Err(Refused::Answered(status, reason))
     }
 }
@@ -152,6 +161,8 @@ impl Link {
 pub(super) enum Refused {
     /// The request did not get there, or its answer not here.
     Unasked(Trouble),
+    /// The peer has nothing to do with this device any more, and says why.
+    Removed(String),
     /// The peer said no.
     Answered(StatusCode, String),
 }

@@ -4,17 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use identity::PublicKey;
+use identity::{DeviceStanding, PublicKey};
 use serde_json::{Map, Value};
-use store::{Database, Error, Millis, Store};
+use store::{Database, DocId, Error, Millis, Store};
 use tokio::sync::watch;
 
+use super::devices::Devices;
 use super::record::{Kind, Record};
 use super::rules;
 use crate::access::{self, AclError};
 
 /// Hubs that are heeded; a person has a few devices and some hundred friends.
 const PEERS_MAX: usize = 2000;
+
+/// Before what is no record, in ids of `_contacts`.
+pub(super) const OWN_PREFIX: &str = "me/";
 
 /// A hub that the owner has named.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +27,13 @@ pub(crate) struct Peer {
     pub(crate) kind: Kind,
     /// What is noted of it.
     pub(crate) record: Record,
+}
+
+impl Peer {
+    /// A device of the owner's, or one that was.
+    pub(super) fn device(record: Record) -> Self {
+        Self { kind: Kind::Device, record }
+    }
 }
 
 /// All of them, by their keys.
@@ -64,24 +75,31 @@ impl LivePeers {
         self.changes.subscribe()
     }
 
-    /// Reads them anew. What cannot be read is nobody. May block.
-    pub(crate) fn reload(&self, store: &Store) -> Result<(), Error> {
+    /// Reads them anew, with those devices that are the owner's. What cannot be read is nobody. May block.
+    pub(crate) fn reload(&self, store: &Store, devices: &Devices) -> Result<(), Error> {
         let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         let mut peers = Peers::new();
-        // Whoever is a device of the owner's and a friend is a device.
-        for kind in [Kind::Friend, Kind::Device] {
-            let Some(database) = database(store, kind) else { continue };
+        let mut add = |kind, record: Record| {
+            if peers.len() < PEERS_MAX {
+                peers.insert(record.key, Arc::new(Peer { kind, record }));
+            }
+        };
+        let listed = devices.listings().iter();
+        let listed = listed.filter(|(_, listing)| listing.standing == DeviceStanding::Listed);
+        listed.for_each(|(key, _)| add(Kind::Device, devices.record(*key)));
+        if let Some(database) = database(store, Kind::Friend) {
             for (id, body) in database.read(access::documents)? {
                 if id.starts_with(rules::PREFIX) {
                     continue;
                 }
                 let record = serde_json::from_str::<Record>(&body).ok();
                 match record.filter(|record| record.key.to_string() == id) {
-                    Some(record) if record.key == self.hub => {}
-                    Some(record) if peers.len() < PEERS_MAX => {
-                        peers.insert(record.key, Arc::new(Peer { kind, record }));
-                    }
-                    _ => tracing::warn!(database = kind.database(), "a record is ignored"),
+                    // Whoever is, or was, a device of the owner's is no friend.
+                    Some(record)
+                        if record.key == self.hub || devices.listing(record.key).is_some() => {}
+                    Some(record) => add(Kind::Friend, record.bounded()),
+                    None if id.starts_with(OWN_PREFIX) => {}
+                    None => tracing::warn!(database = "_contacts", "a record is ignored"),
                 }
             }
         }
@@ -93,51 +111,94 @@ impl LivePeers {
     }
 }
 
-/// Notes a hub, and what it may do: a device of the owner's whatever the owner may, a friend what lists
-/// say. May block.
-pub(crate) fn add(store: &Store, kind: Kind, record: &Record, now: Millis) -> Result<(), AclError> {
-    let missing = || AclError::Store(Error::NoDatabase);
-    let other = match kind {
-        Kind::Device => Kind::Friend,
-        Kind::Friend => Kind::Device,
-    };
-    let id = record.key.to_string();
-    let elsewhere = database(store, other).ok_or_else(missing)?;
-    let is_other = elsewhere.read(access::documents)?.iter().any(|(known, _)| *known == id);
-    if is_other {
-        let noun = other.noun();
-        return Err(AclError::Refused(format!(
-            "this key is that of a {noun}; `larder {noun} remove` takes it away"
-        )));
-    }
-    let database = database(store, kind).ok_or_else(missing)?;
-    access::change_in(&database, &id, now, |before| {
+/// Notes a friend's hub, which may do what lists say. May block.
+///
+/// What is noted of the key comes before the contact: whoever is followed has a name.
+pub(super) fn add_friend(store: &Store, record: &Record, now: Millis) -> Result<(), AclError> {
+    note(store, record.key, now, |notes| {
+        notes.insert("name".into(), record.name.clone().into());
+        notes.remove("blocked");
+        notes.remove("own");
+    })?;
+    set_record(store, Kind::Friend, record, now)
+}
+
+/// Notes what a device is called, and where it is reached. That alone makes it no device. May block.
+pub(super) fn note_device(store: &Store, record: &Record, now: Millis) -> Result<(), AclError> {
+    set_record(store, Kind::Device, record, now)?;
+    // Earlier releases go by what is noted here.
+    note(store, record.key, now, |notes| {
+        notes.insert("name".into(), record.name.clone().into());
+        notes.insert("own".into(), true.into());
+        notes.remove("blocked");
+    })
+}
+
+/// Notes that a device is removed, for earlier releases. May block.
+pub(super) fn note_removed(store: &Store, key: PublicKey, now: Millis) -> Result<(), AclError> {
+    note(store, key, now, |notes| {
+        notes.remove("own");
+        notes.insert("blocked".into(), true.into());
+    })
+}
+
+/// Takes a friend away, who is refused at the door from now on, whatever lists say. May block.
+pub(super) fn remove_friend(store: &Store, key: PublicKey, now: Millis) -> Result<(), AclError> {
+    block(store, key, true, now)?;
+    let database = database(store, Kind::Friend).ok_or(Error::NoDatabase)?;
+    access::change_in(&database, &key.to_string(), now, |_| Ok(None))
+}
+
+/// Refuses a friend at the door, or does so no longer. May block.
+pub(super) fn block(
+    store: &Store,
+    key: PublicKey,
+    blocked: bool,
+    now: Millis,
+) -> Result<(), AclError> {
+    note(store, key, now, |notes| match blocked {
+        true => _ = notes.insert("blocked".into(), true.into()),
+        false => _ = notes.remove("blocked"),
+    })
+}
+
+/// Gives a device or a friend another name. May block.
+pub(super) fn rename(
+    store: &Store,
+    kind: Kind,
+    record: &Record,
+    now: Millis,
+) -> Result<(), AclError> {
+    let database = database(store, kind).ok_or(Error::NoDatabase)?;
+    access::change_in(&database, &record.key.to_string(), now, |before| {
+        let before = before.and_then(|body| serde_json::from_str::<Record>(body).ok());
+        let mut changed = before.unwrap_or_else(|| record.clone());
+        changed.name.clone_from(&record.name);
+        Ok(Some(serde_json::to_string(&changed).map_err(acl::DocumentError::from)?))
+    })?;
+    note(store, record.key, now, |notes| {
+        notes.insert("name".into(), record.name.clone().into());
+    })
+}
+
+/// Whether there is a record of this key. May block.
+pub(super) fn is_noted(store: &Store, kind: Kind, key: PublicKey) -> Result<bool, Error> {
+    let Some(database) = database(store, kind) else { return Ok(false) };
+    let Ok(id) = key.to_string().parse::<DocId>() else { return Ok(false) };
+    Ok(database.read(|snapshot| snapshot.head(&id))?.is_some_and(|head| !head.deleted))
+}
+
+/// Adds what a record says to the one that there is. May block.
+fn set_record(store: &Store, kind: Kind, record: &Record, now: Millis) -> Result<(), AclError> {
+    let database = database(store, kind).ok_or(Error::NoDatabase)?;
+    access::change_in(&database, &record.key.to_string(), now, |before| {
         let before = before.and_then(|body| serde_json::from_str::<Record>(body).ok());
         let record = match before {
             Some(before) => before.renewed_by(record.clone()),
             None => record.clone(),
         };
         Ok(Some(serde_json::to_string(&record).map_err(acl::DocumentError::from)?))
-    })?;
-    note(store, record.key, now, |notes| {
-        notes.insert("name".into(), record.name.clone().into());
-        notes.remove("blocked");
-        match kind {
-            Kind::Device => notes.insert("own".into(), true.into()),
-            Kind::Friend => notes.remove("own"),
-        };
     })
-}
-
-/// Takes a hub away: it is refused at the door from now on, whatever lists name it. May block.
-pub(crate) fn remove(store: &Store, peer: &Peer, now: Millis) -> Result<(), AclError> {
-    let key = peer.record.key;
-    note(store, key, now, |notes| {
-        notes.remove("own");
-        notes.insert("blocked".into(), true.into());
-    })?;
-    let database = database(store, peer.kind).ok_or(Error::NoDatabase)?;
-    access::change_in(&database, &key.to_string(), now, |_| Ok(None))
 }
 
 /// Changes what is noted of a principal.
@@ -155,6 +216,7 @@ fn note(
     })
 }
 
-fn database(store: &Store, kind: Kind) -> Option<Arc<Database>> {
+/// The database of one kind of records.
+pub(super) fn database(store: &Store, kind: Kind) -> Option<Arc<Database>> {
     store.database(&kind.database().parse().ok()?)
 }

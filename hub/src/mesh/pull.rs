@@ -309,6 +309,7 @@ impl Ask for OverLink {
 fn refused(refused: Refused) -> PeerError {
     match refused {
         Refused::Unasked(trouble) => PeerError::Unreachable(trouble.text.into()),
+        Refused::Removed(reason) => PeerError::Unreachable(reason.into()),
         Refused::Answered(status, reason) => match status {
             StatusCode::NOT_FOUND => PeerError::NoDatabase,
             StatusCode::UNAUTHORIZED => PeerError::Unauthorized(reason),

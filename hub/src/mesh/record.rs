@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use store::Millis;
 
+use super::profile::Said;
+
 /// Most ways to one hub that are kept; the one that was named longest ago goes first.
 const REACH_MAX: usize = 8;
 
@@ -58,6 +60,12 @@ pub(crate) struct Record {
     /// How it was made sure whose key it is; by nothing but a URL where it is not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) verified: Option<Verified>,
+    /// Where it says itself that it is reached; another profile, other ways.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    announced: Vec<HttpKeyUrl>,
+    /// What a friend says of themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) profile: Option<Said>,
     /// What other releases note.
     #[serde(flatten)]
     more: Map<String, Value>,
@@ -105,24 +113,80 @@ pub(crate) enum RecordError {
 impl Record {
     /// A hub that is reached by this URL, whatever path it names.
     pub(crate) fn new(url: &HttpKeyUrl, name: String, now: Millis) -> Result<Self, RecordError> {
-        let root = HttpKeyUrl::new(url.authority().clone(), url.key(), "")?;
-        let (key, reach) = (url.key(), vec![root]);
-        let (name, added_at, verified) = (checked(name)?, now.0, None);
-        Ok(Self { key, name, reach, added_at, verified, more: Map::new() })
+        Self::of_key(url.key(), name, vec![url.clone()], now)
     }
 
     /// A hub that this one was paired with; ways that lead to another key are left out.
     pub(crate) fn paired(
         key: PublicKey,
         name: String,
-        mut reach: Vec<HttpKeyUrl>,
+        reach: Vec<HttpKeyUrl>,
         verified: Verified,
         now: Millis,
     ) -> Result<Self, RecordError> {
-        reach.retain(|url| url.key() == key);
-        reach.truncate(REACH_MAX);
-        let (name, added_at, verified) = (checked(name)?, now.0, Some(verified));
-        Ok(Self { key, name, reach, added_at, verified, more: Map::new() })
+        Ok(Self { verified: Some(verified), ..Self::of_key(key, name, reach, now)? })
+    }
+
+    /// A hub with this key that is reached by these URLs of it, maybe none.
+    pub(super) fn of_key(
+        key: PublicKey,
+        name: String,
+        urls: Vec<HttpKeyUrl>,
+        now: Millis,
+    ) -> Result<Self, RecordError> {
+        let urls = urls.into_iter().filter(|url| url.key() == key).take(REACH_MAX);
+        let roots = urls.map(|url| HttpKeyUrl::new(url.authority().clone(), key, ""));
+        let reach = roots.collect::<Result<_, _>>()?;
+        let name = checked(name)?;
+        Ok(Self { name, reach, added_at: now.0, ..Self::unnamed(key) })
+    }
+
+    /// The number of what it says of itself; 0 where it has said nothing.
+    pub(super) fn profile_seq(&self) -> u64 {
+        self.profile.as_ref().map_or(0, |said| said.seq)
+    }
+
+    /// Notes what it says of itself, and the ways to it that it announces with that; what the owner has
+    /// given by hand stays.
+    pub(super) fn hear(&mut self, said: Said, mut announced: Vec<HttpKeyUrl>) {
+        announced.retain(|url| url.key() == self.key);
+        announced.truncate(REACH_MAX);
+        self.announced = announced;
+        self.profile = Some(said);
+    }
+
+    /// A hub of which nothing is noted but its key.
+    pub(super) fn unnamed(key: PublicKey) -> Self {
+        let name = format!("device-{}", key.shortened());
+        Self {
+            key,
+            name,
+            reach: Vec::new(),
+            added_at: 0,
+            verified: None,
+            announced: Vec::new(),
+            profile: None,
+            more: Map::new(),
+        }
+    }
+
+    /// The same as others may have written it, within bounds: with few ways, and a name that can be
+    /// shown and typed.
+    pub(super) fn bounded(mut self) -> Self {
+        self.reach.truncate(REACH_MAX);
+        self.announced.truncate(REACH_MAX);
+        if checked(self.name.clone()).is_err() {
+            let mut name = self.name.replace(|c: char| c.is_control() || "/:".contains(c), "");
+            name.truncate(name.floor_char_boundary(NAME_BYTES_MAX));
+            let name = checked(name.trim().to_owned());
+            self.name = name.unwrap_or_else(|_| Self::unnamed(self.key).name);
+        }
+        self
+    }
+
+    /// The same under another name.
+    pub(super) fn renamed(self, name: String) -> Result<Self, RecordError> {
+        Ok(Self { name: checked(name)?, ..self })
     }
 
     /// Adds what a newer record of the same hub says to an older one: its name, and its ways first.
@@ -137,8 +201,12 @@ impl Record {
 
     /// The ways to it in the order in which they are tried: in the same network, then through Tor.
     pub(crate) fn ways(&self) -> Vec<HttpKeyUrl> {
-        let mut ways: Vec<_> =
-            self.reach.iter().filter(|url| url.key() == self.key).cloned().collect();
+        let mut ways: Vec<HttpKeyUrl> = Vec::new();
+        for url in self.reach.iter().chain(&self.announced).filter(|url| url.key() == self.key) {
+            if !ways.contains(url) {
+                ways.push(url.clone());
+            }
+        }
         ways.sort_by_key(is_onion);
         ways
     }
@@ -196,11 +264,42 @@ mod tests {
     }
 
     #[test]
+    fn what_is_announced_replaces_only_what_was_announced() {
+        let mut record = record("10.0.0.7:6984", "Anna");
+        let said = |seq| {
+            let profile = identity::Profile::new(DeviceKey::from_seed(&[7; 32]).public(), seq);
+            Said { seq, signed: profile.sign(&DeviceKey::from_seed(&[7; 32])).unwrap() }
+        };
+        record.hear(said(1), vec![url("10.0.0.8:1"), url("10.0.0.7:6984")]);
+        assert_eq!(record.ways().len(), 3);
+        let foreign = DeviceKey::from_seed(&[8; 32]).public();
+        let foreign = format!("httpkey://10.0.0.6:1/ed25519publickey:{foreign}/").parse().unwrap();
+        record.hear(said(2), vec![url("10.0.0.9:1"), foreign]);
+        let hosts: Vec<_> = record.ways().iter().map(|url| url.authority().to_string()).collect();
+        assert_eq!(
+            (hosts, record.profile_seq()),
+            (vec!["10.0.0.7:6984".into(), "10.0.0.9:1".into()], 2)
+        );
+    }
+
+    #[test]
     fn what_other_releases_note_is_kept() {
         let mut value = serde_json::to_value(record("10.0.0.7:6984", "phone")).unwrap();
         value["paired"] = true.into();
         let record: Record = serde_json::from_value(value.clone()).unwrap();
         assert_eq!(serde_json::to_value(record).unwrap(), value);
+    }
+
+    #[test]
+    fn what_others_wrote_is_bounded() {
+        let mut record = record("10.0.0.7:6984", "phone");
+        assert_eq!(record.clone().bounded(), record);
+        record.name = "ev\u{1b}[2J/il\n".into();
+        record.reach = vec![record.reach[0].clone(); 20];
+        let bounded = record.clone().bounded();
+        assert_eq!((bounded.name.as_str(), bounded.reach.len()), ("ev[2Jil", REACH_MAX));
+        record.name = " ".into();
+        assert!(record.bounded().name.starts_with("device-"));
     }
 
     #[test]

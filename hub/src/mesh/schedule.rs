@@ -79,7 +79,8 @@ async fn begin(app: &Arc<App>) {
     let read = tokio::task::spawn_blocking(move || {
         let remembered = remembered::read(&reading.store)?;
         reading.mesh.state().remembered = remembered;
-        reading.mesh.reload(&reading.store)
+        let devices = reading.access.policies().devices();
+        reading.mesh.reload(&reading.store, &devices)
     });
     if let Ok(Err(error)) = read.await {
         tracing::error!(error = error.unnamed(), "could not read which hubs to follow");

@@ -2,17 +2,21 @@
 
 mod sentence;
 
+use std::sync::Arc;
+
 use http::StatusCode;
-use identity::PublicKey;
+use identity::{DeviceStanding, PublicKey};
 use replication::{Next, Permit, Rank, Run, Standing};
 use serde::Serialize;
 use serde_json::json;
 use store::{Database, DbName, DbUuid, DocId, Millis};
 
 use self::sentence::{ago, until};
+use super::alarms::alarms;
 use super::peers::Peer;
 use super::permit::Rights;
 use super::record::{Kind, is_onion};
+use super::refusal::suspension;
 use super::state::State;
 use super::status::{describe_progress, name_of, way_word};
 use super::way::Way;
@@ -48,7 +52,7 @@ struct Reason {
 pub(crate) async fn serve(call: Call) -> Result<Reply, HttpError> {
     let text = |name: &str| call.query.text(name).map(str::to_owned);
     let (peer, db, doc) = (text("peer"), text("db"), text("doc"));
-    let app = std::sync::Arc::clone(&call.app);
+    let app = Arc::clone(&call.app);
     let reasons = blocking(move || {
         let asked = Asked::new(&app, peer.as_deref(), db.as_deref(), doc.as_deref())?;
         asked.reasons()
@@ -64,7 +68,7 @@ pub(crate) async fn serve(call: Call) -> Result<Reply, HttpError> {
 struct Asked<'a> {
     app: &'a App,
     now: Millis,
-    peers: Vec<(PublicKey, std::sync::Arc<Peer>)>,
+    peers: Vec<(PublicKey, Arc<Peer>)>,
     /// Whether it was said which peer.
     is_named: bool,
     /// One database only: what it is called, and the one that is here.
@@ -80,10 +84,14 @@ impl<'a> Asked<'a> {
         doc: Option<&str>,
     ) -> Result<Self, HttpError> {
         let all = app.mesh.peers.now();
-        let mut peers: Vec<_> =
-            all.iter().map(|(key, peer)| (*key, std::sync::Arc::clone(peer))).collect();
+        let mut peers: Vec<_> = all.iter().map(|(key, peer)| (*key, Arc::clone(peer))).collect();
         if let Some(word) = peer {
             peers.retain(|(_, peer)| peer.record.is_meant_by(word));
+            // Of devices that are refused here there is just that to say.
+            let devices = app.access.policies().devices();
+            let refused = devices.find(app.device.public(), word);
+            let refused = refused.filter(|key| devices.refused(*key).is_some());
+            peers.extend(refused.map(|key| (key, Arc::new(Peer::device(devices.record(key))))));
             if peers.is_empty() {
                 return Err(HttpError::NotFound(
                     "there is no device and no friend of that name or key",
@@ -111,6 +119,9 @@ impl<'a> Asked<'a> {
                 sentence: "The disk of this device is full: nothing more can come here.".into(),
                 ..Reason::default()
             });
+        }
+        for alarm in alarms(self.app).into_iter().filter(|_| !self.is_named) {
+            reasons.push(reason(alarm.code, alarm.sentence));
         }
         self.of_document(&mut reasons)?;
         for (key, peer) in &self.peers {
@@ -168,7 +179,7 @@ impl<'a> Asked<'a> {
             let state = self.app.mesh.state();
             match state.ways.get(&key) {
                 Some(way) => found.extend(way_reason(name, way, self.now)),
-                None => found.push(reason("blocked", format!("{name} is blocked on this device."))),
+                None => found.push(absence(self.app, key, name)),
             }
             let known =
                 state.manager.peer(id_of(key)).into_iter().flat_map(|known| known.databases());
@@ -373,6 +384,32 @@ impl<'a> Asked<'a> {
 
 fn reason(code: &'static str, sentence: String) -> Reason {
     Reason { code, sentence, ..Reason::default() }
+}
+
+/// Why a peer is not followed.
+fn absence(app: &App, key: PublicKey, name: &str) -> Reason {
+    let devices = app.access.policies().devices();
+    match devices.refused(key) {
+        _ if app.mesh.boots().is_twin(key) => reason(
+            "twin",
+            format!(
+                "{name} is not followed: two hubs have its key. `larder device list` says more."
+            ),
+        ),
+        Some(listing) if listing.standing == DeviceStanding::Removed => reason(
+            "removed",
+            format!("{name} is no device of yours any more: it was removed here."),
+        ),
+        Some(listing) => {
+            let why = suspension(&devices, listing);
+            let sentence = format!(
+                "{name} is not followed: {why}. `larder device confirm` removes it here as well, and \
+                 `larder device keep` keeps it."
+            );
+            reason("suspended", sentence)
+        }
+        None => reason("blocked", format!("{name} is blocked on this device.")),
+    }
 }
 
 /// The id of the database that is called so here.

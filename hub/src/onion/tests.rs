@@ -12,10 +12,10 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::*;
-use crate::access;
 use crate::clock;
 use crate::config::{Config, TlsAddress};
 use crate::listener::Listeners;
+use crate::mesh;
 
 /// Hands over the streams that a test opens, and is off in all else.
 #[derive(Debug)]
@@ -87,10 +87,10 @@ impl Reached {
 
     /// Notes that a key is the owner's device.
     fn own(&self, device: &DeviceKey) {
-        let id = format!("{}{}", acl::PRINCIPAL_PREFIX, device.public());
-        let note = |_: Option<&str>| Ok(Some(r#"{"own": true}"#.to_owned()));
-        access::change(&self.app.store, &id, clock::now(), note).unwrap();
-        self.app.access.policies().reload(&self.app.store).unwrap();
+        let url = format!("httpkey://127.0.0.1:9/ed25519publickey:{}/", device.public());
+        let name = device.public().shortened();
+        let record = mesh::Record::new(&url.parse().unwrap(), name, clock::now()).unwrap();
+        mesh::introduce(&self.app, mesh::Kind::Device, record, clock::now()).unwrap();
     }
 
     /// A stream on which nothing has been said.

@@ -90,7 +90,7 @@ impl Cast {
     #[track_caller]
     fn introduce(&self) {
         let text = |kind| self.key(kind).text();
-        self.remember(&format!("principal/{}", text(Kind::Device)), json!({ "own": true }));
+        self.hub.add_device_key(&text(Kind::Device), "device");
         self.remember(&format!("principal/{}", text(Kind::Blocked)), json!({ "blocked": true }));
         self.remember("group/inner", json!({ "members": [text(Kind::Member)] }));
         self.remember("group/circle", json!({ "members": ["group:inner"] }));

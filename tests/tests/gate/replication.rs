@@ -136,8 +136,7 @@ fn apps_do_not_use_the_hubs_key() {
 fn a_replication_that_a_device_asks_for_is_the_owners() {
     let hub = Hub::start();
     let device = Key::new();
-    let own = json!({ "own": true });
-    hub.put(&format!("/_acl/principal%2F{}", device.text()), own.clone()).expect(201);
+    hub.add_device_key(&device.text(), "device");
     hub.put("/notes", "").expect(201);
     hub.put("/notes/a", json!({})).expect(201);
     let remote = hub.as_key(Some(&device));
@@ -149,10 +148,10 @@ fn a_replication_that_a_device_asks_for_is_the_owners() {
         hub.get("/copy").status == 200 && hub.get("/copy/a").status == 200
     });
     // A key that is no device's any more asks for nothing.
-    let rev = hub.get(&format!("/_acl/principal%2F{}", device.text())).text("_rev");
-    hub.delete(&format!("/_acl/principal%2F{}?rev={rev}", device.text())).expect(200);
-    until("the key is one among others", || remote.get("/notes").status == 404);
-    remote.put("/_replicator/more", job).expect(404);
+    hub.delete("/_hub/devices/device").expect(200);
+    let refused = hub.as_key(Some(&device)).get("/notes").expect(403);
+    assert_eq!(refused.text("error"), "removed");
+    hub.as_key(Some(&device)).put("/_replicator/more", job).expect(403);
 }
 
 #[test]

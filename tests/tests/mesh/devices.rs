@@ -87,7 +87,7 @@ fn devices_are_named_and_taken_away() {
     first.post("/_hub/devices", json!({"url": third.key_url(), "name": "phone"})).expect(409);
     first.post("/_hub/devices", json!({"url": first.key_url()})).expect(400);
     first.larder(&["device", "remove", "phone"]).expect_success();
-    assert_eq!(first.get("/_hub/devices").json()["devices"], json!([]));
+    assert_eq!(first.device("phone")["standing"], "removed");
     let notes = first.get(&format!("/_acl/principal%2F{}", second.key())).expect(200).json();
     assert_eq!((&notes["own"], &notes["blocked"]), (&json!(null), &json!(true)));
     first.delete("/_hub/devices/phone").expect(404);
@@ -103,8 +103,8 @@ fn a_device_that_is_taken_away_gets_nothing_more() {
     first.delete("/_hub/devices/second").expect(200);
     first.put("/notes/b", json!({})).expect(201);
     second.put("/notes/c", json!({})).expect(201);
-    let reason = second.await_reason("peer=first", "refused");
-    assert!(reason["sentence"].as_str().unwrap().contains("shuts the door"), "{reason}");
+    let reason = second.await_reason("peer=first", "removed_there");
+    assert!(reason["sentence"].as_str().unwrap().contains("was removed"), "{reason}");
     second.get("/notes/b").expect(404);
     first.get("/notes/c").expect(404);
 }

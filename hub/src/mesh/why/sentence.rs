@@ -15,6 +15,9 @@ pub(super) fn of_way(code: &str, text: &str, peer: &str, way: &str) -> String {
         "refused" => format!(
             "{peer} answers {by} and shuts the door: it has blocked this device, or does not know it ({text})."
         ),
+        "removed_there" => {
+            format!("{peer} has nothing to do with this device any more. It says: {text}.")
+        }
         "unknown_there" => format!(
             "{peer} answers {by} but does not know this device: its owner has to add it there."
         ),

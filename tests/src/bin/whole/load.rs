@@ -79,7 +79,8 @@ fn over_tls(hub: &Hub, documents: u64, seconds: u64, report: &mut Report) {
     let rate = wrk_at(origin.trim_end_matches('/'), &authorization(hub), 16, seconds, &gets);
     report.note("get 16 over TLS", rate);
     let key = Key::new();
-    hub.put(&format!("/_acl/principal%2F{}", key.text()), json!({"own": true})).expect(201);
+    let url = format!("httpkey://127.0.0.1:9/ed25519publickey:{}/", key.text());
+    hub.post("/_hub/devices", json!({"url": url, "name": "load"})).expect(201);
     hub.put("/tls", "").expect(201);
     report.note("bulk over TLS", bulk(&hub.as_key(Some(&key)), "/tls", documents));
     hub.delete("/tls").expect(200);
