@@ -197,8 +197,9 @@ impl App {
             .reload(&store)
             .map_err(|source| AppError::Prepare { name: access::APPS_DATABASE, source })?;
         let statements = data_dir.statements();
-        if boot.is_first {
+        if boot.devices_to_sign {
             mesh::adopt_devices(&store, &device, &statements, now).map_err(AppError::Devices)?;
+            boot.boot.note_signed(&data_dir)?;
         }
         let policies = access.policies();
         policies
@@ -260,7 +261,10 @@ impl App {
             data_dir,
             urls: OnceLock::new(),
         };
-        app.access.policies().suspend(app.mesh.boots().twins());
+        let policies = app.access.policies();
+        policies.suspend(app.mesh.boots().twins());
+        let reading = app.mesh.peers().reload(&app.store, &policies.devices());
+        reading.map_err(|source| AppError::Prepare { name: Kind::Friend.database(), source })?;
         Ok(Opened { app: Arc::new(app), first_start })
     }
 

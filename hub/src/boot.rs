@@ -38,15 +38,18 @@ struct Kept {
     count: u64,
     #[serde(default)]
     id: String,
+    /// Whether it is signed which devices an earlier release knew.
+    #[serde(default)]
+    devices_signed: bool,
 }
 
-/// A start, and whether the data directory has ever known one.
+/// A start, and whether the data directory is one of an earlier release.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Begun {
     /// This start.
     pub(crate) boot: Boot,
-    /// Whether no release that counts starts has run on this directory.
-    pub(crate) is_first: bool,
+    /// Whether it has yet to be signed which devices an earlier release knew.
+    pub(crate) devices_to_sign: bool,
 }
 
 impl Boot {
@@ -55,31 +58,38 @@ impl Boot {
         let path = data_dir.boot();
         let text = small_file::read(&path, FILE_BYTES_MAX)?;
         let kept = text.as_deref().map(serde_json::from_str::<Kept>);
-        let before = match &kept {
-            Some(Ok(kept)) => kept.count,
+        let (before, devices_signed) = match &kept {
+            Some(Ok(kept)) => (kept.count, kept.devices_signed),
             Some(Err(error)) => {
                 tracing::warn!(%error, "the count of starts cannot be read; it begins anew");
-                0
+                // Whoever could damage it is not to have devices signed by that.
+                (0, true)
             }
-            None => 0,
+            None => (0, false),
         };
         let mut id = [0; ID_BYTES];
         getrandom::fill(&mut id)
             .map_err(|error| FileError::at("make an id for", &path)(io::Error::other(error)))?;
         let boot = Self { count: before.saturating_add(1), id };
         // Before anybody is told.
-        write(&path, &boot)?;
-        Ok(Begun { boot, is_first: kept.is_none() })
+        write(&path, &boot, devices_signed)?;
+        Ok(Begun { boot, devices_to_sign: !devices_signed })
     }
 
-    /// Notes in a directory that is made from a backup that a release ran there that counts starts.
+    /// Notes that it is signed which devices an earlier release knew.
+    pub(crate) fn note_signed(&self, data_dir: &DataDir) -> Result<(), FileError> {
+        write(&data_dir.boot(), self, true)
+    }
+
+    /// Notes in a directory that is made from a backup that there is nothing to sign: its devices are those
+    /// of another key.
     pub(crate) fn note_none(path: &Path) -> Result<(), FileError> {
-        write(path, &Self { count: 0, id: [0; ID_BYTES] })
+        write(path, &Self { count: 0, id: [0; ID_BYTES] }, true)
     }
 }
 
-fn write(path: &Path, boot: &Boot) -> Result<(), FileError> {
-    let kept = Kept { count: boot.count, id: hex(&boot.id) };
+fn write(path: &Path, boot: &Boot, devices_signed: bool) -> Result<(), FileError> {
+    let kept = Kept { count: boot.count, id: hex(&boot.id), devices_signed };
     // Numbers and text always serialise.
     small_file::replace(path, &serde_json::to_string(&kept).unwrap_or_default())
 }
@@ -123,13 +133,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let data_dir = DataDir::prepare(folder.path()).unwrap();
         let first = Boot::begin(&data_dir).unwrap();
+        assert_eq!((first.boot.count, first.devices_to_sign), (1, true));
+        // It ended before they were signed.
         let second = Boot::begin(&data_dir).unwrap();
-        assert_eq!((first.boot.count, first.is_first), (1, true));
-        assert_eq!((second.boot.count, second.is_first), (2, false));
+        assert_eq!((second.boot.count, second.devices_to_sign), (2, true));
+        second.boot.note_signed(&data_dir).unwrap();
+        let third = Boot::begin(&data_dir).unwrap();
+        assert_eq!((third.boot.count, third.devices_to_sign), (3, false));
         assert_ne!(first.boot.id, second.boot.id);
         std::fs::write(data_dir.boot(), "{").unwrap();
         let damaged = Boot::begin(&data_dir).unwrap();
-        assert_eq!((damaged.boot.count, damaged.is_first), (1, false));
+        assert_eq!((damaged.boot.count, damaged.devices_to_sign), (1, false));
     }
 
     #[test]

@@ -189,8 +189,9 @@ impl Mesh {
 
     /// Reads anew whom the owner has named, and what devices take. May block.
     pub(crate) fn reload(&self, store: &Store, devices: &Devices) -> Result<(), store::Error> {
-        self.peers.reload(store, devices)?;
-        self.rules.reload(store)
+        // Nothing is pulled from anybody before it is known what is not wanted.
+        self.rules.reload(store)?;
+        self.peers.reload(store, devices)
     }
 
     /// Which start of each peer was seen last.

@@ -63,23 +63,26 @@ pub(crate) async fn rename(call: Call) -> Result<Reply, HttpError> {
 /// `DELETE /_hub/devices/{doc}`: removes a device, by its name or key: it is refused from now on. Answers what
 /// it holds of what is here, as far as it has said so.
 pub(crate) async fn remove(call: Call) -> Result<Reply, HttpError> {
-    remove_or_confirm(call).await
+    remove_if(call, |standing| standing != Some(DeviceStanding::Removed)).await
 }
 
 /// `POST /_hub/devices/{doc}/confirm-removal`: makes the removal of a device by another one final here.
 pub(crate) async fn confirm(call: Call) -> Result<Reply, HttpError> {
-    remove_or_confirm(call).await
+    remove_if(call, |standing| standing == Some(DeviceStanding::Suspended)).await
 }
 
-async fn remove_or_confirm(call: Call) -> Result<Reply, HttpError> {
+async fn remove_if(
+    call: Call,
+    is_right: fn(Option<DeviceStanding>) -> bool,
+) -> Result<Reply, HttpError> {
     let Call { app, captures, .. } = call;
     let key = named(&app, &captures.doc)?;
     let holds = blocking(move || {
         let holds = mesh::holdings(&app, key);
         let devices = app.access.policies().devices();
         let known = devices.listing(key).map(|listing| listing.standing);
-        if known == Some(DeviceStanding::Removed) {
-            return Err(MISSING);
+        if key != app.device.public() && !is_right(known) {
+            return Err(NOTHING_TO_DO);
         }
         mesh::remove_device(&app, key, clock::now())?;
         Ok(holds)
@@ -95,6 +98,10 @@ pub(crate) async fn keep(call: Call) -> Result<Reply, HttpError> {
     blocking(move || mesh::keep_device(&app, key, clock::now())).await?;
     Ok(reply::ok(StatusCode::OK))
 }
+
+/// What is said where a device does not stand as it would have to.
+const NOTHING_TO_DO: HttpError =
+    HttpError::NotFound("this device is removed already, or nobody else has removed it");
 
 /// What is said where a word names no device.
 const MISSING: HttpError = HttpError::NotFound("there is no device of that name or key");

@@ -4,6 +4,9 @@
 //! signs it with the devices there are, under a number of its own that only rises. Friends are told the
 //! number by the feed and fetch the rest.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -73,17 +73,15 @@ pub(crate) async fn schedule(app: Arc<App>) {
     stop(&app, pulls).await;
 }
 
-/// Reads what was reached before this run, and whom the owner has named.
+/// Reads what was reached before this run.
 async fn begin(app: &Arc<App>) {
     let reading = Arc::clone(app);
     let read = tokio::task::spawn_blocking(move || {
-        let remembered = remembered::read(&reading.store)?;
-        reading.mesh.state().remembered = remembered;
-        let devices = reading.access.policies().devices();
-        reading.mesh.reload(&reading.store, &devices)
+        reading.mesh.state().remembered = remembered::read(&reading.store)?;
+        Ok::<_, store::Error>(())
     });
     if let Ok(Err(error)) = read.await {
-        tracing::error!(error = error.unnamed(), "could not read which hubs to follow");
+        tracing::error!(error = error.unnamed(), "could not read how far other hubs were followed");
     }
 }
 

@@ -56,6 +56,7 @@ fn a_removal_is_undone_where_the_device_is_kept() {
     await_status(&tablet, "/notes/second", 200);
     assert_eq!(laptop.device("tablet")["standing"], "removed", "each owner's word counts at home");
     phone.post("/_hub/devices/laptop/keep", json!({})).expect(400);
+    phone.post("/_hub/devices/laptop/confirm-removal", json!({})).expect(404);
     // Added again by the first, it is everybody's.
     laptop.post("/_hub/devices/tablet/keep", json!({})).expect(200);
     assert_eq!(laptop.device("tablet")["standing"], "listed");

@@ -75,11 +75,21 @@ fn a_peer_that_has_not_been_told() {
 
 #[test]
 fn a_peer_that_shuts_the_door() {
-    let (first, second) = devices();
-    first.delete("/_hub/devices/second").expect(200);
+    let (first, second) = (Hub::start(), Hub::start());
+    first.add_friend(&second, "second");
+    second.add_friend(&first, "first");
+    first.post("/_hub/friends/second/block", json!({})).expect(200);
     check(&second, "", "refused", &["first", "shuts the door"]);
     let asked = format!("peer={}", first.key());
     check(&second, &asked, "refused", &["first"]);
+}
+
+#[test]
+fn a_device_that_was_removed_is_told() {
+    let (first, second) = devices();
+    first.delete("/_hub/devices/second").expect(200);
+    check(&second, "", "removed_there", &["first", "It says", "removed"]);
+    check(&first, "peer=second", "removed", &["second", "removed here"]);
 }
 
 #[test]
