@@ -316,8 +316,8 @@ impl App {
             app.access.policies().reload(&app.store)
         }));
         for kind in Kind::ALL {
-            background
-                .spawn(watch(Arc::clone(&self), kind.database(), |app| mesh::heed_databases(app)));
+            let watching = watch(Arc::clone(&self), kind.database(), mesh::heed_databases);
+            background.spawn(watching);
         }
         background.spawn(registry::follow(Arc::clone(&self)));
         background.spawn(registry::keep_trash(Arc::clone(&self)));

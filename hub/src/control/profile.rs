@@ -13,7 +13,7 @@ use crate::mesh::profile::{self, Settings};
 pub(crate) async fn show(call: Call) -> Result<Reply, HttpError> {
     let app = call.app;
     let shown = blocking(move || {
-        let (profile, _) = profile::own(&app).map_err(cannot)?;
+        let (profile, _) = profile::own(&app)?;
         let mut shown = json!(profile);
         shown["windows"] = json!(profile::settings(&app).windows);
         Ok(shown)
@@ -37,7 +37,7 @@ pub(crate) async fn set(call: Call) -> Result<Reply, HttpError> {
         settings.extend(asked);
         let settings: Settings = parsed(settings)?;
         profile::set(&app, &settings, clock::now())?;
-        let (profile, _) = profile::own(&app).map_err(cannot)?;
+        let (profile, _) = profile::own(&app)?;
         Ok(json!({"ok": true, "seq": profile.seq}))
     });
     Ok(reply::json(StatusCode::OK, &shown.await?))
@@ -45,12 +45,12 @@ pub(crate) async fn set(call: Call) -> Result<Reply, HttpError> {
 
 /// `GET /_hub/profile/signed`: the same for friends and devices, signed.
 pub(crate) async fn signed(call: Call) -> Result<Reply, HttpError> {
-    known_device(&call)?;
+    let key = known_device(&call)?;
     let app = call.app;
-    let signed = blocking(move || Ok(profile::own(&app).map_err(cannot)?.1));
+    // Whoever is only named in some list is no friend.
+    if !app.mesh.peers().now().contains_key(&key) {
+        return Err(HttpError::Forbidden);
+    }
+    let signed = blocking(move || Ok(profile::own(&app)?.1));
     Ok(reply::json(StatusCode::OK, &json!(signed.await?)))
-}
-
-fn cannot(error: identity::ProfileError) -> HttpError {
-    HttpError::Internal { action: "sign what friends are told", cause: error.to_string() }
 }

@@ -51,7 +51,7 @@ struct Opened {
 pub(crate) async fn open(call: Call) -> Result<Reply, HttpError> {
     let Call { app, headers, body, .. } = call;
     let Opened { open } = parsed(json_body::object(&headers, body).await?)?;
-    blocking(move || app.mesh.requests().set_open(open).map_err(not_kept)).await?;
+    blocking(move || Ok(app.mesh.requests().set_open(open)?)).await?;
     Ok(reply::ok(StatusCode::OK))
 }
 
@@ -83,7 +83,7 @@ pub(crate) async fn answer(call: Call) -> Result<Reply, HttpError> {
             None
         };
         // Only now: a name that is taken loses no request.
-        app.mesh.requests().take(key).map_err(not_kept)?;
+        app.mesh.requests().take(key)?;
         Ok(friend)
     });
     let friend = friend.await?;
@@ -126,7 +126,10 @@ pub(crate) async fn take(call: Call) -> Result<Reply, HttpError> {
     if call.rewritten.is_rewritten() {
         return Err(HttpError::ForbiddenBecause("A rewrite speaks for no device."));
     }
-    let key = call.principal.key().ok_or(HttpError::Forbidden)?;
+    let key = call.principal.key().ok_or_else(|| match call.principal.name() {
+        None => HttpError::LogIn,
+        Some(_) => HttpError::ForbiddenBecause("This is for other hubs, known by their keys."),
+    })?;
     // Before anything is read of what they say.
     if !call.app.mesh.requests().is_open() {
         return Err(HttpError::Forbidden);
@@ -146,8 +149,4 @@ pub(crate) async fn take(call: Call) -> Result<Reply, HttpError> {
         Err(NotTaken::Closed) => Err(HttpError::Forbidden),
         Err(NotTaken::Busy) => Err(HttpError::Overloaded),
     }
-}
-
-fn not_kept(error: crate::file_error::FileError) -> HttpError {
-    HttpError::Internal { action: "keep what strangers ask", cause: error.source.to_string() }
 }

@@ -1,6 +1,7 @@
 //! The one place where errors become CouchDB's status, error word and reason.
 
 use http::{HeaderValue, StatusCode, header};
+use identity::ProfileError;
 use identity::key_file::KeyFileError;
 use identity::pairing::PairingError;
 use query::design::DesignError;
@@ -19,6 +20,7 @@ use super::reply::{self, Reply};
 use crate::access::{AclError, AppsError, EnrolmentError};
 use crate::causes::with_causes;
 use crate::couch_config::CouchConfigError;
+use crate::file_error::FileError;
 use crate::onion::ClientsError;
 use crate::quota::QuotaError;
 
@@ -390,6 +392,18 @@ impl From<CouchConfigError> for HttpError {
                 Self::Internal { action: "read the settings", cause: error.to_string() }
             }
         }
+    }
+}
+
+impl From<FileError> for HttpError {
+    fn from(error: FileError) -> Self {
+        Self::Internal { action: "write a file of the hub's", cause: error.source.to_string() }
+    }
+}
+
+impl From<ProfileError> for HttpError {
+    fn from(error: ProfileError) -> Self {
+        Self::Internal { action: "sign what friends are told", cause: error.to_string() }
     }
 }
 

@@ -92,8 +92,8 @@ impl Devices {
 
     /// Writes to `_devices` again what was taken from it. May block.
     pub(crate) fn mend(&self, store: &Store, now: Millis) -> Result<(), AclError> {
-        let lacking = self.lacking.iter().filter_map(|hash| self.statements.get(hash));
-        lacking.map(|statement| publish(store, statement, now)).collect()
+        let mut lacking = self.lacking.iter().filter_map(|hash| self.statements.get(hash));
+        lacking.try_for_each(|statement| publish(store, statement, now))
     }
 
     /// How every known key stands but this hub's own.

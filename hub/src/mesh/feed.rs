@@ -39,7 +39,11 @@ pub(crate) async fn feed(call: Call) -> Result<Reply, HttpError> {
     let boot = call.headers.get(BOOT_HEADER).and_then(|boot| boot.to_str().ok());
     if let Some(boot) = boot.map(str::to_owned) {
         let app = Arc::clone(&call.app);
-        blocking(move || Ok(boots::heed(&app, peer, &boot))).await?;
+        blocking(move || {
+            boots::heed(&app, peer, &boot);
+            Ok(())
+        })
+        .await?;
         known_device(&call)?;
     }
     let heartbeat = call.query.unsigned("heartbeat")?.map(Duration::from_millis);

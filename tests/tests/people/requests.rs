@@ -10,7 +10,7 @@ fn nobody_asks_before_the_owner_opens() {
     hub.as_key(Some(&stranger)).post("/_hub/request", asking.clone()).expect(403);
     assert_eq!(hub.get("/_hub/requests").json(), json!({"open": false, "requests": []}));
     hub.larder(&["friend", "requests", "--open"]).expect_success();
-    hub.as_key(None).post("/_hub/request", asking.clone()).expect(403);
+    hub.as_key(None).post("/_hub/request", asking.clone()).expect(401);
     hub.as_key(Some(&stranger)).post("/_hub/request", asking.clone()).expect(202);
     hub.as_key(Some(&stranger)).post("/_hub/request", asking.clone()).expect(202);
     let shown = hub.get("/_hub/requests").json();
