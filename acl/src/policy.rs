@@ -180,6 +180,24 @@ impl Policy {
         Ok(())
     }
 
+    /// Who is given what where, by name: of a database the strongest right of each.
+    pub fn given(&self) -> Vec<(Who, Right, Place<'_>)> {
+        const RIGHTS: [Right; LISTS.len()] =
+            [Right::Read, Right::Write, Right::Views, Right::Admin];
+        let mut of_database = std::collections::BTreeMap::new();
+        for (list, right) in self.lists.iter().zip(RIGHTS) {
+            // The lists come in the order of what they give.
+            of_database.extend(list.iter().map(|who| (who, right)));
+        }
+        let of_database =
+            of_database.into_iter().map(|(who, right)| (who.clone(), right, Place::Database));
+        let of_views = self.views.iter().flat_map(|list| {
+            let place = Place::View { design: &list.design, view: &list.view };
+            list.who.iter().map(move |who| (who.clone(), Right::Read, place))
+        });
+        of_database.chain(of_views).collect()
+    }
+
     /// Takes from somebody all that this policy gives by name: of one view, or of the database and every
     /// view. Whether there was anything.
     ///
@@ -352,6 +370,29 @@ mod tests {
         assert!(error(&many.to_string()).contains("at most"));
         assert!(Policy::from_security(r#"{"_id":"a"}"#, "a", None).is_ok());
         assert!(Policy::from_security(r#"{"_deleted":true}"#, "a", None).is_err());
+    }
+
+    #[test]
+    fn what_is_given_to_whom() {
+        let policy = Policy::parse(
+            r#"{"readers":{"names":["a","b"]},"members":{"names":["b"],"roles":["g"]},"views":{"d/v":{"names":["a"]}}}"#,
+            None,
+        );
+        let policy = policy.unwrap();
+        let given = policy.given();
+        let given: Vec<_> = given
+            .iter()
+            .map(|(who, right, place)| (who.to_string(), *right, *place == Place::Database))
+            .collect();
+        let expected = [
+            ("a", Right::Read, true),
+            ("b", Right::Write, true),
+            ("group:g", Right::Write, true),
+            ("a", Right::Read, false),
+        ];
+        let expected: Vec<_> =
+            expected.map(|(who, right, whole)| (who.to_owned(), right, whole)).into();
+        assert_eq!(given, expected);
     }
 
     #[test]
