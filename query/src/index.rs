@@ -20,4 +20,6 @@ pub use self::position::{Cut, Range};
 pub use self::reduce::{Reduce, ReduceError};
 pub use self::row::Row;
 pub use self::tree::{Action, GroupLevel, Tree};
-pub use self::update::{Builder, DocRows, Emitted, Progress, View, apply_batch, progress, tree};
+pub use self::update::{
+    Builder, DocRows, Emitted, Progress, View, apply_batch, progress, rows_of, tree,
+};

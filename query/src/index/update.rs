@@ -7,12 +7,13 @@ mod builder;
 mod rows;
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 
-use store::{Pages, PagesMut, varint};
+use store::{Direction, Pages, PagesMut, varint};
 
 pub use self::builder::Builder;
 use self::rows::{Placed, decode_rows, encode_rows, place_rows};
-use super::{Action, Collation, IndexError, KEYS_VERSION, Reduce, Tree};
+use super::{Action, Collation, CollationKey, Cut, IndexError, KEYS_VERSION, Range, Reduce, Tree};
 
 /// A view of an index: how its rows are ordered and reduced.
 #[derive(Clone, Copy)]
@@ -76,6 +77,34 @@ pub fn progress(pages: &dyn Pages) -> Result<Option<Progress>, IndexError> {
 /// Any of [`IndexError`].
 pub fn tree<'r>(pages: &dyn Pages, number: usize, view: View<'r>) -> Result<Tree<'r>, IndexError> {
     Tree::open(pages, &format!("view-{number}"), view.reducers)
+}
+
+/// Key and value, as JSON, of each row that a document has in a view, ordered by key, then as they were
+/// emitted.
+///
+/// # Errors
+/// Any of [`IndexError`].
+pub fn rows_of(
+    pages: &dyn Pages,
+    number: usize,
+    view: View<'_>,
+    id: &str,
+) -> Result<Vec<(String, String)>, IndexError> {
+    let Some(kept) = pages.document(id)? else { return Ok(Vec::new()) };
+    let placed = decode_rows(&kept)?;
+    let tree = tree(pages, number, view)?;
+    let mut rows = Vec::new();
+    let firsts = placed.iter().filter(|row| row.view == number && row.duplicate == 0);
+    for row in firsts {
+        let key = CollationKey::of_bytes(&row.key);
+        let (low, high) = (Cut::before_document(&key, id), Cut::after_document(&key, id));
+        let range = Range { low, high };
+        tree.range(pages, &range, Direction::Ascending, (0, u64::MAX), &mut |row| {
+            rows.push((row.key.to_owned(), row.value.to_owned()));
+            ControlFlow::Continue(())
+        })?;
+    }
+    Ok(rows)
 }
 
 /// Brings an index up to `to`: from now on these documents have these rows, and no others. Of a document

@@ -88,7 +88,14 @@ proptest! {
                 documents.insert(document.id.clone(), document.rows.clone());
             }
             for view in 0..VIEWS.len() {
-                prop_assert_eq!(rows(&pages, view), expected(&documents, view));
+                let expected = expected(&documents, view);
+                prop_assert_eq!(rows(&pages, view), expected.clone());
+                for document in documents.keys() {
+                    let of_it = expected.iter().filter(|(_, id, _)| id == document);
+                    let of_it: Vec<_> =
+                        of_it.map(|(key, _, value)| (key.clone(), value.clone())).collect();
+                    prop_assert_eq!(rows_of(&pages, view, VIEWS[view], document).unwrap(), of_it);
+                }
             }
         }
 
