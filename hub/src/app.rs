@@ -36,6 +36,7 @@ use crate::quota::Quotas;
 use crate::reads::{self, Reads};
 use crate::registry::{self, Registry, RegistryError};
 use crate::replicate::{self, Replications};
+use crate::sharing::{self, Sharing};
 use crate::tasks::Tasks;
 use crate::updates::{self, Updates};
 use crate::uuids::Uuids;
@@ -100,6 +101,8 @@ pub(crate) struct App {
     pub(crate) onion: Arc<Onion>,
     /// Replications that were asked for.
     pub(crate) replications: Replications,
+    /// What is known of sharing beside what documents say.
+    pub(crate) sharing: Sharing,
     /// Other hubs, and what is pulled from them.
     pub(crate) mesh: Mesh,
     /// Pairings with other hubs that go on.
@@ -250,6 +253,7 @@ impl App {
             reads: Reads::default(),
             replications: Replications::new(config.replication.ca_file.clone(), &onion),
             onion,
+            sharing: Sharing::default(),
             mesh: Mesh::new(device.public(), &config.mesh, &data_dir, config.onion.strangers_door),
             pairings: Pairings::default(),
             quotas,
@@ -328,6 +332,7 @@ impl App {
         background.spawn(replicate::schedule(Arc::clone(&self)));
         background.spawn(mesh::follow(Arc::clone(&self)));
         background.spawn(mesh::profile::keep(Arc::clone(&self)));
+        background.spawn(sharing::follow(Arc::clone(&self)));
         background.spawn(compaction::supervise(Arc::clone(&self)));
         background.spawn(reads::keep(Arc::clone(&self)));
         background.spawn(remember_uses(Arc::clone(&self)));

@@ -18,6 +18,7 @@ mod quota;
 mod rules;
 mod run;
 mod service;
+mod share;
 mod show;
 mod status;
 mod why;
@@ -103,6 +104,23 @@ enum Verb {
         #[command(subcommand)]
         verb: quota::QuotaVerb,
     },
+    /// Share a database, or a view of one, with somebody
+    Share(share::ShareArgs),
+    /// Share it with them no longer
+    Unshare(share::UnshareArgs),
+    /// List what you share, and with whom
+    Shares {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// See what friends share with you, and take it or decline it
+    Invitations {
+        #[command(subcommand)]
+        verb: Option<share::InvitationVerb>,
+    },
+    /// Show who has read what of yours
+    Reads(share::ReadsArgs),
     /// Say why something is not in step; ends with 1 where something is not
     Why(why::WhyArgs),
     /// Let programs use the hub, each with a token and rights of its own
@@ -394,6 +412,13 @@ impl Command {
             Verb::Device { verb } => hub::ask(&dir, async |hub| device::execute(hub, verb).await),
             Verb::Friend { verb } => hub::ask(&dir, async |hub| friend::execute(hub, verb).await),
             Verb::Quota { verb } => hub::ask(&dir, async |hub| quota::execute(hub, verb).await),
+            Verb::Share(asked) => hub::ask(&dir, async |hub| share::share(hub, asked).await),
+            Verb::Unshare(asked) => hub::ask(&dir, async |hub| share::unshare(hub, asked).await),
+            Verb::Shares { json } => hub::ask(&dir, async |hub| share::shares(hub, json).await),
+            Verb::Invitations { verb } => {
+                hub::ask(&dir, async |hub| share::invitations(hub, verb).await)
+            }
+            Verb::Reads(asked) => hub::ask(&dir, async |hub| share::reads(hub, asked).await),
             Verb::Why(asked) => hub::ask(&dir, async |hub| why::why(hub, asked).await),
             Verb::App { verb } => hub::ask(&dir, async |hub| app::execute(hub, verb).await),
             Verb::Acl { verb } => hub::ask(&dir, async |hub| acl::execute(hub, verb).await),
@@ -471,6 +496,14 @@ mod tests {
             "friend remove a",
             "friend databases a",
             "friend accept a b --as c",
+            "share a --with b --write",
+            "share a/d/v --with group:b",
+            "unshare a --with b",
+            "shares --json",
+            "invitations",
+            "invitations accept a --as b",
+            "invitations decline a",
+            "reads --db a --who b --limit 3",
             "why",
             "why a b --peer c --json",
             "app list",

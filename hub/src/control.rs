@@ -5,6 +5,7 @@ mod apps;
 pub(crate) mod devices;
 mod enrolments;
 pub(crate) mod group;
+pub(crate) mod invitations;
 pub(crate) mod onion;
 pub(crate) mod pages;
 pub(crate) mod peers;
@@ -12,6 +13,7 @@ pub(crate) mod profile;
 pub(crate) mod quotas;
 pub(crate) mod requests;
 pub(crate) mod rules;
+pub(crate) mod shares;
 mod who;
 
 use std::fs;

@@ -37,6 +37,7 @@ mod quota;
 mod reads;
 mod registry;
 mod replicate;
+mod sharing;
 mod small_file;
 mod tasks;
 mod updates;

@@ -59,7 +59,7 @@ use self::events::Events;
 pub(crate) use self::events::serve as events;
 pub(crate) use self::feed::feed;
 pub(crate) use self::follow::follow;
-pub(crate) use self::friend::{accept, offers};
+pub(crate) use self::friend::{Invitation, accept, ask_sizes, has_all, invitations, offers};
 pub(crate) use self::holdings::holdings;
 pub(crate) use self::introduce::{
     block_friend, check, heed_databases, introduce, is_taken, keep_device, remove_device,
@@ -76,6 +76,7 @@ pub(crate) use self::rules::DeviceRule;
 use self::rules::LiveRules;
 pub(crate) use self::schedule::schedule;
 pub(crate) use self::serve::{sync, wanted};
+pub(crate) use self::state::SharedRight;
 use self::state::State;
 pub(crate) use self::status::{describe, describe_hold, is_complete};
 pub(crate) use self::why::serve as why;

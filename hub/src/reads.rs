@@ -1,6 +1,8 @@
 //! Who reads what: for each key and day, which databases and views, how many documents and rows. Kept in
 //! the database `_reads`, which is this hub's alone, for its owner to look at.
 
+mod serve;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,6 +13,7 @@ use store::{
     Database, DbName, Direction, DocId, Edit, Error, IdRange, Lineage, Millis, Purge, RevId,
 };
 
+pub(crate) use self::serve::serve;
 use crate::app::App;
 use crate::clock;
 

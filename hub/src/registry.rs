@@ -4,6 +4,7 @@
 mod apply;
 mod change;
 mod follow;
+mod publish;
 mod record;
 mod records;
 mod rules;
@@ -22,7 +23,8 @@ use tokio::sync::watch;
 
 pub(crate) use self::change::NewDatabase;
 pub(crate) use self::follow::follow;
-pub(crate) use self::record::{Record, Scope};
+pub(crate) use self::publish::fold;
+pub(crate) use self::record::{Record, Scope, SourceView};
 use self::rules::Rules;
 pub(crate) use self::system::{DBS, MESH, is_of_mesh};
 pub(crate) use self::trash::{forget_policy, keep as keep_trash};

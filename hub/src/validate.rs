@@ -20,12 +20,18 @@ use crate::designs::DesignDoc;
 use crate::http::HttpError;
 use crate::http::functions::{security, user_context};
 use crate::quota::{Account, OverQuota, Payer};
+use crate::registry::Scope;
 
 /// How long a worker judges edits of one batch before it lets other databases have their turn.
 const TURN: Duration = Duration::from_millis(100);
 
 /// Text of documents that is shown at a time: of a large batch, not all is in memory once more.
 const SHOWN_BYTES_MAX: usize = 4 << 20;
+
+/// What whoever edits a published view is told.
+const MADE_OF_A_VIEW: HttpError = HttpError::ForbiddenBecause(
+    "This database is made of the rows of a view: it changes when they do, and nobody edits it.",
+);
 
 /// Whether an edit may be written.
 type Verdict = Result<(), HttpError>;
@@ -94,6 +100,9 @@ impl Author {
         if self.payer().is_some() {
             return false;
         }
+        if self.is_of_view(database) || self.is_news_of_theirs(database) {
+            return false;
+        }
         let known = self.app.designs.known(database);
         known.is_some_and(|designs| !designs.iter().any(|design| design.validates()))
             && !edits.iter().any(|edit| edit.id.is_design())
@@ -105,6 +114,12 @@ impl Author {
         database: &Arc<Database>,
         edits: &[Edit],
     ) -> Result<Vec<Verdict>, store::Error> {
+        if self.is_of_view(database) {
+            return Ok(edits.iter().map(|_| Err(MADE_OF_A_VIEW)).collect());
+        }
+        if self.is_news_of_theirs(database) {
+            self.app.sharing.own_edits.note(database);
+        }
         if self.asks_nobody(database, edits) {
             return Ok(edits.iter().map(|_| Ok(())).collect());
         }
@@ -148,6 +163,24 @@ impl Author {
             }
         }
         Ok(())
+    }
+
+    /// Whether the database is made of a view: but for the device that makes it, and those that have it of
+    /// that one, nobody writes there.
+    fn is_of_view(&self, database: &Database) -> bool {
+        let record = self.app.registry.record(database.uuid());
+        record.is_some_and(|record| record.view.is_some())
+            && !(self.principal.is_elsewhere() && self.principal.is_admin())
+    }
+
+    /// Whether somebody here edits a friend's database, for the first time.
+    fn is_news_of_theirs(&self, database: &Database) -> bool {
+        !self.principal.is_elsewhere()
+            && self.app.registry.record(database.uuid()).is_some_and(|record| {
+                record.scope == Scope::Shared
+                    && record.device != Some(self.app.device.public())
+                    && !self.app.sharing.own_edits.are_known(record.uuid)
+            })
     }
 
     /// Which design documents it may write, where there are any among the edits.

@@ -2,9 +2,10 @@
 
 use acl::{Policy, Right, Who};
 use http::StatusCode;
-use identity::HttpKeyUrl;
+use identity::{HttpKeyUrl, PublicKey};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use store::Millis;
 
 use super::apps::parsed;
 use crate::access::{self, AclError};
@@ -137,22 +138,31 @@ pub(crate) async fn accept(call: Call) -> Result<Reply, HttpError> {
     let friend = named(&call.app, &call.captures.doc)?;
     let Call { app, headers, body, .. } = call;
     let Accepted { database, local } = parsed(json_body::object(&headers, body).await?)?;
-    let name = blocking(move || {
-        let now = clock::now();
-        let database = mesh::accept(&app, friend.record.key, &database, local.as_deref(), now)?;
-        let hub = Some(app.access.policies().hub());
-        let name = database.name().to_string();
-        access::change(&app.store, &access::policy_id(&database), now, |before| {
-            let mut policy = match before {
-                Some(body) => Policy::parse(body, hub)?,
-                None => Policy::from_security("{}", &name, hub)?,
-            };
-            let place = acl::Place::Database;
-            policy.grant(&Who::Key(friend.record.key), Right::Write, place)?;
-            Ok::<_, AclError>(Some(policy.document()))
-        })?;
-        app.access.policies().reload(&app.store)?;
-        Ok(Value::from(name))
-    });
+    let name =
+        blocking(move || take(&app, friend.record.key, &database, local.as_deref(), clock::now()));
     Ok(reply::json(StatusCode::CREATED, &json!({"ok": true, "database": name.await?})))
+}
+
+/// Takes a database that a friend offers, with the right to write into it; what it is called here. May
+/// block.
+pub(super) fn take(
+    app: &App,
+    from: PublicKey,
+    word: &str,
+    local: Option<&str>,
+    now: Millis,
+) -> Result<String, HttpError> {
+    let database = mesh::accept(app, from, word, local, now)?;
+    let hub = Some(app.access.policies().hub());
+    let name = database.name().to_string();
+    access::change(&app.store, &access::policy_id(&database), now, |before| {
+        let mut policy = match before {
+            Some(body) => Policy::parse(body, hub)?,
+            None => Policy::from_security("{}", &name, hub)?,
+        };
+        policy.grant(&Who::Key(from), Right::Write, acl::Place::Database)?;
+        Ok::<_, AclError>(Some(policy.document()))
+    })?;
+    app.access.policies().reload(&app.store)?;
+    Ok(name)
 }

@@ -59,6 +59,11 @@ impl Meant {
         }
     }
 
+    /// The design document, without `_design/`, and the view in it, where one is meant.
+    pub(super) fn view(&self) -> Option<(&str, &str)> {
+        self.view.as_ref().map(|(design, view)| (design.as_str(), view.as_str()))
+    }
+
     /// What `DB` or `DB/DESIGN/VIEW` means among the databases that there are, whose names may hold
     /// slashes too; a slash within the name of a view is written `%2F`.
     pub(super) fn find(app: &App, text: &str) -> Result<Self, HttpError> {

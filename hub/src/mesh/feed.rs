@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use super::boots;
 use super::databases;
 use super::line::Line;
-use crate::access::Principal;
+use crate::access::{Action, Principal, Target};
 use crate::app::App;
 use crate::clock;
 use crate::control::onion::known_device;
@@ -89,6 +89,8 @@ struct Told {
     seq: String,
     conflicts: String,
     conflicts_version: u64,
+    /// What a friend may do; a device of the owner's may do everything.
+    right: Option<&'static str>,
 }
 
 impl Feeding {
@@ -253,6 +255,16 @@ impl Feeding {
             seq: database.update_seq().to_string(),
             conflicts: rule.as_ref().map(|rule| rule.policy.to_string()).unwrap_or_default(),
             conflicts_version: self.app.registry.rule_version(id),
+            right: self.principal.is_guest().then(|| self.right(database)),
+        }
+    }
+
+    fn right(&self, database: &Database) -> &'static str {
+        let name = database.name();
+        let target = Target::Database(name.as_str());
+        match self.app.decide(&self.principal, Action::Write, target).is_allowed() {
+            true => "write",
+            false => "read",
         }
     }
 
@@ -275,6 +287,7 @@ impl Told {
             seq: Some(self.seq.clone()),
             conflicts: Some(self.conflicts.clone()),
             conflicts_version: Some(self.conflicts_version),
+            right: self.right.map(str::to_owned),
             ..Line::default()
         }
     }
@@ -333,6 +346,7 @@ mod tests {
             seq: seq.into(),
             conflicts: String::new(),
             conflicts_version: 0,
+            right: None,
         };
         let one = BTreeMap::from([(DbUuid([1; 16]), told("1"))]);
         let later = BTreeMap::from([(DbUuid([1; 16]), told("2"))]);

@@ -20,7 +20,7 @@ use super::link::{Link, Refused, trouble};
 use super::peers::Peer;
 use super::permit::Rights;
 use super::record::Kind;
-use super::state::Rule;
+use super::state::{Rule, SharedRight};
 use super::way::Way;
 use super::{boots, count, id_of, permit, profile, rule};
 use crate::app::App;
@@ -266,7 +266,7 @@ fn heed(app: &Arc<App>, key: PublicKey, lines: Vec<Line>, cursor: &mut String) {
         let id = line.db.as_deref().and_then(DbUuid::parse);
         if let (Some(id), true) = (id, line.gone) {
             state.manager.withdraw(peer, id);
-            state.rules.remove(&(key, id));
+            state.withdrawn((key, id));
         }
         if let (Some(id), Some((offer, theirs))) = (id, offer_of(&line)) {
             let is_new = state.manager.standing(peer, id).is_none();
@@ -278,6 +278,10 @@ fn heed(app: &Arc<App>, key: PublicKey, lines: Vec<Line>, cursor: &mut String) {
             let here = databases::find(app, id);
             rule::heed(app, key, id, &theirs);
             state.rules.insert((key, id), theirs);
+            match line.right.as_deref().and_then(SharedRight::parse) {
+                Some(right) => _ = state.shared.insert((key, id), right),
+                None => _ = state.shared.remove(&(key, id)),
+            }
             if let Some(here) = &here {
                 state.rights.entry((key, id)).or_insert_with(|| Rights::of(app, key, here));
             }
@@ -293,7 +297,7 @@ fn heed(app: &Arc<App>, key: PublicKey, lines: Vec<Line>, cursor: &mut String) {
         }
         if let Some(next) = line.cursor {
             for id in state.manager.offered_all(peer) {
-                state.rules.remove(&(key, id));
+                state.withdrawn((key, id));
             }
             // A place that is none is the beginning.
             *cursor = Some(next).filter(|next| is_place(next)).unwrap_or_default();

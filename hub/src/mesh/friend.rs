@@ -1,16 +1,29 @@
 //! Databases that friends offer, and taking them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use http::Method;
+use http_body_util::{BodyExt as _, Limited};
 use identity::PublicKey;
+use replication::Offer;
 use serde_json::{Value, json};
 use store::{Database, DbName, DbUuid, Millis};
+use tokio::time::timeout;
 
-use super::state::Rule;
-use super::{databases, id_of};
+use super::link::Link;
+use super::peers::Peer;
+use super::state::{Rule, SharedRight, Size};
+use super::{Kind, databases, id_of};
 use crate::app::App;
 use crate::http::HttpError;
 use crate::registry::{Record, Scope};
+
+/// How long friends may take to say how much there is of what they offer, about how many databases they are
+/// asked at a time, and longest answer, in bytes.
+const SIZES_MAX: Duration = Duration::from_secs(3);
+const SIZES_AT_ONCE: usize = 32;
+const INFO_BYTES_MAX: usize = 64 * 1024;
 
 /// What a friend offers, and what it is called here where it was taken.
 pub(crate) fn offers(app: &App, key: PublicKey) -> Vec<Value> {
@@ -22,6 +35,7 @@ pub(crate) fn offers(app: &App, key: PublicKey) -> Vec<Value> {
         Some(json!({
             "name": offer.name, "id": id.to_string(), "here": here,
             "in_step": standing.is_in_step(),
+            "right": state.shared.get(&(key, id)).map(|right| right.word()),
         }))
     });
     offered.collect()
@@ -73,4 +87,126 @@ fn offered(app: &App, key: PublicKey, word: &str) -> Result<(DbUuid, String, Rul
     }
     let rule = state.rules.get(&(key, id)).cloned().unwrap_or_default();
     Ok((id, name, rule))
+}
+
+/// A database that a friend offers, or has offered and that was taken.
+#[derive(Clone, Debug)]
+pub(crate) struct Invitation {
+    /// Who offers it.
+    pub(crate) from: Arc<Peer>,
+    /// Which it is.
+    pub(crate) database: DbUuid,
+    /// What the friend calls it.
+    pub(crate) name: String,
+    /// What this hub may do with it, where the friend says so.
+    pub(crate) right: Option<SharedRight>,
+    /// How much there is, where that is known.
+    pub(crate) size: Option<Size>,
+    /// What it is called here, where it was taken.
+    pub(crate) here: Option<String>,
+    /// Whether all of it is here.
+    pub(crate) in_step: bool,
+    /// Whether the friend offers it; unknown while there is no connection.
+    pub(crate) is_offered: Option<bool>,
+}
+
+/// What all friends offer, and what was taken of them though they offer it no longer.
+pub(crate) fn invitations(app: &App) -> Vec<Invitation> {
+    let peers = app.mesh.peers().now();
+    let friends = peers.iter().filter(|(_, peer)| peer.kind == Kind::Friend);
+    let state = app.mesh.state();
+    let mut invitations = Vec::new();
+    for (key, friend) in friends {
+        let known = state.manager.peer(id_of(*key));
+        let offered = known.into_iter().flat_map(|known| known.databases());
+        for (id, standing) in offered {
+            let Some(offer) = standing.offered() else { continue };
+            invitations.push(Invitation {
+                from: Arc::clone(friend),
+                database: id,
+                name: offer.name.clone(),
+                right: state.shared.get(&(*key, id)).copied(),
+                size: state.sizes.get(&(*key, id)).cloned(),
+                here: databases::find(app, id).map(|here| here.name().to_string()),
+                in_step: standing.is_in_step(),
+                is_offered: Some(true),
+            });
+        }
+        let connected = known.is_some_and(|known| known.is_connected());
+        for record in app.registry.records().values() {
+            let is_from = record.device == Some(*key) && record.is_live();
+            let standing = state.manager.standing(id_of(*key), record.uuid);
+            if !is_from || standing.is_some_and(|standing| standing.offered().is_some()) {
+                continue;
+            }
+            let Some(here) = databases::find(app, record.uuid) else { continue };
+            let withdrawn = connected || standing.is_some();
+            invitations.push(Invitation {
+                from: Arc::clone(friend),
+                database: record.uuid,
+                name: here.name().to_string(),
+                right: None,
+                size: None,
+                here: Some(here.name().to_string()),
+                in_step: false,
+                is_offered: withdrawn.then_some(false),
+            });
+        }
+    }
+    invitations
+}
+
+/// Asks friends how much there is of what they offer and nobody has taken yet, where that is not known as of
+/// now. What does not come in time is known the next time.
+pub(crate) async fn ask_sizes(app: &Arc<App>) {
+    let asked: Vec<_> = {
+        let state = app.mesh.state();
+        let links = state.ways.iter().filter_map(|(key, way)| Some((*key, way.link.clone()?)));
+        let unknown = links.flat_map(|(key, link)| {
+            let known = state.manager.peer(id_of(key)).into_iter();
+            let offered = known.flat_map(|known| known.databases());
+            let offered = offered.filter_map(|(id, standing)| Some((id, standing.offered()?)));
+            let asked = offered.filter(|(id, offer)| {
+                // Whoever says what may be done with it says how much there is.
+                state.shared.contains_key(&(key, *id))
+                    && databases::find(app, *id).is_none()
+                    && state.sizes.get(&(key, *id)).is_none_or(|size| size.seq != offer.seq)
+            });
+            let asked = asked.map(|(id, offer)| (key, id, link.clone(), offer.clone()));
+            asked.collect::<Vec<_>>()
+        });
+        unknown.take(SIZES_AT_ONCE).collect()
+    };
+    let asking = asked.into_iter().map(async |(key, id, link, offer)| {
+        let Some(size) = ask_size(&link, &offer).await else { return };
+        let mut state = app.mesh.state();
+        if state.shared.contains_key(&(key, id)) {
+            state.sizes.insert((key, id), size);
+        }
+    });
+    let _late = timeout(SIZES_MAX, futures_util::future::join_all(asking)).await;
+}
+
+async fn ask_size(link: &Link, offer: &Offer) -> Option<Size> {
+    let path = format!(
+        "/{}",
+        percent_encoding::utf8_percent_encode(&offer.name, percent_encoding::NON_ALPHANUMERIC,)
+    );
+    let answer = link.ask(Method::GET, &path, None).await.ok()?;
+    let text = Limited::new(answer.into_body(), INFO_BYTES_MAX).collect().await.ok()?.to_bytes();
+    let info: Value = serde_json::from_slice(&text).ok()?;
+    Some(Size {
+        seq: offer.seq.clone(),
+        documents: info["doc_count"].as_u64()?,
+        bytes: info["sizes"]["external"].as_u64()?,
+    })
+}
+
+/// Whether the peer has what is here; nothing where it is nobody who would say so.
+pub(crate) fn has_all(app: &App, key: PublicKey, database: &Database) -> Option<bool> {
+    app.mesh.peers().now().get(&key)?;
+    let id = app.registry.sync_id(database)?;
+    let state = app.mesh.state();
+    let known = state.acknowledged.get(&(key, id));
+    Some(known.is_some_and(|known| known.seq == database.update_seq().to_string()))
 }

@@ -31,6 +31,9 @@ pub(super) struct Line {
     pub(super) conflicts: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) conflicts_version: Option<u64>,
+    /// What the peer, a friend, may do with it: `read` or `write`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) right: Option<String>,
     /// Whether it is not offered any more.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(super) gone: bool,

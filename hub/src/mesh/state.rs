@@ -33,6 +33,10 @@ pub(super) struct State {
     pub(super) acknowledged: BTreeMap<(PublicKey, DbUuid), Acknowledged>,
     /// What decides conflicts at peers.
     pub(super) rules: BTreeMap<(PublicKey, DbUuid), Rule>,
+    /// What friends say that this hub may do with what they share.
+    pub(super) shared: BTreeMap<(PublicKey, DbUuid), SharedRight>,
+    /// How much there is of what friends share, as they said last.
+    pub(super) sizes: BTreeMap<(PublicKey, DbUuid), Size>,
     /// What peers may do here, as of the last look.
     pub(super) rights: BTreeMap<(PublicKey, DbUuid), Rights>,
     /// What is taken of databases, as of the last look.
@@ -53,6 +57,8 @@ impl Default for State {
             skipped: BTreeMap::new(),
             acknowledged: BTreeMap::new(),
             rules: BTreeMap::new(),
+            shared: BTreeMap::new(),
+            sizes: BTreeMap::new(),
             rights: BTreeMap::new(),
             selections: BTreeMap::new(),
             postponed: BTreeMap::new(),
@@ -100,7 +106,52 @@ pub(super) struct Rule {
     pub(super) version: u64,
 }
 
+/// What a friend lets this hub do with a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SharedRight {
+    /// To read.
+    Read,
+    /// To write, too: what is written here is fetched.
+    Write,
+}
+
+impl SharedRight {
+    /// What a line of the feed says; nothing where another release says something else.
+    pub(super) fn parse(word: &str) -> Option<Self> {
+        match word {
+            "read" => Some(Self::Read),
+            "write" => Some(Self::Write),
+            _ => None,
+        }
+    }
+
+    /// The word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+}
+
+/// How much there is of a database that a friend shares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Size {
+    /// At this update sequence, as the friend offered it.
+    pub(super) seq: String,
+    /// Documents, and bytes that they take.
+    pub(crate) documents: u64,
+    pub(crate) bytes: u64,
+}
+
 impl State {
+    /// A peer offers a database no longer.
+    pub(super) fn withdrawn(&mut self, of: (PublicKey, DbUuid)) {
+        self.rules.remove(&of);
+        self.shared.remove(&of);
+        self.sizes.remove(&of);
+    }
+
     /// Notes what could not be taken by a pull that came to its end.
     pub(super) fn note_skipped(&mut self, of: (PublicKey, DbUuid), skipped: Vec<Skipped>) {
         if skipped.is_empty() {
@@ -122,6 +173,8 @@ impl State {
         self.rules.retain(|(of, _), _| *of != key);
         self.selections.retain(|(of, _), _| *of != key);
         self.postponed.retain(|(of, _), _| *of != key);
+        self.shared.retain(|(of, _), _| *of != key);
+        self.sizes.retain(|(of, _), _| *of != key);
         self.manager.forget(super::id_of(key));
     }
 

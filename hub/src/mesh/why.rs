@@ -17,7 +17,7 @@ use super::peers::Peer;
 use super::permit::Rights;
 use super::record::{Kind, is_onion};
 use super::refusal::suspension;
-use super::state::State;
+use super::state::{SharedRight, State};
 use super::status::{describe_progress, name_of, way_word};
 use super::way::Way;
 use super::{databases, id_of, pull};
@@ -175,6 +175,7 @@ impl<'a> Asked<'a> {
     ) -> Result<(), HttpError> {
         let name = &peer.record.name;
         let mut found = Vec::new();
+        let read_only;
         {
             let state = self.app.mesh.state();
             match state.ways.get(&key) {
@@ -192,14 +193,29 @@ impl<'a> Asked<'a> {
             // That a friend does not have everything is no news.
             let expected = connected && (self.is_named || peer.kind == Kind::Device);
             if let (Some((db, _)), false, true) = (&self.db, offered, expected) {
-                let sentence =
-                    format!("{name} does not share {db} with this device, or does not have it.");
+                let sentence = match self.is_from(key) {
+                    true => format!(
+                        "{name} does not share {db} with this device any more: the copy here stays, and is no longer followed."
+                    ),
+                    false => {
+                        format!("{name} does not share {db} with this device, or does not have it.")
+                    }
+                };
                 found.push(Reason {
                     db: Some(db.clone()),
                     ..reason("right_missing_there", sentence)
                 });
             }
-            self.of_acknowledgement((key, name), &state, &mut found);
+            read_only = self.of_acknowledgement((key, name), &state, &mut found);
+        }
+        for database in read_only {
+            if self.app.sharing.own_edits.are_in(&database) {
+                let db = database.name().to_string();
+                let text = format!(
+                    "You may only read {db}: your edits stay here, {name} does not get them."
+                );
+                found.push(Reason { db: Some(db), ..reason("read_only", text) });
+            }
         }
         // Whoever it is may have brought it, whether it offers anything or not.
         for (id, database) in databases::all(self.app) {
@@ -299,13 +315,21 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// Whether the peer has what is here.
+    /// Whether the database that is asked about is one of this peer's, which was taken here.
+    fn is_from(&self, key: PublicKey) -> bool {
+        let here = self.db.as_ref().and_then(|(_, here)| *here);
+        let record = here.and_then(|here| self.app.registry.record(here));
+        record.is_some_and(|record| record.device == Some(key))
+    }
+
+    /// Whether the peer has what is here; the databases of its own that may only be read here.
     fn of_acknowledgement(
         &self,
         (key, peer): (PublicKey, &str),
         state: &State,
         found: &mut Vec<Reason>,
-    ) {
+    ) -> Vec<Arc<Database>> {
+        let mut read_only = Vec::new();
         for (id, database) in databases::all(self.app) {
             let asked = self.db.as_ref().is_none_or(|(_, here)| *here == Some(id));
             let principal = databases::may_read(self.app, key, &database);
@@ -314,6 +338,27 @@ impl<'a> Asked<'a> {
             let in_question = self.is_named && self.db.is_some();
             if !asked || !(principal || writes || in_question) {
                 continue;
+            }
+            let is_theirs = self.app.registry.record(id).is_some_and(|record| {
+                record.device == Some(key)
+                    && self
+                        .app
+                        .mesh
+                        .peers
+                        .now()
+                        .get(&key)
+                        .is_some_and(|peer| peer.kind == Kind::Friend)
+            });
+            if is_theirs {
+                match state.shared.get(&(key, id)) {
+                    Some(SharedRight::Write) => {}
+                    // What is not fetched from here is never acknowledged.
+                    Some(SharedRight::Read) => {
+                        read_only.push(database);
+                        continue;
+                    }
+                    None => continue,
+                }
             }
             let db = database.name().to_string();
             let known = state.acknowledged.get(&(key, id));
@@ -348,6 +393,7 @@ impl<'a> Asked<'a> {
             };
             found.push(of_db(reason("not_fetched", text)));
         }
+        read_only
     }
 
     /// What was written by a clock that is ahead.

@@ -79,7 +79,7 @@ impl Registry {
         Ok(made)
     }
 
-    fn make(
+    pub(super) fn make(
         &self,
         state: &mut State,
         record: &Record,

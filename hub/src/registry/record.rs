@@ -29,6 +29,8 @@ pub(crate) struct Record {
     pub(crate) deleted_at: Option<Millis>,
     /// The database that has its documents now: it is deleted, since it became one with that.
     pub(crate) joined: Option<DbUuid>,
+    /// The view that it is made of, where nobody writes it.
+    pub(crate) view: Option<SourceView>,
     /// What later releases say of it.
     pub(super) others: Map<String, Value>,
 }
@@ -43,6 +45,24 @@ pub(crate) enum Scope {
     Mesh,
     /// There, and with friends.
     Shared,
+}
+
+/// A view whose rows a database is made of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct SourceView {
+    /// The uuid of the database that it is a view of, as text.
+    pub(crate) database: String,
+    /// The design document, without `_design/`.
+    pub(crate) design: String,
+    /// The view in it.
+    pub(crate) view: String,
+}
+
+impl SourceView {
+    /// The database that it is a view of.
+    pub(crate) fn of(&self) -> Option<DbUuid> {
+        DbUuid::parse(&self.database)
+    }
 }
 
 /// A record as its document has it.
@@ -61,6 +81,8 @@ struct Body {
     deleted_at: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     joined: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    view: Option<SourceView>,
     #[serde(flatten)]
     others: Map<String, Value>,
 }
@@ -100,6 +122,7 @@ impl Record {
             partitioned: false,
             deleted_at: None,
             joined: None,
+            view: None,
             others: Map::new(),
         }
     }
@@ -124,6 +147,7 @@ impl Record {
             partitioned: body.partitioned,
             deleted_at: body.deleted_at.map(Millis),
             joined: joined.transpose()?,
+            view: body.view,
             others: body.others,
         })
     }
@@ -140,6 +164,7 @@ impl Record {
             partitioned: self.partitioned,
             deleted_at: self.deleted_at.map(|at| at.0),
             joined: self.joined.map(|joined| joined.to_string()),
+            view: self.view.clone(),
             others: self.others.clone(),
         };
         serde_json::to_string(&body).unwrap_or_default()
@@ -196,6 +221,9 @@ mod tests {
         let mut record = record("newest_by:/a/b", 3);
         record.deleted_at = Some(Millis(9));
         record.joined = Some(DbUuid([1; 16]));
+        record.view =
+            Some(SourceView { database: UUID.to_string(), design: "d".into(), view: "v".into() });
+        assert_eq!(record.view.as_ref().unwrap().of(), Some(UUID));
         assert_eq!(Record::parse(UUID, &record.text()).unwrap(), record);
         assert!(record.text().contains(r#""later":1"#));
     }

@@ -25,6 +25,8 @@ pub(crate) fn rows() -> Vec<Row> {
         ("POST /_hub/friends", "/_hub/friends"),
         ("POST /_hub/pairing", "/_hub/pairing"),
         ("POST /_hub/pairing/join", "/_hub/pairing/join"),
+        ("POST /_hub/shares", "/_hub/shares"),
+        ("POST /_hub/invitations/{doc}", "/_hub/invitations/i"),
     ] {
         rows.extend(no_json(endpoint, path));
         rows.extend(no_json_type(endpoint, path));
