@@ -32,6 +32,7 @@ use crate::observe;
 use crate::onion::{self, Onion, OnionError};
 use crate::overwritten::{self, Published};
 use crate::pairing::Pairings;
+use crate::pause::Pause;
 use crate::quota::Quotas;
 use crate::reads::{self, Reads};
 use crate::registry::{self, Registry, RegistryError};
@@ -97,6 +98,8 @@ pub(crate) struct App {
     pub(crate) updates: Updates,
     /// What keys have read.
     pub(crate) reads: Reads,
+    /// What the owner has paused.
+    pub(crate) pause: Pause,
     /// The way into Tor and out of it.
     pub(crate) onion: Arc<Onion>,
     /// Replications that were asked for.
@@ -227,8 +230,13 @@ impl App {
         let server_uuid = server_uuid(seed.bytes());
         let quotas = Quotas::read(&store, &config.quotas)
             .map_err(|source| AppError::Prepare { name: access::ACL_DATABASE, source })?;
+        let pause = Pause::read(&store)
+            .map_err(|source| AppError::Prepare { name: registry::DBS, source })?;
         // Last, as it begins something.
-        let onion = Onion::begin(&config.onion, seed, &data_dir, &store, &access.policies().now())?;
+        let policies = access.policies().now();
+        let paused = pause.now().onion;
+        let onion = Onion::begin(&config.onion, seed, &data_dir, (&store, &policies), paused)?;
+        drop(policies);
         let onion = Arc::new(onion);
         let app = Self {
             store,
@@ -252,6 +260,7 @@ impl App {
             updates,
             reads: Reads::default(),
             replications: Replications::new(config.replication.ca_file.clone(), &onion),
+            pause,
             onion,
             sharing: Sharing::default(),
             mesh: Mesh::new(device.public(), &config.mesh, &data_dir, config.onion.strangers_door),

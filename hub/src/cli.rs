@@ -14,6 +14,7 @@ mod open;
 mod overwritten;
 mod pair;
 mod passphrase;
+mod pause;
 mod quota;
 mod rules;
 mod run;
@@ -121,6 +122,10 @@ enum Verb {
     },
     /// Show who has read what of yours
     Reads(share::ReadsArgs),
+    /// Stop being in step with other hubs, or Tor, or both, until you resume
+    Pause(pause::PauseArgs),
+    /// Go on with what was paused
+    Resume(pause::PauseArgs),
     /// Say why something is not in step; ends with 1 where something is not
     Why(why::WhyArgs),
     /// Let programs use the hub, each with a token and rights of its own
@@ -419,6 +424,8 @@ impl Command {
                 hub::ask(&dir, async |hub| share::invitations(hub, verb).await)
             }
             Verb::Reads(asked) => hub::ask(&dir, async |hub| share::reads(hub, asked).await),
+            Verb::Pause(asked) => hub::ask(&dir, async |hub| pause::set(hub, asked, true).await),
+            Verb::Resume(asked) => hub::ask(&dir, async |hub| pause::set(hub, asked, false).await),
             Verb::Why(asked) => hub::ask(&dir, async |hub| why::why(hub, asked).await),
             Verb::App { verb } => hub::ask(&dir, async |hub| app::execute(hub, verb).await),
             Verb::Acl { verb } => hub::ask(&dir, async |hub| acl::execute(hub, verb).await),
@@ -504,6 +511,9 @@ mod tests {
             "invitations accept a --as b",
             "invitations decline a",
             "reads --db a --who b --limit 3",
+            "pause",
+            "pause tor",
+            "resume sync",
             "why",
             "why a b --peer c --json",
             "app list",

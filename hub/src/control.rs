@@ -8,6 +8,7 @@ pub(crate) mod group;
 pub(crate) mod invitations;
 pub(crate) mod onion;
 pub(crate) mod pages;
+pub(crate) mod pause;
 pub(crate) mod peers;
 pub(crate) mod profile;
 pub(crate) mod quotas;
@@ -56,6 +57,7 @@ pub(crate) async fn status(call: Call) -> Result<Reply, HttpError> {
             "apps": app.access.apps().all().len(),
             "memory_bytes": Process::look().resident_bytes,
             "onion": describe(&app.onion, moment(clock::now())),
+            "paused": app.pause.now(),
             "peers": mesh::describe(&app, clock::now()),
             "on_hold": mesh::describe_hold(&app, clock::now()),
             "alarms": mesh::alarms(&app),

@@ -45,7 +45,7 @@ pub(crate) mod view;
 
 pub(crate) use call::{Call, blocking, quick};
 pub(crate) use database::may_be_partitioned;
-pub(crate) use error::HttpError;
+pub(crate) use error::{HttpError, PAUSED};
 pub(crate) use query::Query;
 pub(crate) use reply::Reply;
 pub(crate) use router::answer;

@@ -32,6 +32,7 @@ mod observe;
 mod onion;
 mod overwritten;
 mod pairing;
+mod pause;
 mod qr;
 mod quota;
 mod reads;

@@ -80,9 +80,11 @@ pub(crate) use self::state::SharedRight;
 use self::state::State;
 pub(crate) use self::status::{describe, describe_hold, is_complete};
 pub(crate) use self::why::serve as why;
+use crate::app::App;
 use crate::clock;
 use crate::config::MeshConfig;
 use crate::data_dir::DataDir;
+use crate::http::HttpError;
 use crate::listener::tally::Tally;
 
 /// Revisions of each peer that are remembered to have come from it, so that they are not sent back.
@@ -277,6 +279,11 @@ impl Mesh {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Refuses what another hub asks while the owner has paused being in step.
+fn not_paused(app: &App) -> Result<(), HttpError> {
+    if app.pause.now().sync { Err(HttpError::Paused) } else { Ok(()) }
 }
 
 /// A key as the manager knows it.

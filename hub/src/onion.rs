@@ -21,10 +21,11 @@ use identity::key_file::Key;
 use identity::{DEFAULT_PORT, PublicKey};
 use onion::{
     ArtiSettings, CheckError, Dial, DialError, Discovery, DiscoveryKey, DiscoverySecret, Finding,
-    Incoming, OnionAddress, OnionStream, OnionTransport, Service, ServiceKey, Settings, Status,
-    SystemTorSettings,
+    Incoming, OnionAddress, OnionStream, OnionTransport, Service, ServiceKey, Settings, Stage,
+    Status, SystemTorSettings,
 };
 use store::{Millis, Store};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use self::clients::Clients;
@@ -45,6 +46,9 @@ pub(crate) const CHILD: &str = "onion-child";
 /// comes can take the place of another.
 const STREAMS_WAITING: usize = 64;
 
+/// How long streams may take to end when Tor is paused.
+const PAUSE_GRACE: Duration = Duration::from_secs(2);
+
 /// The way into Tor and out of it.
 pub(crate) struct Onion {
     mode: OnionMode,
@@ -53,7 +57,10 @@ pub(crate) struct Onion {
     seed: Key,
     address: OnionAddress,
     strangers_address: Option<OnionAddress>,
-    transport: Box<dyn OnionTransport>,
+    /// Another one after a pause, during which it is one that does nothing.
+    transport: watch::Sender<Arc<dyn OnionTransport>>,
+    /// What a new one is made of.
+    remake: Option<(OnionConfig, DataDir)>,
     /// Which Tor of the system, where it is the way.
     system: Option<SystemTorSettings>,
     traffic: Arc<Traffic>,
@@ -76,34 +83,46 @@ pub(crate) enum OnionError {
 
 impl fmt::Debug for Onion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Onion").field("transport", &self.transport).finish_non_exhaustive()
+        f.debug_struct("Onion").field("transport", &self.transport()).finish_non_exhaustive()
     }
 }
 
 impl Onion {
-    /// Begins, and waits for nothing. Must be called within a runtime of Tokio. May block.
+    /// Begins, unless it is paused, and waits for nothing. Must be called within a runtime of Tokio. May
+    /// block.
     pub(crate) fn begin(
         config: &OnionConfig,
         seed: &Key,
         data_dir: &DataDir,
-        store: &Store,
-        policies: &Policies,
+        (store, policies): (&Store, &Policies),
+        paused: bool,
     ) -> Result<Self, OnionError> {
         let clients = Clients::read(store).map_err(OnionError::Clients)?;
-        let main = ServiceKey::main(seed.bytes());
-        let address = main.address();
-        let streams_max = usize::try_from(config.streams_max.get()).unwrap_or(usize::MAX);
-        let settings = Settings {
-            main,
-            strangers: config.strangers_door.then(|| ServiceKey::for_strangers(seed.bytes())),
-            own_secret: DiscoverySecret::of(seed.bytes(), &address),
-            discovery: discovery(config.restricted_discovery, &clients, policies),
-            port: DEFAULT_PORT,
-            check_every: Duration::from_secs(config.check_every_s.seconds()),
-            streams_max: streams_max.saturating_add(STREAMS_WAITING),
+        let transport = match paused {
+            true => Box::new(onion::Off::default()),
+            false => {
+                let found_by = discovery(config.restricted_discovery, &clients, policies);
+                transport(config, settings(config, seed, found_by), data_dir)?
+            }
         };
-        let transport = transport(config, settings, data_dir)?;
-        Ok(Self::over(transport, config, seed, clients))
+        let mut begun = Self::over(transport, config, seed, clients);
+        begun.remake = Some((config.clone(), data_dir.clone()));
+        Ok(begun)
+    }
+
+    /// Leaves Tor until [`Self::resume`]: nobody comes by it any more, and nothing is dialled.
+    pub(crate) async fn pause(&self) {
+        let before = self.transport.send_replace(Arc::new(onion::Off::default()));
+        before.shut_down(PAUSE_GRACE).await;
+    }
+
+    /// Begins anew after a pause, and waits for nothing.
+    pub(crate) fn resume(&self, app: &App) -> Result<(), OnionError> {
+        let Some((config, data_dir)) = &self.remake else { return Ok(()) };
+        let found_by = discovery(self.restricted, &self.clients, &app.access.policies().now());
+        let begun = transport(config, settings(config, &self.seed, found_by), data_dir)?;
+        self.transport.send_replace(begun.into());
+        Ok(())
     }
 
     fn over(
@@ -121,13 +140,18 @@ impl Onion {
             strangers_address: config
                 .strangers_door
                 .then(|| ServiceKey::for_strangers(seed.bytes()).address()),
-            transport,
+            transport: watch::Sender::new(transport.into()),
+            remake: None,
             system: (config.mode == OnionMode::System).then(|| system_settings(config)),
             traffic: Traffic::new(config.bytes_per_second_max, Instant::now()),
             clients,
             telling: Mutex::default(),
             introduced: Mutex::default(),
         }
+    }
+
+    fn transport(&self) -> Arc<dyn OnionTransport> {
+        Arc::clone(&self.transport.borrow())
     }
 
     /// By which Tor.
@@ -162,7 +186,7 @@ impl Onion {
 
     /// How far it is.
     pub(crate) fn status(&self) -> Status {
-        self.transport.status().borrow().clone()
+        self.transport().status().borrow().clone()
     }
 
     /// What all streams carry.
@@ -172,10 +196,20 @@ impl Onion {
 
     /// The next stream that somebody has opened to this hub, and by which of its services.
     pub(crate) async fn accept(&self) -> (Metered<OnionStream>, Service) {
-        match self.transport.accept().await {
-            Some(Incoming { stream, service }) => (Metered::new(stream, &self.traffic), service),
-            // It has shut down, as whoever waits here is about to.
-            None => std::future::pending().await,
+        let mut transports = self.transport.subscribe();
+        loop {
+            let transport = Arc::clone(&transports.borrow_and_update());
+            let came = tokio::select! {
+                came = transport.accept() => came,
+                _ = transports.changed() => continue,
+            };
+            if let Some(Incoming { stream, service }) = came {
+                return (Metered::new(stream, &self.traffic), service);
+            }
+            // It has shut down, as whoever waits here is about to, or until there is another one.
+            if transports.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
         }
     }
 
@@ -188,18 +222,19 @@ impl Onion {
     ) -> Result<Metered<OnionStream>, DialError> {
         let secret = Some(DiscoverySecret::of(self.seed.bytes(), address));
         let dial = Dial { address: address.clone(), port, group, secret };
-        let stream = self.transport.dial(dial).await?;
+        let stream = self.transport().dial(dial).await?;
         Ok(Metered::new(stream, &self.traffic))
     }
 
     /// Dials this hub's own service, and waits until it answers.
     pub(crate) async fn check(&self) -> Result<Duration, CheckError> {
-        self.transport.check().await
+        self.transport().check().await
     }
 
     /// What the system's Tor is asked and answers, where it is the way.
     pub(crate) async fn inspect(&self) -> Vec<Finding> {
-        match &self.system {
+        // During a pause nothing is dialled, not even Tor itself.
+        match self.system.as_ref().filter(|_| self.status().stage != Stage::Off) {
             Some(system) => onion::inspect_system_tor(system, &self.address).await,
             None => Vec::new(),
         }
@@ -207,7 +242,7 @@ impl Onion {
 
     /// Accepts nothing more, gives streams so long to end, and leaves Tor.
     pub(crate) async fn shut_down(&self, grace: Duration) {
-        self.transport.shut_down(grace).await;
+        self.transport().shut_down(grace).await;
     }
 
     /// By which key this device looks for a service.
@@ -253,7 +288,7 @@ impl Onion {
         // Held from looking to telling, so that what was true earlier is never told last.
         let _telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
         let policies = app.access.policies().now();
-        self.transport.set_discovery(discovery(self.restricted, &self.clients, &policies));
+        self.transport().set_discovery(discovery(self.restricted, &self.clients, &policies));
     }
 
     /// Whether a hub has yet to be told by which key this device looks for it. Whoever is told so
@@ -279,6 +314,21 @@ pub(crate) fn moment(wall: Millis) -> Moment {
 
 fn discovery(restricted: bool, clients: &Clients, policies: &Policies) -> Discovery {
     if restricted { clients.discovery(policies) } else { Discovery::Open }
+}
+
+fn settings(config: &OnionConfig, seed: &Key, discovery: Discovery) -> Settings {
+    let main = ServiceKey::main(seed.bytes());
+    let address = main.address();
+    let streams_max = usize::try_from(config.streams_max.get()).unwrap_or(usize::MAX);
+    Settings {
+        main,
+        strangers: config.strangers_door.then(|| ServiceKey::for_strangers(seed.bytes())),
+        own_secret: DiscoverySecret::of(seed.bytes(), &address),
+        discovery,
+        port: DEFAULT_PORT,
+        check_every: Duration::from_secs(config.check_every_s.seconds()),
+        streams_max: streams_max.saturating_add(STREAMS_WAITING),
+    }
 }
 
 fn transport(

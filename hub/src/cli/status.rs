@@ -42,6 +42,10 @@ pub(super) async fn status(mut hub: Hub, json: bool) -> anyhow::Result<Outcome> 
     if let Some(onion) = status["onion"].as_object() {
         rows.extend(describe_onion(&onion.clone().into(), clock::now()));
     }
+    let paused = [("sync", "being in step with other hubs"), ("onion", "Tor")];
+    for (_, what) in paused.iter().filter(|(name, _)| status["paused"][name] == true) {
+        rows.push(["paused".into(), format!("{what}: larder resume")]);
+    }
     let now = clock::now();
     let ago = |at: &Value| {
         let passed = now.0.saturating_sub(at.as_u64().unwrap_or_default());

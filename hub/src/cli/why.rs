@@ -58,6 +58,7 @@ pub(super) fn standing(peer: &Value, ago: impl Fn(&Value) -> String) -> String {
     let reached = match peer["state"].as_str() {
         Some("connected") => format!("connected{way}"),
         Some("dialling") => format!("being dialled{way}"),
+        Some("paused") => "paused by you".into(),
         Some("nowhere") => "nothing says where it is".into(),
         Some("refused_here") => "blocked here".into(),
         _ if peer["last_seen"].is_null() => "not reached yet".into(),

@@ -21,11 +21,14 @@ use crate::access::{AclError, AppsError, EnrolmentError};
 use crate::causes::with_causes;
 use crate::couch_config::CouchConfigError;
 use crate::file_error::FileError;
-use crate::onion::ClientsError;
+use crate::onion::{ClientsError, OnionError};
 use crate::quota::QuotaError;
 
 /// When a client may come again whose request needs more memory than there is.
 const RETRY_AFTER_S: u64 = 5;
+
+/// What other hubs are answered by one whose owner has paused being in step.
+pub(crate) const PAUSED: &str = "paused";
 
 /// Why a request was not done.
 #[derive(Debug, thiserror::Error)]
@@ -126,6 +129,9 @@ pub(crate) enum HttpError {
     /// A request body larger than the limit.
     #[error("the request entity is too large")]
     RequestTooLarge,
+    /// Another hub asks while the owner has paused being in step.
+    #[error("This hub is paused by its owner.")]
+    Paused,
     /// The requests of all clients take all the memory that they may.
     #[error("The hub is busy with other large requests; try again.")]
     Overloaded,
@@ -231,6 +237,7 @@ impl HttpError {
             Self::Overloaded | Self::TooManyHeld | Self::NoRoomYet(_) => {
                 (S::SERVICE_UNAVAILABLE, "service unavailable", reason)
             }
+            Self::Paused => (S::SERVICE_UNAVAILABLE, PAUSED, reason),
             Self::RangeNotSatisfiable(_) => {
                 (S::RANGE_NOT_SATISFIABLE, "requested_range_not_satisfiable", reason)
             }
@@ -345,6 +352,12 @@ impl From<AppsError> for HttpError {
             AppsError::Unknown(_) => Self::NotFound("there is no app of that name"),
             AppsError::Store(error) => Self::Store(error),
         }
+    }
+}
+
+impl From<OnionError> for HttpError {
+    fn from(error: OnionError) -> Self {
+        Self::Internal { action: "begin with Tor", cause: with_causes(&error) }
     }
 }
 

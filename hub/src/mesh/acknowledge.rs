@@ -56,6 +56,7 @@ pub(super) async fn acknowledge(app: Arc<App>, key: PublicKey, link: Link) {
 /// `POST /_hub/reached`: a peer says up to which update sequence it has each database.
 pub(crate) async fn reached(call: Call) -> Result<Reply, HttpError> {
     let peer = known_device(&call)?;
+    super::not_paused(&call.app)?;
     let Call { app, principal, headers, body, .. } = call;
     let said = json_body::object(&headers, body).await?;
     if said.len() > DATABASES_MAX {

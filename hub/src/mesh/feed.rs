@@ -20,6 +20,7 @@ use crate::clock;
 use crate::control::onion::known_device;
 use crate::http::body::{self, BodySender, ReaderGone};
 use crate::http::{Call, HttpError, Reply, blocking, reply};
+use crate::pause::Paused;
 use crate::updates::Kind;
 
 /// Shortest and longest time between two signs of life, where some are asked for.
@@ -35,6 +36,7 @@ const LINES_MAX: usize = 256;
 /// `GET /_hub/feed?since=&heartbeat=`
 pub(crate) async fn feed(call: Call) -> Result<Reply, HttpError> {
     let peer = known_device(&call)?;
+    super::not_paused(&call.app)?;
     let counted = call.app.mesh.feeds.one_more(peer).ok_or(HttpError::Overloaded)?;
     let boot = call.headers.get(BOOT_HEADER).and_then(|boot| boot.to_str().ok());
     if let Some(boot) = boot.map(str::to_owned) {
@@ -79,6 +81,7 @@ struct Feeding {
     rights: watch::Receiver<u64>,
     records: watch::Receiver<u64>,
     profile: watch::Receiver<u64>,
+    pauses: watch::Receiver<Paused>,
     shutdown: watch::Receiver<bool>,
 }
 
@@ -99,6 +102,7 @@ impl Feeding {
         let rights = app.access.policies().changes();
         let records = app.registry.changes();
         let profile = app.mesh.profiles().changes();
+        let pauses = app.pause.changes();
         let told = BTreeMap::new();
         let databases = fingerprint(&told);
         let place = 0;
@@ -114,6 +118,7 @@ impl Feeding {
             rights,
             records,
             profile,
+            pauses,
             shutdown,
         }
     }
@@ -126,7 +131,7 @@ impl Feeding {
         self.begin(since).await?;
         let mut spoken = Instant::now();
         loop {
-            if *self.shutdown.borrow() || !self.is_known() {
+            if *self.shutdown.borrow() || self.pauses.borrow_and_update().sync || !self.is_known() {
                 return Ok(());
             }
             let deadline = heartbeat.map(|every| spoken + every);
@@ -144,6 +149,7 @@ impl Feeding {
                     true
                 }
                 _ = self.shutdown.changed() => continue,
+                _ = self.pauses.changed() => continue,
                 () = self.sender.closed() => return Err(ReaderGone),
                 () = until(deadline) => {
                     self.sender.send("\n").await?;

@@ -25,6 +25,7 @@ use super::way::Way;
 use super::{boots, count, id_of, permit, profile, rule};
 use crate::app::App;
 use crate::clock;
+use crate::http::PAUSED;
 
 /// How long the feed's first line may take; through Tor a round trip takes a second or more.
 const HELLO_MAX: Duration = Duration::from_secs(60);
@@ -44,11 +45,14 @@ const CURSOR_BYTES_MAX: usize = 256;
 pub(crate) async fn follow(app: Arc<App>) {
     let mut changes = app.mesh.peers.changes();
     let mut rights = app.access.policies().changes();
+    let mut pauses = app.pause.changes();
     let mut followed: BTreeMap<PublicKey, (Arc<Peer>, AbortHandle)> = BTreeMap::new();
     let mut tasks = JoinSet::new();
     loop {
         let peers = app.mesh.peers.now();
-        let wanted = |key: &PublicKey| peers.get(key).filter(|_| !is_blocked(&app, *key));
+        let paused = pauses.borrow_and_update().sync;
+        let wanted =
+            |key: &PublicKey| peers.get(key).filter(|_| !paused && !is_blocked(&app, *key));
         let gone: Vec<_> = followed
             .iter()
             .filter(|(key, (peer, _))| !wanted(key).is_some_and(|now| is_reached_so(now, peer)))
@@ -75,6 +79,7 @@ pub(crate) async fn follow(app: Arc<App>) {
         tokio::select! {
             _ = changes.changed() => {}
             _ = rights.changed() => {}
+            _ = pauses.changed() => {}
             Some(_ended) = tasks.join_next(), if !tasks.is_empty() => {}
         }
     }
@@ -181,6 +186,7 @@ async fn over(app: &Arc<App>, key: PublicKey, at: usize, cursor: &mut String) ->
 /// Why a peer does not tell what has changed.
 fn feed_trouble(refused: Refused) -> Trouble {
     match refused {
+        Refused::Unasked(why) if why.code == PAUSED => why,
         // Whoever shuts the door does so right after the handshake.
         Refused::Unasked(why) => Trouble { code: "refused", ..why },
         Refused::Removed(why) => trouble("removed_there", &why),

@@ -20,6 +20,7 @@ use super::feed::BOOT_HEADER;
 use super::record::is_onion;
 use crate::app::App;
 use crate::causes::with_causes;
+use crate::http::PAUSED;
 use crate::replicate::ToKey;
 
 /// How long a connection may take to be made, TLS included; through Tor a round trip takes a second, and
@@ -151,6 +152,9 @@ impl Link {
         let reason = said["reason"].as_str().unwrap_or_default().to_owned();
         if said["error"] == "removed" {
             return Err(Refused::Removed(reason));
+        }
+        if said["error"] == PAUSED {
+            return Err(Refused::Unasked(trouble(PAUSED, &reason)));
         }
         Err(Refused::Answered(status, reason))
     }

@@ -40,6 +40,7 @@ async fn serve(
     parse: fn(&[u8]) -> Result<Question, ParseRequestError>,
 ) -> Result<Reply, HttpError> {
     let peer = known_device(&call)?;
+    super::not_paused(&call.app)?;
     let counted = call.app.mesh.answers.one_more(peer).ok_or(HttpError::Overloaded)?;
     let Call { app, principal, captures, headers, body, .. } = call;
     let id = DbUuid::parse(&captures.doc).ok_or(HttpError::NoDatabase)?;
@@ -127,6 +128,9 @@ impl fmt::Debug for Watch {
 impl Visible for Watch {
     fn check(&self) -> Result<(), SyncRefusal> {
         let refusal = |code, reason: &str| Err(SyncRefusal::new(code, reason));
+        if self.app.pause.now().sync {
+            return refusal(RefusalCode::Unavailable, "this hub is paused by its owner");
+        }
         let here = databases::find(&self.app, self.id);
         if here.is_none_or(|here| here.uuid() != self.database.uuid()) {
             return refusal(RefusalCode::Gone, "the database is not shared any more");

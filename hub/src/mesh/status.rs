@@ -30,6 +30,10 @@ fn describe_one(app: &App, state: &State, key: PublicKey, peer: &Peer, now: Mill
         "kind": peer.kind.noun(),
         "state": "refused_here",
     });
+    if app.pause.now().sync {
+        shown["state"] = "paused".into();
+        return shown;
+    }
     // Who is not followed is blocked.
     let Some(way) = state.ways.get(&key) else { return shown };
     let way_word = |at: usize| way.urls.get(at).map(|url| way_word(is_onion(url)));

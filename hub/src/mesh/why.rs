@@ -123,6 +123,15 @@ impl<'a> Asked<'a> {
         for alarm in alarms(self.app).into_iter().filter(|_| !self.is_named) {
             reasons.push(reason(alarm.code, alarm.sentence));
         }
+        if self.app.pause.now().sync {
+            reasons.push(Reason {
+                code: "paused_here",
+                sentence: "You have paused this device: nothing is fetched and nobody is answered \
+                           until `larder resume`."
+                    .into(),
+                ..Reason::default()
+            });
+        }
         self.of_document(&mut reasons)?;
         for (key, peer) in &self.peers {
             self.of_peer(*key, peer, &mut reasons)?;
@@ -179,7 +188,17 @@ impl<'a> Asked<'a> {
         {
             let state = self.app.mesh.state();
             match state.ways.get(&key) {
-                Some(way) => found.extend(way_reason(name, way, self.now)),
+                Some(way) => {
+                    found.extend(way_reason(name, way, self.now));
+                    let is_by_onion = way.link.is_none() && way.urls.iter().any(is_onion);
+                    if is_by_onion && self.app.pause.now().onion {
+                        let text = format!(
+                            "You have paused Tor, so {name} is not reached by it until `larder resume`."
+                        );
+                        found.push(reason("onion_paused", text));
+                    }
+                }
+                None if self.app.pause.now().sync => {}
                 None => found.push(absence(self.app, key, name)),
             }
             let known =

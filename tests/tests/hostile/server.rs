@@ -27,6 +27,7 @@ pub(crate) fn rows() -> Vec<Row> {
         ("POST /_hub/pairing/join", "/_hub/pairing/join"),
         ("POST /_hub/shares", "/_hub/shares"),
         ("POST /_hub/invitations/{doc}", "/_hub/invitations/i"),
+        ("POST /_hub/pause", "/_hub/pause"),
     ] {
         rows.extend(no_json(endpoint, path));
         rows.extend(no_json_type(endpoint, path));

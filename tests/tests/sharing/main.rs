@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 mod invitations;
+mod pause;
 mod reads;
 mod shares;
 mod views;

@@ -11,6 +11,7 @@ pub(super) fn of_way(code: &str, text: &str, peer: &str, way: &str) -> String {
     };
     let text = text.trim_end_matches('.');
     match code {
+        "paused" => format!("{peer} answers {by}, and is paused by its owner."),
         "wrong_key" => format!("Another hub than {peer} answers {by}: it has another key."),
         "refused" => format!(
             "{peer} answers {by} and shuts the door: it has blocked this device, or does not know it ({text})."
@@ -199,7 +200,9 @@ mod tests {
                 "{text}"
             );
         }
-        for code in ["wrong_key", "refused", "unknown_there", "not_spoken", "cut", "unreachable"] {
+        for code in
+            ["paused", "wrong_key", "refused", "unknown_there", "not_spoken", "cut", "unreachable"]
+        {
             let text = of_way(code, "why.", "Anna", "onion");
             assert!(text.contains("Anna") && text.ends_with('.'), "{text}");
             assert!(!text.ends_with(".."), "{text}");
