@@ -63,6 +63,8 @@ pub(crate) struct MeshConfig {
     /// fetches them always. At most 100.
     #[serde(deserialize_with = "percent")]
     pub(crate) battery_percent_min: u8,
+    /// Whether hubs of the same network are dialled where they say that they are, and told where this one is.
+    pub(crate) lan: bool,
 }
 
 /// A window as people write it.
@@ -285,6 +287,7 @@ impl Default for MeshConfig {
             metered_bytes_per_hour_max: NonZeroU64::new(20_000_000).unwrap_or(NonZeroU64::MIN),
             windows: Vec::new(),
             battery_percent_min: 15,
+            lan: false,
         }
     }
 }

@@ -112,6 +112,8 @@ pub(crate) struct Mesh {
     delivered: Mutex<HashMap<PublicKey, Arc<Delivered>>>,
     /// Feeds that each peer follows, and requests of it that are being answered.
     feeds: Arc<Tally<PublicKey>>,
+    /// Whether ways in the same network that others announce are dialled, and this hub's are announced.
+    lan: bool,
     answers: Arc<Tally<PublicKey>>,
     /// Which start of each peer was seen last.
     boots: Boots,
@@ -171,6 +173,7 @@ impl Mesh {
             events: Events::default(),
             counts: Counts::default(),
             delivered: Mutex::default(),
+            lan: config.lan,
             feeds: Tally::new(FEEDS_MAX),
             answers: Tally::new(ANSWERS_MAX),
             boots: Boots::read(data_dir.starts()),

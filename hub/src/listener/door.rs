@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Method, Request, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use identity::{Authority, Host, HttpKeyUrl, ProvenKey};
 use onion::Service;
 
@@ -71,6 +71,10 @@ impl Visit {
         let way = self.way_of(request.headers());
         let proven = self.key.as_ref().map_or(Proven::Nothing, |key| Proven::Key(key, way));
         match way {
+            // A hub that came by a forwarded port or another name: pages have no part in it.
+            Way::Local if self.is_hub(&app, request.headers()) => {
+                authenticated(app, proven, None, request, asked).await
+            }
             Way::Local => admit(app, &self.local, proven, request, asked).await,
             // Only hubs and apps come from elsewhere. A page would act with its reader's key.
             Way::Lan | Way::Onion(_) if request.headers().contains_key(header::ORIGIN) => {
@@ -82,6 +86,16 @@ impl Visit {
                 None => answer(app, Principal::Unproven, request, asked).await,
             },
         }
+    }
+
+    /// Whether another hub that the owner has named sends this, and no page: browsers that could show the
+    /// key of one say so in every request. A rebound name gets a page nothing here: it has no key of a hub's.
+    fn is_hub(&self, app: &App, headers: &HeaderMap) -> bool {
+        let is_of_browser = |name: &HeaderName| {
+            *name == header::ORIGIN || *name == header::REFERER || name.as_str().starts_with("sec-")
+        };
+        self.key.as_ref().is_some_and(|key| app.mesh.peers().now().contains_key(&key.key()))
+            && !headers.keys().any(is_of_browser)
     }
 
     /// Where a request comes from. One for an onion address has come through Tor, also where a Tor of this

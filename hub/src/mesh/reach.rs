@@ -1,10 +1,15 @@
-//! Where this hub is reached.
+//! Where this hub is reached, and which ways to others may be dialled.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use identity::{Authority, DEFAULT_PORT, Host, HttpKeyUrl};
 
+use super::Mesh;
+use super::record::is_onion;
 use crate::app::App;
+
+/// Addresses of this machine that are told.
+const ADDRESSES_MAX: usize = 8;
 
 /// The ways to this hub that others may be told, those of its network first; where there is no other,
 /// those of this machine alone.
@@ -14,9 +19,16 @@ pub(crate) fn own(app: &App) -> Vec<HttpKeyUrl> {
         urls.filter_map(|url| url.strip_prefix("https://")?.trim_end_matches('/').parse().ok());
     let (here, near): (Vec<SocketAddr>, Vec<SocketAddr>) =
         secure.partition(|address: &SocketAddr| address.ip().is_loopback());
-    // Where any address is listened on, which ones there are is for the owner to say.
-    let near = near.into_iter().filter(|address| !address.ip().is_unspecified());
-    let mut all: Vec<_> = near.map(authority).collect();
+    let (any, near): (Vec<_>, Vec<_>) =
+        near.into_iter().partition(|address| address.ip().is_unspecified());
+    let mut all: Vec<_> = near.into_iter().map(authority).collect();
+    // Where any address is listened on, which ones there are is told where the owner wants that.
+    if app.mesh.lan && !any.is_empty() {
+        let found = if_addrs::get_if_addrs().unwrap_or_default();
+        let found: Vec<IpAddr> = found.iter().map(|interface| interface.ip()).collect();
+        let told = any.into_iter().flat_map(|any| told(any, &found));
+        all.extend(told.take(ADDRESSES_MAX).map(authority));
+    }
     if !app.onion.is_off() {
         let host = Host::Onion(app.onion.address().clone());
         all.push(Authority { host, port: DEFAULT_PORT });
@@ -28,6 +40,87 @@ pub(crate) fn own(app: &App) -> Vec<HttpKeyUrl> {
     all.into_iter().filter_map(|authority| HttpKeyUrl::new(authority, key, "").ok()).collect()
 }
 
+impl Mesh {
+    /// Whether a way to another hub may be dialled. Those that the owner named, by hand or by pairing, always;
+    /// those that the other hub *announced*, through Tor, and to an address of a private network where both
+    /// sides have opted in: the other one by announcing it.
+    #[allow(dead_code, reason = "hubs announce nothing yet")]
+    pub(crate) fn may_dial(&self, url: &HttpKeyUrl, announced: bool) -> bool {
+        if !announced || is_onion(url) {
+            return true;
+        }
+        // A name would be looked up, and an address elsewhere has nothing to do with this network.
+        self.lan && matches!(url.authority().host, Host::Ip(address) if is_near(address))
+    }
+}
+
+/// The addresses of these that a listener on any address is reached by in its network.
+fn told(any: SocketAddr, found: &[IpAddr]) -> Vec<SocketAddr> {
+    // One for IPv6 takes what comes by IPv4 too.
+    let fits = |address: &&IpAddr| any.is_ipv6() || address.is_ipv4();
+    let near = found.iter().filter(fits).filter(|address| is_near(**address));
+    near.map(|address| SocketAddr::new(*address, any.port())).collect()
+}
+
+/// Whether an address is one of a private network, or of those that devices give themselves without one. Those
+/// of IPv6 that go with an interface cannot be told to anybody.
+fn is_near(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.is_private() || address.is_link_local(),
+        IpAddr::V6(address) => address.is_unique_local(),
+    }
+}
+
 fn authority(address: SocketAddr) -> Authority {
     Authority { host: Host::Ip(address.ip()), port: address.port() }
+}
+
+#[cfg(test)]
+mod tests {
+    use identity::DeviceKey;
+
+    use super::*;
+    use crate::config::MeshConfig;
+
+    const ONION: &str = "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion";
+
+    #[test]
+    fn announced_ways_are_dialled_in_private_networks_only_and_where_both_want_it() {
+        let key = DeviceKey::from_seed(&[7; 32]).public();
+        let mesh = |lan| Mesh::new(key, &MeshConfig { lan, ..MeshConfig::default() });
+        let (off, on) = (mesh(false), mesh(true));
+        for (host, near) in [
+            ("192.168.1.7:6984", true),
+            ("10.0.0.7:6984", true),
+            ("169.254.3.4:6984", true),
+            ("[fd00::7]:6984", true),
+            ("[::ffff:10.0.0.7]:6984", true),
+            ("127.0.0.1:6984", false),
+            ("[::1]:6984", false),
+            ("0.0.0.0:6984", false),
+            ("93.184.216.34:443", false),
+            ("[2001:db8::1]:6984", false),
+            ("router.test:80", false),
+        ] {
+            let url: HttpKeyUrl =
+                format!("httpkey://{host}/ed25519publickey:{key}/").parse().unwrap();
+            assert_eq!(on.may_dial(&url, true), near, "{host}");
+            assert!(!off.may_dial(&url, true), "{host}");
+            assert!(on.may_dial(&url, false) && off.may_dial(&url, false), "{host}");
+        }
+        let onion = format!("httpkey://{ONION}:9898/ed25519publickey:{key}/").parse().unwrap();
+        assert!(off.may_dial(&onion, true));
+    }
+
+    #[test]
+    fn addresses_of_the_network_are_told() {
+        let found = ["127.0.0.1", "192.168.1.7", "::1", "fe80::1", "fd00::7", "93.184.216.34"];
+        let found = found.map(|address| address.parse().unwrap());
+        let told = |any: &str| -> Vec<String> {
+            let told = told(any.parse().unwrap(), &found);
+            told.iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(told("0.0.0.0:6984"), ["192.168.1.7:6984"]);
+        assert_eq!(told("[::]:6984"), ["192.168.1.7:6984", "[fd00::7]:6984"]);
+    }
 }

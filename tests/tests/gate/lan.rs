@@ -62,3 +62,39 @@ fn other_machines_are_known_by_their_keys_alone() {
     // program's key is one among others.
     assert_eq!(printed.trim(), "200 401 401 401 403 403 200 403 200 404 closed");
 }
+
+/// The same for a hub that listens on any address: what it says of where it is.
+const REACH: &str = r#"
+set -eu
+ip link set lo up
+ip addr add 10.9.8.7/32 dev lo
+ip addr add 93.184.216.34/32 dev lo
+mkdir "$DATA"
+for lan in false true; do
+    printf '[mesh]\nlan = %s\n' $lan >"$DATA/larder.toml"
+    "$HUB" run --http 127.0.0.1:0 --tls 0.0.0.0:0 --onion off --data-dir "$DATA" >/dev/null 2>"$DATA.log" &
+    hub=$!
+    until grep -q https "$DATA/run/hub.json" 2>/dev/null; do
+        kill -0 $hub
+        sleep 0.05
+    done
+    echo "$lan $("$HUB" status --json --data-dir "$DATA" | grep -A 9 '"reach"' | grep -o 'httpkey://[^/]*' | tr '\n' ' ')"
+    kill $hub
+    wait $hub
+done
+"#;
+
+#[test]
+fn where_a_hub_is_in_its_network_is_told_where_its_owner_wants_that() {
+    let folder = TempDir::with_prefix("larder-test-").unwrap();
+    let hub = larder(&[], folder.path());
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--net", "sh", "-c", REACH]);
+    command.env("HUB", hub.get_program()).env("DATA", folder.path().join("data"));
+    let printed = Finished::of(&mut command).expect_success();
+    let lines: Vec<&str> = printed.lines().map(str::trim).collect();
+    let [off, on] = lines[..] else { panic!("{printed}") };
+    assert!(!off.contains("10.9.8.7"), "{printed}");
+    assert!(on.contains("httpkey://10.9.8.7:"), "{printed}");
+    assert!(!printed.contains("93.184.216.34") && !printed.contains("0.0.0.0"), "{printed}");
+}

@@ -119,3 +119,30 @@ fn a_key_and_a_token_are_not_both_heard() {
     let (status, body) = curl(&cast, Kind::Reader, &["-H", "Host: evil.example"], "/notes/a");
     assert_eq!(status, 421, "{body}");
 }
+
+/// A hub dials by whatever name and port lead here; a browser that could show its key says that it is one.
+#[test]
+fn another_name_is_heard_from_hubs_that_the_owner_named_and_from_nobody_else() {
+    let cast = Cast::new();
+    let by_name = |kind, more: &[&str]| {
+        let arguments = [&["-H", "Host: forwarded.example:7"], more].concat();
+        curl(&cast, kind, &arguments, "/notes/a").0
+    };
+    assert_eq!(by_name(Kind::Reader, &[]), 421, "a key that is no hub's");
+    let key = cast.key(Kind::Reader).text();
+    let url = format!("httpkey://127.0.0.1:1/ed25519publickey:{key}/");
+    let friend = serde_json::json!({"url": url, "name": "reader's hub"});
+    cast.hub.post("/_hub/friends", friend).expect(201);
+    assert_eq!(by_name(Kind::Reader, &[]), 200);
+    for header in [
+        "Origin: https://forwarded.example:7",
+        "Sec-Fetch-Site: none",
+        "Sec-Fetch-Mode: navigate",
+        "sec-ch-ua: x",
+        "Referer: https://forwarded.example:7/",
+    ] {
+        assert_eq!(by_name(Kind::Reader, &["-H", header]), 421, "{header}");
+    }
+    assert_eq!(by_name(Kind::Reader, &["-X", "DELETE"]), 403, "its rights are what they were");
+    assert_eq!(by_name(Kind::Stranger, &[]), 421);
+}
