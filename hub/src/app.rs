@@ -38,6 +38,7 @@ use crate::reads::{self, Reads};
 use crate::registry::{self, Registry, RegistryError};
 use crate::replicate::{self, Replications};
 use crate::sharing::{self, Sharing};
+use crate::support;
 use crate::tasks::Tasks;
 use crate::updates::{self, Updates};
 use crate::uuids::Uuids;
@@ -98,6 +99,8 @@ pub(crate) struct App {
     pub(crate) updates: Updates,
     /// What keys have read.
     pub(crate) reads: Reads,
+    /// Settings that tell nothing about anybody.
+    pub(crate) settings: serde_json::Value,
     /// What the owner has paused.
     pub(crate) pause: Pause,
     /// The way into Tor and out of it.
@@ -260,6 +263,7 @@ impl App {
             updates,
             reads: Reads::default(),
             replications: Replications::new(config.replication.ca_file.clone(), &onion),
+            settings: support::settings(config),
             pause,
             onion,
             sharing: Sharing::default(),

@@ -22,6 +22,7 @@ mod service;
 mod share;
 mod show;
 mod status;
+mod support;
 mod why;
 
 use std::fmt;
@@ -126,6 +127,11 @@ enum Verb {
     Pause(pause::PauseArgs),
     /// Go on with what was paused
     Resume(pause::PauseArgs),
+    /// Collect what helps others to help you, without keys, names and contents
+    Support {
+        /// Where to; must not be there yet [default: printed]
+        file: Option<PathBuf>,
+    },
     /// Say why something is not in step; ends with 1 where something is not
     Why(why::WhyArgs),
     /// Let programs use the hub, each with a token and rights of its own
@@ -426,6 +432,7 @@ impl Command {
             Verb::Reads(asked) => hub::ask(&dir, async |hub| share::reads(hub, asked).await),
             Verb::Pause(asked) => hub::ask(&dir, async |hub| pause::set(hub, asked, true).await),
             Verb::Resume(asked) => hub::ask(&dir, async |hub| pause::set(hub, asked, false).await),
+            Verb::Support { file } => hub::ask(&dir, async |hub| support::support(hub, file).await),
             Verb::Why(asked) => hub::ask(&dir, async |hub| why::why(hub, asked).await),
             Verb::App { verb } => hub::ask(&dir, async |hub| app::execute(hub, verb).await),
             Verb::Acl { verb } => hub::ask(&dir, async |hub| acl::execute(hub, verb).await),
@@ -514,6 +521,8 @@ mod tests {
             "pause",
             "pause tor",
             "resume sync",
+            "support",
+            "support f",
             "why",
             "why a b --peer c --json",
             "app list",

@@ -70,7 +70,7 @@ pub(crate) async fn status(call: Call) -> Result<Reply, HttpError> {
 }
 
 /// What the files below a directory take on the disk; what vanishes meanwhile is not counted.
-fn bytes_on_disk(dir: &Path) -> u64 {
+pub(crate) fn bytes_on_disk(dir: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(dir) else { return 0 };
     let bytes = entries.flatten().map(|entry| match entry.metadata() {
         Ok(metadata) if metadata.is_dir() => bytes_on_disk(&entry.path()),
@@ -82,7 +82,7 @@ fn bytes_on_disk(dir: &Path) -> u64 {
 }
 
 /// What may still be written to the disk that a directory lies on, where the system tells.
-fn bytes_free(dir: &Path) -> Option<u64> {
+pub(crate) fn bytes_free(dir: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(dir).ok()?;
     Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }

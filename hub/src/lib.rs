@@ -40,6 +40,7 @@ mod registry;
 mod replicate;
 mod sharing;
 mod small_file;
+mod support;
 mod tasks;
 mod updates;
 mod uuids;

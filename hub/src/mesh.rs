@@ -79,7 +79,7 @@ pub(crate) use self::serve::{sync, wanted};
 pub(crate) use self::state::SharedRight;
 use self::state::State;
 pub(crate) use self::status::{describe, describe_hold, is_complete};
-pub(crate) use self::why::serve as why;
+pub(crate) use self::why::{outline, serve as why};
 use crate::app::App;
 use crate::clock;
 use crate::config::MeshConfig;

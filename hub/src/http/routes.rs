@@ -220,6 +220,7 @@ pub(crate) static ROUTES: &[Route] = &[
     route!(GET "/_hub/invitations" AdministerServer crate::control::invitations::list),
     route!(POST "/_hub/invitations/{doc}" AdministerServer crate::control::invitations::answer),
     route!(POST "/_hub/pause" AdministerServer crate::control::pause::pause),
+    route!(GET "/_hub/support" AdministerServer crate::support::serve),
     route!(GET "/_hub/reads" AdministerServer crate::reads::serve),
     route!(GET "/_hub/why" AdministerServer crate::mesh::why),
     route!(GET "/_hub/events" AdministerServer crate::mesh::events),

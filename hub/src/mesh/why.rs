@@ -8,7 +8,7 @@ use http::StatusCode;
 use identity::{DeviceStanding, PublicKey};
 use replication::{Next, Permit, Rank, Run, Standing};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use store::{Database, DbName, DbUuid, DocId, Millis};
 
 use self::sentence::{ago, until};
@@ -24,6 +24,7 @@ use super::{databases, id_of, pull};
 use crate::app::App;
 use crate::clock;
 use crate::http::{Call, HttpError, Reply, blocking, reply};
+use crate::support::Pseudonyms;
 
 /// How far clocks may differ before it is worth a word, in milliseconds: what is stamped later than that
 /// is held back.
@@ -520,4 +521,22 @@ fn way_reason(peer: &str, way: &Way, now: Millis) -> Vec<Reason> {
     let text = sentence::of_way(trouble.code, &trouble.text, peer, path);
     found.push(reason(trouble.code, format!("{text} It {seen}{again}.")));
     found
+}
+
+/// The reasons that concern anybody, at most so many, in words that tell nothing about whom or what they
+/// are: for whoever helps.
+pub(crate) fn outline(
+    app: &App,
+    pseudonyms: &mut Pseudonyms,
+    reasons_max: usize,
+) -> Result<Vec<Value>, HttpError> {
+    let reasons = Asked::new(app, None, None, None)?.reasons()?;
+    let shown = reasons.into_iter().take(reasons_max).map(|reason| {
+        let peer = reason.peer.map(|name| pseudonyms.peer(&name));
+        let db = reason.db.map(|name| pseudonyms.database(&name));
+        let sentence =
+            peer.as_ref().and_then(|peer| sentence::in_general(reason.code, peer, db.as_deref()));
+        json!({"code": reason.code, "peer": peer, "db": db, "sentence": sentence})
+    });
+    Ok(shown.collect())
 }

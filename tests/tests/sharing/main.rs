@@ -5,6 +5,7 @@ mod invitations;
 mod pause;
 mod reads;
 mod shares;
+mod support;
 mod views;
 
 use serde_json::{Value, json};

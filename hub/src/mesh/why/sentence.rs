@@ -110,6 +110,41 @@ pub(super) fn of_skipped(code: &str, text: &str, peer: &str, db: &str, doc: &str
     }
 }
 
+/// What a reason says of a peer, or of a database of a peer's, without what the peer or a system said; of others
+/// nothing.
+pub(super) fn in_general(code: &str, peer: &str, db: Option<&str>) -> Option<String> {
+    const OF_WAYS: [&str; 8] = [
+        "cut",
+        "not_spoken",
+        "paused",
+        "peer_misbehaved",
+        "refused",
+        "unknown_there",
+        "unreachable",
+        "wrong_key",
+    ];
+    const OF_DATABASES: [&str; 12] = [
+        "cut",
+        "deleted_here",
+        "digest",
+        "disk_full",
+        "here",
+        "local_only",
+        "peer_misbehaved",
+        "policy",
+        "registry",
+        "right_missing_here",
+        "right_missing_there",
+        "unavailable",
+    ];
+    const UNSAID: &str = "left out";
+    match db {
+        None if OF_WAYS.contains(&code) => Some(of_way(code, UNSAID, peer, "")),
+        Some(db) if OF_DATABASES.contains(&code) => Some(of_trouble(code, UNSAID, peer, db)),
+        _ => None,
+    }
+}
+
 /// How far a pull is, as an addition.
 pub(super) fn progress(progress: &Value) -> String {
     let number = |name: &str| progress[name].as_u64();
@@ -217,6 +252,15 @@ mod tests {
             "This device fetches in its windows only: :10+5; notes goes on in 5 min."
         );
         assert!(of_hold(text, "notes", None).ends_with("notes goes on when that has changed."));
+    }
+
+    #[test]
+    fn what_is_said_in_general_names_nobody() {
+        let said = in_general("unreachable", "peer-1", None).unwrap();
+        assert_eq!(said, "peer-1 does not answer in this network: left out.");
+        let said = in_general("here", "peer-1", Some("db-2")).unwrap();
+        assert_eq!(said, "This device could not write to db-2: left out.");
+        assert_eq!(in_general("running", "peer-1", Some("db-2")), None);
     }
 
     #[test]
