@@ -9,6 +9,7 @@ use identity::PublicKey;
 use replication::Offer;
 use serde_json::{Value, json};
 use store::{Database, DbName, DbUuid, Millis};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::link::Link;
@@ -16,12 +17,17 @@ use super::peers::Peer;
 use super::state::{Rule, SharedRight, Size};
 use super::{Kind, databases, id_of};
 use crate::app::App;
+use crate::clock;
 use crate::http::HttpError;
 use crate::registry::{Record, Scope};
 
-/// How long friends may take to say how much there is of what they offer, about how many databases they are
-/// asked at a time, and longest answer, in bytes.
-const SIZES_MAX: Duration = Duration::from_secs(3);
+/// How long a friend may take to say how much there is of a database, and how long somebody waits for that.
+const SIZE_MAX: Duration = Duration::from_secs(60);
+const SIZES_WAIT: Duration = Duration::from_secs(2);
+
+/// After how long a friend is asked the same again, about how many databases friends are asked at a time, and
+/// longest answer, in bytes.
+const SIZE_AGAIN_MS: u64 = 30_000;
 const SIZES_AT_ONCE: usize = 32;
 const INFO_BYTES_MAX: usize = 64 * 1024;
 
@@ -157,34 +163,54 @@ pub(crate) fn invitations(app: &App) -> Vec<Invitation> {
 }
 
 /// Asks friends how much there is of what they offer and nobody has taken yet, where that is not known as of
-/// now. What does not come in time is known the next time.
+/// now. What does not come soon is known the next time.
 pub(crate) async fn ask_sizes(app: &Arc<App>) {
-    let asked: Vec<_> = {
-        let state = app.mesh.state();
-        let links = state.ways.iter().filter_map(|(key, way)| Some((*key, way.link.clone()?)));
-        let unknown = links.flat_map(|(key, link)| {
-            let known = state.manager.peer(id_of(key)).into_iter();
-            let offered = known.flat_map(|known| known.databases());
-            let offered = offered.filter_map(|(id, standing)| Some((id, standing.offered()?)));
-            let asked = offered.filter(|(id, offer)| {
-                // Whoever says what may be done with it says how much there is.
-                state.shared.contains_key(&(key, *id))
-                    && databases::find(app, *id).is_none()
-                    && state.sizes.get(&(key, *id)).is_none_or(|size| size.seq != offer.seq)
-            });
-            let asked = asked.map(|(id, offer)| (key, id, link.clone(), offer.clone()));
-            asked.collect::<Vec<_>>()
+    let mut asking = JoinSet::new();
+    for (key, id, link, offer) in to_be_asked(app, clock::now()) {
+        let app = Arc::clone(app);
+        asking.spawn(async move {
+            let size = timeout(SIZE_MAX, ask_size(&link, &offer)).await;
+            let Ok(Some(size)) = size else { return };
+            let mut state = app.mesh.state();
+            if state.shared.contains_key(&(key, id)) {
+                state.sizes.insert((key, id), size);
+            }
         });
-        unknown.take(SIZES_AT_ONCE).collect()
-    };
-    let asking = asked.into_iter().map(async |(key, id, link, offer)| {
-        let Some(size) = ask_size(&link, &offer).await else { return };
-        let mut state = app.mesh.state();
-        if state.shared.contains_key(&(key, id)) {
-            state.sizes.insert((key, id), size);
+    }
+    let all = async { while asking.join_next().await.is_some() {} };
+    if timeout(SIZES_WAIT, all).await.is_err() {
+        asking.detach_all();
+    }
+}
+
+/// The databases whose size is to be asked for, noted as asked for now.
+fn to_be_asked(app: &App, now: Millis) -> Vec<(PublicKey, DbUuid, Link, Offer)> {
+    let mut state = app.mesh.state();
+    let mut asked = Vec::new();
+    for (key, way) in &state.ways {
+        let Some(link) = &way.link else { continue };
+        let known = state.manager.peer(id_of(*key)).into_iter();
+        for (id, standing) in known.flat_map(|known| known.databases()) {
+            let Some(offer) = standing.offered() else { continue };
+            let of = (*key, id);
+            let is_recent = state.sizes_asked.get(&of).is_some_and(|(seq, at)| {
+                *seq == offer.seq && now.0.saturating_sub(at.0) < SIZE_AGAIN_MS
+            });
+            // Whoever says what may be done with it says how much there is.
+            if state.shared.contains_key(&of)
+                && databases::find(app, id).is_none()
+                && state.sizes.get(&of).is_none_or(|size| size.seq != offer.seq)
+                && !is_recent
+                && asked.len() < SIZES_AT_ONCE
+            {
+                asked.push((*key, id, link.clone(), offer.clone()));
+            }
         }
-    });
-    let _late = timeout(SIZES_MAX, futures_util::future::join_all(asking)).await;
+    }
+    for (key, id, _, offer) in &asked {
+        state.sizes_asked.insert((*key, *id), (offer.seq.clone(), now));
+    }
+    asked
 }
 
 async fn ask_size(link: &Link, offer: &Offer) -> Option<Size> {

@@ -37,6 +37,8 @@ pub(super) struct State {
     pub(super) shared: BTreeMap<(PublicKey, DbUuid), SharedRight>,
     /// How much there is of what friends share, as they said last.
     pub(super) sizes: BTreeMap<(PublicKey, DbUuid), Size>,
+    /// At which update sequence, and when, friends were asked that last.
+    pub(super) sizes_asked: BTreeMap<(PublicKey, DbUuid), (String, Millis)>,
     /// What peers may do here, as of the last look.
     pub(super) rights: BTreeMap<(PublicKey, DbUuid), Rights>,
     /// What is taken of databases, as of the last look.
@@ -59,6 +61,7 @@ impl Default for State {
             rules: BTreeMap::new(),
             shared: BTreeMap::new(),
             sizes: BTreeMap::new(),
+            sizes_asked: BTreeMap::new(),
             rights: BTreeMap::new(),
             selections: BTreeMap::new(),
             postponed: BTreeMap::new(),
@@ -150,6 +153,7 @@ impl State {
         self.rules.remove(&of);
         self.shared.remove(&of);
         self.sizes.remove(&of);
+        self.sizes_asked.remove(&of);
     }
 
     /// Notes what could not be taken by a pull that came to its end.
@@ -175,6 +179,7 @@ impl State {
         self.postponed.retain(|(of, _), _| *of != key);
         self.shared.retain(|(of, _), _| *of != key);
         self.sizes.retain(|(of, _), _| *of != key);
+        self.sizes_asked.retain(|(of, _), _| *of != key);
         self.manager.forget(super::id_of(key));
     }
 
