@@ -91,11 +91,17 @@ pub(super) fn standing(peer: &Value, ago: impl Fn(&Value) -> String) -> String {
             left.unwrap_or_default(),
         )
     });
+    let kept = peer["kept_here"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|name| format!("; your edits of {} stay here: you may only read it", text(name)));
     format!(
-        "{} {}: {reached}{trouble}{far}{left_out}{}",
+        "{} {}: {reached}{trouble}{far}{left_out}{}{}",
         text(&peer["kind"]),
         text(&peer["name"]),
-        pulls.collect::<String>()
+        pulls.collect::<String>(),
+        kept.collect::<String>(),
     )
 }
 
@@ -126,6 +132,12 @@ mod tests {
         peer["databases"]["offered"] = 0.into();
         peer["trouble"] = json!({"code": "unreachable", "text": "Connection refused"});
         check(&peer, "device phone: not reached yet (unreachable: Connection refused)");
+        peer["kept_here"] = json!(["anna/notes"]);
+        let kept = "; your edits of anna/notes stay here: you may only read it";
+        let expected =
+            format!("device phone: not reached yet (unreachable: Connection refused){kept}");
+        check(&peer, &expected);
+        peer["kept_here"] = json!([]);
         peer["last_seen"] = 1.into();
         check(&peer, "device phone: last seen 2 min ago (unreachable: Connection refused)");
     }

@@ -1,15 +1,17 @@
 //! How things stand with every peer: what `/_hub/status` says of them.
 
+use std::sync::Arc;
+
 use identity::PublicKey;
 use replication::sync::SyncProgress;
 use replication::{Next, Permit, Rank, Run, Standing};
 use serde_json::{Value, json};
-use store::{DbUuid, Millis};
+use store::{Database, DbUuid, Millis};
 
 use super::peers::Peer;
 use super::record::Kind;
 use super::record::is_onion;
-use super::state::State;
+use super::state::{SharedRight, State};
 use super::{databases, id_of};
 use crate::app::App;
 
@@ -19,8 +21,31 @@ const BEHIND_MAX: usize = 20;
 /// Every peer.
 pub(crate) fn describe(app: &App, now: Millis) -> Value {
     let peers = app.mesh.peers.now();
-    let state = app.mesh.state();
-    peers.iter().map(|(key, peer)| describe_one(app, &state, *key, peer, now)).collect()
+    let mut read_only = Vec::new();
+    let mut shown: Vec<Value> = {
+        let state = app.mesh.state();
+        let described = peers.iter().map(|(key, peer)| {
+            read_only.push(read_only_of(app, &state, *key));
+            describe_one(app, &state, *key, peer, now)
+        });
+        described.collect()
+    };
+    for (peer, databases) in shown.iter_mut().zip(read_only) {
+        let edited = databases.iter().filter(|database| app.sharing.own_edits.are_in(database));
+        let names: Vec<_> = edited.map(|database| database.name().to_string()).collect();
+        if !names.is_empty() {
+            peer["kept_here"] = names.into();
+        }
+    }
+    shown.into()
+}
+
+/// What a friend shares to be read alone, and was taken.
+fn read_only_of(app: &App, state: &State, key: PublicKey) -> Vec<Arc<Database>> {
+    let all = (key, DbUuid([0; 16]))..=(key, DbUuid([0xff; 16]));
+    let shared = state.shared.range(all);
+    let read_only = shared.filter(|(_, right)| **right == SharedRight::Read);
+    read_only.filter_map(|((_, id), _)| databases::find(app, *id)).collect()
 }
 
 fn describe_one(app: &App, state: &State, key: PublicKey, peer: &Peer, now: Millis) -> Value {

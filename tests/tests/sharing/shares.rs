@@ -26,6 +26,7 @@ fn a_database_shared_to_read_then_to_write_then_withdrawn_and_shared_again() {
     assert_eq!(reason["db"], "anna/recipes", "{reason}");
     let told = await_invitation(&bert, "the sentence", |one| one["sentence"].is_string());
     assert_eq!(told["sentence"], "You may only read it: your edits stay here.");
+    assert_eq!(bert.peer("Anna")["kept_here"], json!(["anna/recipes"]));
     anna.put("/recipes/tea", json!({"text": "leaves"})).expect(201);
     await_status(&bert, &(path(&here) + "/tea"), 200);
     anna.get("/recipes/cake").expect(404);
