@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::designs::DesignDoc;
 use crate::http::HttpError;
 use crate::http::functions::{security, user_context};
+use crate::mesh::Kind;
 use crate::quota::{Account, OverQuota, Payer};
 use crate::registry::Scope;
 
@@ -175,10 +176,14 @@ impl Author {
 
     /// Whether somebody here edits a friend's database, for the first time.
     fn is_news_of_theirs(&self, database: &Database) -> bool {
+        let is_friend = |device: PublicKey| {
+            let peers = self.app.mesh.peers().now();
+            peers.get(&device).is_some_and(|peer| peer.kind == Kind::Friend)
+        };
         !self.principal.is_elsewhere()
             && self.app.registry.record(database.uuid()).is_some_and(|record| {
                 record.scope == Scope::Shared
-                    && record.device != Some(self.app.device.public())
+                    && record.device.is_some_and(is_friend)
                     && !self.app.sharing.own_edits.are_known(record.uuid)
             })
     }
