@@ -63,6 +63,7 @@ fn noted(app: &App, record: &Record) -> Value {
         "made_here": is_own,
         "created": record.created.0,
         "partitioned": record.partitioned,
+        "view": record.view,
     })
 }
 

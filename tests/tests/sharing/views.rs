@@ -1,7 +1,7 @@
 //! A view shared as a database of its own: its rows and nothing else.
 
 use serde_json::{Value, json};
-use tests::{Hub, await_status, eventually};
+use tests::{Hub, await_status, eventually, pair};
 
 use super::{accept, await_bodies, bodies, friends, invitations, path, share, shares, unshare};
 
@@ -210,4 +210,35 @@ fn what_was_purged_goes_and_what_is_too_large_is_left_out() {
             false => Err(format!("{shares:?}")),
         }
     });
+}
+
+#[test]
+fn other_devices_have_it_of_the_one_that_makes_it_and_may_withdraw_it() {
+    let (anna, bert) = friends();
+    let tablet = Hub::start();
+    pair(&anna, &tablet);
+    design(&anna, TITLES);
+    share(&anna, "recipes/d/titles", "Bert", "read");
+    await_bodies(&tablet, "views/titles", &[row("Soup", 5), row("Bread", 5)]);
+    edit(&anna, "soup", |soup| soup["title"] = "Broth".into());
+    await_bodies(&tablet, "views/titles", &[row("Broth", 5), row("Bread", 5)]);
+    tablet.put("/views%2Ftitles/mine", json!({})).expect(403);
+    // The tablet knows of the share, and does not make the rows itself.
+    let view = eventually("the share", || {
+        let shares = shares(&tablet);
+        shares.first().map(|share| share["view"].clone()).ok_or("none".to_owned())
+    });
+    assert_eq!(view["state"], "made_elsewhere", "{view}");
+    await_status(&tablet, "/recipes/_design/d", 200);
+    tablet.put("/recipes/tea", json!({"title": "Tea", "text": "leaves"})).expect(201);
+    let here = accept(&bert, "views/titles");
+    await_bodies(&bert, &here, &[row("Broth", 5), row("Bread", 5), row("Tea", 6)]);
+    eventually("Bert's name", || {
+        let acl = tablet.get("/_hub/acl").json();
+        if acl.to_string().contains("Bert") { Ok(()) } else { Err(acl.to_string()) }
+    });
+    unshare(&tablet, "recipes/d/titles", "Bert");
+    await_status(&anna, "/views%2Ftitles", 404);
+    assert!(shares(&anna).is_empty());
+    assert_eq!(bodies(&bert, &here).len(), 3, "the copy stays");
 }
