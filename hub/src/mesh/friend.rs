@@ -127,6 +127,11 @@ pub(crate) fn invitations(app: &App) -> Vec<Invitation> {
         let offered = known.into_iter().flat_map(|known| known.databases());
         for (id, standing) in offered {
             let Some(offer) = standing.offered() else { continue };
+            // Whose it is elsewhere, the owner's or another friend's, is offered back and no news.
+            let record = app.registry.record(id);
+            if record.is_some_and(|record| record.device != Some(*key)) {
+                continue;
+            }
             invitations.push(Invitation {
                 from: Arc::clone(friend),
                 database: id,

@@ -73,7 +73,15 @@ impl Registry {
             return Ok(present);
         }
         let name = self.free_name(record);
-        let made = self.make(&mut state, record, &name, now)?;
+        self.note(&mut state, record.uuid, now, |_| Ok(record.clone()))?;
+        // One that was taken before and deleted may still be in the trash.
+        let brought = match self.store.restore(record.uuid, &name) {
+            Err(Error::NoDatabase) => {
+                self.store.create_as(record.uuid, &name, record.partitioned, now)
+            }
+            restored => restored,
+        };
+        let made = self.made(&mut state, record, brought, now)?;
         drop(state);
         self.settle(now)?;
         Ok(made)
@@ -88,6 +96,17 @@ impl Registry {
     ) -> Result<Arc<Database>, RegistryError> {
         self.note(state, record.uuid, now, |_| Ok(record.clone()))?;
         let made = self.store.create_as(record.uuid, name, record.partitioned, now);
+        self.made(state, record, made, now)
+    }
+
+    /// A database was made as its record says, or could not be.
+    fn made(
+        &self,
+        state: &mut State,
+        record: &Record,
+        made: Result<Arc<Database>, Error>,
+        now: Millis,
+    ) -> Result<Arc<Database>, RegistryError> {
         let made = made.and_then(|made| self.obey_rule(state, record, &made).map(|()| made));
         if made.is_err() {
             self.note_deletion_later(state, record.uuid, now);

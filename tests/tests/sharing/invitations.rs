@@ -48,6 +48,26 @@ fn names_are_the_friends_and_never_taken_twice() {
 }
 
 #[test]
+fn what_was_taken_and_deleted_can_be_taken_again() {
+    let (anna, bert) = friends();
+    share(&anna, "recipes", "Bert", "write");
+    let here = accept(&bert, "recipes");
+    await_status(&bert, &(path(&here) + "/soup"), 200);
+    // What Bert took is Anna's own: he offers it to her, and she is not asked whether she wants it.
+    await_invitation(&bert, "accepted", |one| one["state"] == "accepted");
+    bert.put(&(path(&here) + "/cake"), json!({})).expect(201);
+    await_status(&anna, "/recipes/cake", 200);
+    assert!(invitations(&anna).is_empty(), "{:?}", invitations(&anna));
+    bert.delete(&path(&here)).expect(200);
+    anna.put("/recipes/tea", json!({})).expect(201);
+    await_invitation(&bert, "open again", |one| one["state"] == "open");
+    assert_eq!(accept(&bert, "recipes"), here);
+    for document in ["soup", "tea", "cake"] {
+        await_status(&bert, &format!("{}/{document}", path(&here)), 200);
+    }
+}
+
+#[test]
 fn what_is_declined_is_declined_on_all_devices() {
     let (anna, bert) = friends();
     let tablet = Hub::start();
