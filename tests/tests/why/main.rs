@@ -135,6 +135,14 @@ fn a_right_that_is_missing_on_either_side() {
     await_status(&bert, "/recipes/soup", 200);
     // Here: Anna does not take from Bert what he may not write.
     check(&anna, "db=recipes", "right_missing_here", &["Bert", "recipes"]);
+    // Bert has everything, and still may not read.
+    tests::eventually("the acknowledgement", || {
+        let reasons = anna.why("peer=Bert&db=recipes");
+        match reasons.iter().any(|reason| reason["code"] == "not_fetched") {
+            true => Err(format!("{reasons:?}")),
+            false => Ok(()),
+        }
+    });
     let revoke = json!({"place": "recipes", "who": "Bert"});
     anna.post("/_hub/acl/revoke", revoke).expect(200);
     check(&bert, "peer=Anna&db=recipes", "right_missing_there", &["Anna", "recipes"]);
