@@ -3,6 +3,8 @@
 
 mod declined;
 mod derive;
+mod deriving;
+mod failure;
 mod mark;
 mod own_edits;
 mod published;

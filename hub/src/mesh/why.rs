@@ -24,6 +24,7 @@ use super::{databases, id_of, pull};
 use crate::app::App;
 use crate::clock;
 use crate::http::{Call, HttpError, Reply, blocking, reply};
+use crate::registry::SourceView;
 use crate::support::Pseudonyms;
 
 /// How far clocks may differ before it is worth a word, in milliseconds: what is stamped later than that
@@ -133,11 +134,38 @@ impl<'a> Asked<'a> {
                 ..Reason::default()
             });
         }
+        reasons.extend(self.of_published_views());
         self.of_document(&mut reasons)?;
         for (key, peer) in &self.peers {
             self.of_peer(*key, peer, &mut reasons)?;
         }
         Ok(reasons)
+    }
+
+    /// Views whose rows others do not get as they are.
+    fn of_published_views(&self) -> Vec<Reason> {
+        let records = self.app.registry.records();
+        let troubled = records.values().filter_map(|record| {
+            let standing = self.app.sharing.standing(record.uuid)?;
+            let (code, text) = standing.trouble?;
+            let view = record.view.as_ref()?;
+            let asked = self.db.as_ref().is_none_or(|(_, here)| {
+                *here == Some(record.uuid) || here.is_some() && *here == view.of()
+            });
+            let SourceView { design, view, .. } = view;
+            let name = &record.name;
+            let sentence = match code {
+                "view_missing" => format!(
+                    "There is no view {view} in _design/{design} any more, so {name}, as which it is shared, is empty."
+                ),
+                _ => format!(
+                    "What is shared of the view {view} in _design/{design} as {name} stays as it was: {text}."
+                ),
+            };
+            let db = Some(name.to_string());
+            asked.then(|| Reason { db, ..reason(code, sentence) })
+        });
+        troubled.collect()
     }
 
     /// What concerns the database and the document here, whoever the peer is.
@@ -389,6 +417,7 @@ impl<'a> Asked<'a> {
                 continue;
             }
             let of_db = |found: Reason| Reason { db: Some(db.clone()), ..found };
+            // Also where it has everything by now: nothing more will come to it.
             if !principal {
                 let text =
                     format!("{peer} may not read {db}: `larder acl grant` gives that right.");
@@ -402,6 +431,9 @@ impl<'a> Asked<'a> {
                         format!("{peer} takes nothing of {db}, by your rule for that device.");
                     found.push(of_db(reason(RULE_THERE, text)));
                 }
+                continue;
+            }
+            if known.is_some_and(|known| known.seq == here.to_string()) {
                 continue;
             }
             let text = match known {

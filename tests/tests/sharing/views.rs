@@ -106,6 +106,10 @@ fn rows_follow_the_design_document_and_a_view_that_fails_keeps_them() {
     design(&anna, "function (doc) { while (true) {} }");
     let failed = await_state(&anna, "view_failed");
     assert!(failed["sentence"].is_string(), "{failed}");
+    let reason = anna.await_reason("", "view_failed");
+    assert_eq!(reason["db"], "views/titles", "{reason}");
+    assert_eq!(anna.await_reason("db=recipes", "view_failed"), reason);
+    assert!(anna.why("db=diary").iter().all(|reason| reason["code"] != "view_failed"));
     assert_eq!(bodies(&anna, "views/titles").len(), 2, "the last state stays");
     design(&anna, TITLES);
     await_bodies(&bert, &here, &[row("Soup", 5), row("Bread", 5)]);
@@ -241,4 +245,17 @@ fn other_devices_have_it_of_the_one_that_makes_it_and_may_withdraw_it() {
     await_status(&anna, "/views%2Ftitles", 404);
     assert!(shares(&anna).is_empty());
     assert_eq!(bodies(&bert, &here).len(), 3, "the copy stays");
+}
+
+#[test]
+fn rows_of_partitioned_databases_have_the_keys_that_were_emitted() {
+    let (anna, bert) = friends();
+    anna.put("/kinds?partitioned=true", "").expect(201);
+    anna.put("/kinds/a:1", json!({"n": [1, "x"]})).expect(201);
+    anna.put("/kinds/b:1", json!({"n": 2})).expect(201);
+    let design = json!({"views": {"n": {"map": "function (doc) { emit(doc.n, null); }"}}});
+    anna.put("/kinds/_design/d", design).expect(201);
+    share(&anna, "kinds/d/n", "Bert", "read");
+    let here = accept(&bert, "views/n");
+    await_bodies(&bert, &here, &[row(json!([1, "x"]), Value::Null), row(2, Value::Null)]);
 }
