@@ -69,6 +69,10 @@ impl Pairings {
         if sessions.values().filter(going_on).count() >= GOING_ON_MAX {
             return Err(HttpError::Exists("too many pairings at a time; end some".into()));
         }
+        if sessions.values().filter(going_on).any(|other| other.has_same_window(&session)) {
+            let reason = "a window for this is open already; say no to that one first";
+            return Err(HttpError::Exists(reason.into()));
+        }
         while sessions.len() >= REMEMBERED_MAX {
             let over = sessions.values().filter(|session| session.is_over(now));
             let Some(oldest) = over.min_by_key(|session| session.begun) else { break };

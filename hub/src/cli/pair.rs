@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
 use super::hub::Hub;
@@ -62,11 +63,18 @@ pub(super) struct PairArgs {
 
 /// Opens a window or goes to one, and sees it through.
 pub(super) async fn pair(mut hub: Hub, asked: PairArgs) -> anyhow::Result<Outcome> {
+    // Before there is a window that an interrupt would leave open.
+    let listening = |kind| signal(kind).context("could not listen for signals");
+    let mut interrupt = listening(SignalKind::interrupt())?;
+    let mut terminate = listening(SignalKind::terminate())?;
+    let mut hang_up = listening(SignalKind::hangup())?;
     let session = begin(&mut hub, &asked).await?;
     let id = session["id"].as_str().unwrap_or_default().to_owned();
     let ended = tokio::select! {
         ended = see_through(&mut hub, &asked, &id, session) => ended,
-        _interrupted = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+        _ = interrupt.recv() => Err(anyhow::anyhow!("interrupted")),
+        _ = terminate.recv() => Err(anyhow::anyhow!("told to end")),
+        _ = hang_up.recv() => Err(anyhow::anyhow!("the terminal has gone")),
     };
     match ended {
         Ok(session) => {

@@ -26,6 +26,10 @@ const ONION_ASK_EVERY: Duration = Duration::from_secs(2);
 /// How long to wait before a broken connection is made again, or a busy host is asked again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+/// How often a host is dialled through Tor, and how long to wait in between.
+const ONION_DIALS_MAX: u32 = 4;
+const ONION_AGAIN_AFTER: Duration = Duration::from_secs(10);
+
 /// How often a busy host is asked again before anything was agreed on.
 const TRIES_MAX: u32 = 5;
 
@@ -94,7 +98,7 @@ async fn go(
     errand: Errand,
     kind: Asked,
 ) -> Result<(), End> {
-    let connection = Connection::dial(app, &errand.ways, errand.expected).await.map_err(failed)?;
+    let connection = reach(app, &errand).await.map_err(failed)?;
     let host = connection.proven().key();
     let window = errand.token.window();
     let mut talk = Talk { app, connection, window, host, ways: errand.ways };
@@ -120,6 +124,22 @@ async fn go(
         HostSays::Status { .. } => return Err(broken(PairingError::OutOfTurn)),
     }
     talk.agree(session, &mut guest).await
+}
+
+/// Dials the host: again and again where it is reached through Tor, which may not have heard of a service
+/// that has only begun.
+async fn reach(app: &App, errand: &Errand) -> Result<Connection, Trouble> {
+    let onion = errand.ways.iter().any(|at| matches!(at.host, Host::Onion(_)));
+    let mut tries = if onion { ONION_DIALS_MAX } else { 1 };
+    loop {
+        match Connection::dial(app, &errand.ways, errand.expected).await {
+            Err(trouble) if trouble.code == "unreachable" && tries > 1 => {
+                tries -= 1;
+                sleep(ONION_AGAIN_AFTER).await;
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// What this hub says of itself.

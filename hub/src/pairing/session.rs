@@ -237,6 +237,11 @@ impl Session {
         self.window.as_ref().is_some_and(|name| name.as_str() == window)
     }
 
+    /// Whether both wait behind a window of one name.
+    pub(super) fn has_same_window(&self, other: &Self) -> bool {
+        self.window.is_some() && self.window == other.window
+    }
+
     /// As programs read it. May look at who is known.
     pub(super) fn describe(&self, app: &App, now: Millis) -> Value {
         let inner = self.at(now);

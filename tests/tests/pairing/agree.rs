@@ -1,7 +1,9 @@
 //! Pairings that come to an end, by a link, a code, or digits; and those where somebody says no.
 
+use std::time::Duration;
+
 use serde_json::json;
-use tests::{Hub, await_member, eventually};
+use tests::{Hub, HubOptions, Link, LinkOptions, await_member, eventually};
 
 use super::*;
 
@@ -133,6 +135,31 @@ fn a_no_on_either_side_writes_nothing() {
     assert_eq!((known(&anna).len(), known(&bert).len()), (0, 0));
     assert_eq!(bert.get("/_hub/pairing").json()["sessions"], json!([]));
     refuse(&anna, &waiting);
+}
+
+#[test]
+fn a_connection_that_breaks_is_made_again() {
+    let (anna, bert) = (Hub::start(), Hub::start());
+    // A line to it, whose address it knows itself by.
+    let near = address(&anna);
+    let line = LinkOptions { delay: Duration::ZERO, bytes_per_second: None };
+    let line = Link::to(near.parse().unwrap(), line);
+    let settings = format!("[http]\nhosts = ['{}']\n", line.address());
+    let options = HubOptions { settings: &settings, tls: Some(&near), ..HubOptions::default() };
+    let anna = Hub::start_again(anna.stop(), &options);
+    let waiting = open(&anna, json!({"kind": "device", "me": "Anna"}));
+    let link = waiting["link"].as_str().unwrap();
+    let link = link.replacen(&address(&anna), &line.address().to_string(), 1);
+    let coming = join(&bert, json!({"link": format!("{link}/at:{}", address(&anna))}));
+    await_state(&bert, &coming, "confirm");
+    confirm(&bert, &coming, json!({}));
+    assert!(line.connections() > 0, "nobody came this way");
+    // Between the two yeses: what was agreed to so far goes on over another connection.
+    drop(line);
+    confirm(&anna, &waiting, json!({}));
+    await_state(&anna, &waiting, "done");
+    await_state(&bert, &coming, "done");
+    assert_eq!((known(&anna).len(), known(&bert).len()), (1, 1));
 }
 
 #[test]
