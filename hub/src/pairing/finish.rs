@@ -1,7 +1,10 @@
 //! What both agreed to, written down.
 
+use std::net::IpAddr;
+
 use acl::{Place, Policy, Right as AclRight, Who};
 use identity::pairing::{Card, Kind, Right, Share};
+use identity::{Host, HttpKeyUrl};
 use store::{DbName, Millis};
 
 use super::session::{Inner, Session};
@@ -18,6 +21,32 @@ pub(super) fn kind_of(kind: Kind) -> mesh::Kind {
     }
 }
 
+/// The ways to the other side that this hub will take, out of those that it names: none that has a name
+/// looked up, and to a friend none but through Tor and in a network of one's own. Else whoever is made a friend
+/// could have this hub show its address wherever it likes.
+fn ways_taken(kind: Kind, reach: &[HttpKeyUrl]) -> Vec<HttpKeyUrl> {
+    let taken = |url: &&HttpKeyUrl| match &url.authority().host {
+        Host::Onion(_) => true,
+        Host::Ip(address) => kind == Kind::Device || is_near(*address),
+        Host::Name(_) => false,
+    };
+    reach.iter().filter(taken).cloned().collect()
+}
+
+/// Whether an address is of this machine or of a network around it.
+fn is_near(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            // RFC 6598 has the last ones: networks that providers and VPNs make.
+            let shared = address.octets()[0] == 100 && (64..128).contains(&address.octets()[1]);
+            address.is_private() || address.is_loopback() || address.is_link_local() || shared
+        }
+        IpAddr::V6(address) => {
+            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
+        }
+    }
+}
+
 /// What would be noted of the other side, where it could be.
 pub(super) fn record(
     app: &App,
@@ -28,7 +57,8 @@ pub(super) fn record(
     let nobody = HttpError::BadRequest("nobody has come whom one could say yes to".into());
     let (Some(other), Some(name)) = (&inner.other, inner.petname(app)) else { return Err(nobody) };
     let verified = inner.verified(session.proof);
-    let record = Record::paired(other.key, name, other.card.reach.clone(), verified, now);
+    let reach = ways_taken(inner.kind, &other.card.reach);
+    let record = Record::paired(other.key, name, reach, verified, now);
     let record = record.map_err(|error| HttpError::BadRequest(error.to_string()))?;
     mesh::check(app, kind_of(inner.kind), &record)?;
     Ok(record)
@@ -101,4 +131,28 @@ fn give(
         Ok::<_, AclError>(Some(policy.document()))
     })?;
     Ok(app.access.policies().reload(&app.store)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use identity::DeviceKey;
+
+    use super::*;
+
+    #[test]
+    fn a_friend_does_not_choose_where_this_hub_shows_itself() {
+        const ONION: &str = "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion:9898";
+        let key = DeviceKey::from_seed(&[7; 32]).public();
+        let url = |at: &str| format!("httpkey://{at}/ed25519publickey:{key}/").parse().unwrap();
+        let taken = |kind, at: &str| ways_taken(kind, &[url(at)]).len() == 1;
+        for near in
+            [ONION, "192.168.1.7:1", "100.64.0.1:1", "127.0.0.1:1", "[fe80::1]:1", "[fd00::1]:1"]
+        {
+            assert!(taken(Kind::Friend, near) && taken(Kind::Device, near), "{near}");
+        }
+        for far in ["203.0.113.7:1", "[2001:db8::1]:1", "[::ffff:203.0.113.7]:1", "100.128.0.1:1"] {
+            assert!(!taken(Kind::Friend, far) && taken(Kind::Device, far), "{far}");
+        }
+        assert!(!taken(Kind::Friend, "tracker.example:1") && !taken(Kind::Device, "localhost:1"));
+    }
 }

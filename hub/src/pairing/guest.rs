@@ -60,22 +60,32 @@ impl Token {
 
 /// Goes through a pairing; how it ends shows in the session.
 pub(super) async fn run(app: Arc<App>, session: Arc<Session>, errand: Errand, asked_kind: Asked) {
-    let left_ms = session.until.0.saturating_sub(clock::now().0);
     let mut shutdown = app.shutdown.clone();
-    let going = go(&app, &session, errand, asked_kind);
     tokio::select! {
-        outcome = timeout(Duration::from_millis(left_ms), going) => {
-            if let Ok(Err((state, trouble))) = outcome {
+        outcome = go(&app, &session, errand, asked_kind) => {
+            if let Err((state, trouble)) = outcome {
                 let mut inner = session.at(clock::now());
                 if !inner.state.is_over() {
                     inner.end(state, Some(trouble));
                 }
             }
         }
+        // That time is over the session says by itself.
+        () = over(&session) => drop(session.at(clock::now())),
         _stopped = shutdown.wait_for(|&stop| stop) => {}
     }
-    // Where time was over, the session says so by itself.
-    drop(session.at(clock::now()));
+}
+
+/// Ends when the session's time is over; what is being written down is seen through.
+async fn over(session: &Session) {
+    loop {
+        let now = clock::now();
+        let left_ms = session.until.0.saturating_sub(now.0);
+        if left_ms == 0 && !session.at(now).writing {
+            return;
+        }
+        sleep(Duration::from_millis(left_ms).max(AGAIN_AFTER)).await;
+    }
 }
 
 /// Which kind the guest's owner asks for, where that was said.
@@ -101,7 +111,7 @@ async fn go(
     let connection = reach(app, &errand).await.map_err(failed)?;
     let host = connection.proven().key();
     let window = errand.token.window();
-    let mut talk = Talk { app, connection, window, host, ways: errand.ways };
+    let mut talk = Talk { app, connection, window, host, ways: errand.ways, until: session.until };
     let mut guest = talk.meet(&errand.token, kind).await?;
     let me = {
         let mut inner = session.at(clock::now());
@@ -155,6 +165,7 @@ struct Talk<'a> {
     window: WindowName,
     host: PublicKey,
     ways: Vec<Authority>,
+    until: Millis,
 }
 
 impl Talk<'_> {
@@ -207,6 +218,9 @@ impl Talk<'_> {
             match self.connection.ask(self.window.as_str(), message).await {
                 Ok(answer) => return guest.hear(number, &answer).map_err(broken),
                 Err(Refused::ForGood(trouble)) => return Err(failed(trouble)),
+                Err(Refused::ForNow(trouble)) if clock::now() >= self.until => {
+                    return Err((State::Expired, trouble));
+                }
                 Err(Refused::ForNow(trouble)) if trouble.code == "busy" => {
                     sleep(AGAIN_AFTER).await;
                 }
