@@ -27,6 +27,9 @@ impl Registry {
         now: Millis,
     ) -> Result<Arc<Database>, RegistryError> {
         if let Some(record) = self.published(view) {
+            if !self.is_kept_by_somebody(&record) {
+                self.keep_from_now_on(&record, now)?;
+            }
             return self.own(record.uuid).ok_or(RegistryError::Unknown(
                 "this view is published by another device of yours, and has yet to come here",
             ));
@@ -34,13 +37,7 @@ impl Registry {
         let name = self.free_plain_name(&folded(&view.view))?;
         if let Some(before) = self.put_away_before(view)? {
             let restored = self.restore(&before.uuid.to_string(), Some(&name), now)?;
-            let mut state = self.state();
-            let device = Some(self.device);
-            self.note(&mut state, before.uuid, now, |known| {
-                let known = known.ok_or(RegistryError::Conflict)?;
-                Ok(Record { device, scope: Scope::Shared, ..known })
-            })?;
-            self.told();
+            self.keep_from_now_on(&before, now)?;
             return Ok(restored);
         }
         let uuid = self.store.new_uuid()?;
@@ -53,6 +50,25 @@ impl Registry {
         };
         let mut state = self.state();
         self.make(&mut state, &record, &name, now)
+    }
+
+    /// Whether the device that keeps it up to date is one of the owner's, as far as is known.
+    fn is_kept_by_somebody(&self, record: &Record) -> bool {
+        let policies = self.policies.now();
+        let is_own = |device| policies.principals().get(&device).is_some_and(|notes| notes.own);
+        record.device.is_some_and(|device| device == self.device || is_own(device))
+    }
+
+    /// This device keeps it up to date from now on.
+    fn keep_from_now_on(&self, record: &Record, now: Millis) -> Result<(), RegistryError> {
+        let mut state = self.state();
+        let device = Some(self.device);
+        self.note(&mut state, record.uuid, now, |known| {
+            let known = known.ok_or(RegistryError::Conflict)?;
+            Ok(Record { device, scope: Scope::Shared, ..known })
+        })?;
+        self.told();
+        Ok(())
     }
 
     /// The one that was deleted last of those that a view was published as, where it can be brought back.

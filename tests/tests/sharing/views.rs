@@ -259,3 +259,26 @@ fn rows_of_partitioned_databases_have_the_keys_that_were_emitted() {
     let here = accept(&bert, "views/n");
     await_bodies(&bert, &here, &[row(json!([1, "x"]), Value::Null), row(2, Value::Null)]);
 }
+
+#[test]
+fn another_device_goes_on_with_what_one_made_that_was_taken_away() {
+    let (anna, bert) = friends();
+    let tablet = Hub::start();
+    pair(&anna, &tablet);
+    design(&anna, TITLES);
+    await_status(&tablet, "/recipes/_design/d", 200);
+    eventually("Bert's name", || {
+        let asked = json!({"place": "recipes/d/titles", "with": "Bert"});
+        match tablet.post("/_hub/shares", asked).status {
+            201 => Ok(()),
+            other => Err(other.to_string()),
+        }
+    });
+    await_bodies(&anna, "views/titles", &[row("Soup", 5), row("Bread", 5)]);
+    let here = accept(&bert, "views/titles");
+    anna.delete("/_hub/devices/second").expect(200);
+    share(&anna, "recipes/d/titles", "Bert", "read");
+    anna.put("/recipes/tea", json!({"title": "Tea", "text": "leaves"})).expect(201);
+    await_bodies(&bert, &here, &[row("Soup", 5), row("Bread", 5), row("Tea", 6)]);
+    assert_eq!(shares(&anna).len(), 1);
+}
