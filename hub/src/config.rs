@@ -546,7 +546,7 @@ mod tests {
             "[http]\naddress = '127.0.0.1:0'\norigins = ['app://Obsidian.md']\nhosts = ['h:1']\n\
              [limits]\ndocument_bytes_max = 1_000\n[databases]\nopen_max = 3\nindex_idle_s = 5\n\
              [compaction]\nautomatic = false\n[backup]\nfolder = '/mnt/backups'\nkeep = 3\n\
-             [replication]\nca_file = '/ca.pem'\n[onion]\nmode = 'off'\nstreams_max = 7\n\
+             [mesh]\nlan = true\n[replication]\nca_file = '/ca.pem'\n[onion]\nmode = 'off'\nstreams_max = 7\n\
              [log]\nfile = 'larder.log'\nfile_bytes_max = 9\nfiles_max = 2\n",
         )
         .unwrap();
@@ -563,6 +563,7 @@ mod tests {
         let folder = config.backup.folder.unwrap();
         assert_eq!(folder.as_path(), Path::new("/mnt/backups"));
         assert_eq!((config.backup.interval_h.get(), config.backup.keep.get()), (24, 3));
+        assert!(config.mesh.lan && !Config::default().mesh.lan);
         assert_eq!(config.replication.ca_file, Some("/ca.pem".into()));
         let onion = (config.onion.mode, config.onion.streams_max.get());
         assert_eq!(onion, (OnionMode::Off, 7));

@@ -6,12 +6,13 @@ use std::time::Duration;
 use http::Method;
 use http_body_util::{BodyExt as _, Limited};
 use identity::PublicKey;
-use replication::Offer;
+use replication::{Offer, Rank};
 use serde_json::{Value, json};
 use store::{Database, DbName, DbUuid, Millis};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::databases::rank;
 use super::link::Link;
 use super::peers::Peer;
 use super::state::{Rule, SharedRight, Size};
@@ -127,6 +128,10 @@ pub(crate) fn invitations(app: &App) -> Vec<Invitation> {
         let offered = known.into_iter().flat_map(|known| known.databases());
         for (id, standing) in offered {
             let Some(offer) = standing.offered() else { continue };
+            // Nobody shares those, whatever is offered.
+            if rank(&offer.name) != Rank::Person {
+                continue;
+            }
             // Whose it is elsewhere, the owner's or another friend's, is offered back and no news.
             let record = app.registry.record(id);
             if record.is_some_and(|record| record.device != Some(*key)) {

@@ -104,3 +104,22 @@ fn from_the_command_line() {
     let listed = bert.larder(&["invitations"]).expect_success();
     assert!(listed.contains("taken as cooking, no longer followed"), "{listed}");
 }
+
+#[test]
+fn with_a_group_means_with_its_members() {
+    let (anna, bert) = friends();
+    anna.put("/_hub/groups/family", "").expect(201);
+    share(&anna, "recipes", "group:family", "write");
+    let shared = shares(&anna);
+    assert_eq!(shared[0]["with"], json!({"name": "family", "kind": "group"}), "{shared:?}");
+    anna.post("/_hub/groups/family", json!({"add": ["Bert"]})).expect(200);
+    let here = accept(&bert, "recipes");
+    await_status(&bert, &(path(&here) + "/soup"), 200);
+    anna.post("/_hub/groups/family", json!({"remove": ["Bert"]})).expect(200);
+    await_invitation(&bert, "withdrawn", |one| one["state"] == "withdrawn");
+    unshare(&anna, "recipes", "group:family");
+    let databases = anna.get("/_hub/dbs").json();
+    let mut databases = databases["databases"].as_array().unwrap().iter();
+    let recipes = databases.find(|one| one["name"] == "recipes").unwrap();
+    assert_eq!(recipes["scope"], "mesh", "shared with nobody any more");
+}
