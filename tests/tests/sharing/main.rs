@@ -54,7 +54,7 @@ fn invitations(hub: &Hub) -> Vec<Value> {
 fn await_invitation(hub: &Hub, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     eventually(what, || {
         let all = invitations(hub);
-        all.iter().find(|invitation| is_so(invitation)).cloned().ok_or(format!("{all:?}"))
+        all.iter().find(|invitation| is_so(invitation)).cloned().ok_or_else(|| format!("{all:?}"))
     })
 }
 

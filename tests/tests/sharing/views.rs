@@ -230,7 +230,7 @@ fn other_devices_have_it_of_the_one_that_makes_it_and_may_withdraw_it() {
     // The tablet knows of the share, and does not make the rows itself.
     let view = eventually("the share", || {
         let shares = shares(&tablet);
-        shares.first().map(|share| share["view"].clone()).ok_or("none".to_owned())
+        shares.first().map(|share| share["view"].clone()).ok_or_else(|| "none".to_owned())
     });
     assert_eq!(view["state"], "made_elsewhere", "{view}");
     await_status(&tablet, "/recipes/_design/d", 200);
