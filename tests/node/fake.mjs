@@ -28,7 +28,7 @@ export function pairing({ role, kind, name = 'phone', states, more = {} }) {
     id: 'p1', role, kind, state: states[at], expires_at: Date.now() + 600_000, name: '', share: [], reach: ['httpkey://127.0.0.1:6984/ed25519publickey:aaaa/'],
     link: role === 'host' ? 'larder:pair#abcdef0123456789' : undefined, code: role === 'host' ? '7-crossover-clockwork' : undefined,
     digits: states[at] === 'compare' ? '042917' : undefined,
-    peer: ['confirm', 'confirmed', 'done'].includes(states[at]) ? { key: 'd2k6g4auqmes5pe242y35awwmmsckrpl3p7sbe4uocncrume3hgq', name, reach: [], share: [{ database: 'recipes', right: 'read' }], warnings: ['This name looks like that of phone.'] } : undefined,
+    peer: ['compare', 'confirm', 'confirmed', 'done'].includes(states[at]) ? { key: 'd2k6g4auqmes5pe242y35awwmmsckrpl3p7sbe4uocncrume3hgq', name, reach: [], share: [{ database: 'recipes', right: 'read' }], warnings: ['This name looks like that of phone.'] } : undefined,
     error: states[at] === 'failed' ? { code: 'digits', sentence: 'The digits were not the same.' } : undefined,
     verified: 'scanned', ...more,
   });
@@ -63,12 +63,15 @@ export function people(text = 'Anna') {
       alarms: [{ code: 'mutual_removal', sentence: `Two devices have removed each other: ${text}` }],
     },
     'GET /_hub/requests': { open: true, requests: [{ id: 'r1', key, name: text, message: text, reach: [], at, warnings: [text] }] },
-    'GET /_hub/invitations': { invitations: [{ id: 'i1', from: { key, name: text }, name: text, right: 'write', documents: 5, bytes: 1000, declined: false }] },
+    'GET /_hub/invitations': { invitations: [{ id: 'i1', from: { key, name: text }, name: text, right: 'write', documents: 5, bytes: 1000, declined: false, state: 'open', sentence: text }] },
     'GET /_hub/shares': { shares: [{ place: 'recipes', with: { name: text, kind: 'friend', key }, right: 'read', in_step: true }, { place: `recipes/${text}`, with: { name: text, kind: 'friend', key }, right: 'read', copy: text }] },
-    'GET /_hub/reads': { reads: [{ key, name: text, database: text, view: text, documents: 3, reads: 1, first: at, last: at + 1 }] },
+    'GET /_hub/reads': { reads: [{ day: '2026-11-21', who: { key, name: text }, database: text, view: text, documents: 3, reads: 1, first: at, last: at + 1 }] },
     'GET /_hub/profile': { name: text, seq: 1, devices: [] },
-    'GET /_hub/quotas': { [text]: { bytes_max: text } },
-    'GET /_hub/rules': { rules: [text] },
+    'GET /_hub/quotas': {
+      quotas: [{ who: key, name: text, db: 'x', database: text, bytes_max: 5_000_000 }], friend_bytes_max: 1e9, database_bytes_max: null,
+      charged: [{ who: key, name: text, bytes: 1234, databases: {} }], postponed: [{ name: text, database: text, documents: [text] }],
+    },
+    'GET /_hub/rules': { rules: [{ device: 'a'.repeat(52), this: true, skip: false, selector: { a: 1 }, words: text }] },
     'GET /_hub/why': { in_step: false, reasons: [{ code: 'x', sentence: text, doc: text }] },
   };
 }

@@ -38,7 +38,7 @@ test('a device is paired by whoever shows the code', async () => {
 test('a friend is added by a link and six digits, with something shared at once', async () => {
   await told('POST', '/_hub/dbs', { body: { name: 'recipes' } });
   const page = await opened();
-  const { table } = pairing({ role: 'guest', kind: 'friend', name: 'Anna', states: ['compare', 'confirm', 'done'], more: { verified: 'compared' } });
+  const { next, table } = pairing({ role: 'guest', kind: 'friend', name: 'Anna', states: ['compare', 'confirmed', 'done'], more: { verified: 'compared' } });
   const asked = await faked(page, table);
   await go(page, 'pair/friend');
   await page.getByLabel('Their link').fill(' larder:pair#xyz ');
@@ -46,15 +46,16 @@ test('a friend is added by a link and six digits, with something shared at once'
   await page.getByRole('heading', { name: /same on both screens/ }).waitFor();
   assert.equal(await page.locator('.digits').textContent(), '042917');
   await right(page, 'digits');
-  await page.getByRole('button', { name: 'They are the same' }).click();
-  await page.getByRole('heading', { name: 'Is this your friend?' }).waitFor();
+  await page.getByLabel('You call them').fill('Anna M');
   await page.getByText('Share something with them at once').click();
   await page.getByRole('group', { name: 'recipes' }).getByLabel('to read', { exact: true }).check();
   await right(page, 'share');
-  await page.getByRole('button', { name: 'Yes, add this friend' }).click();
+  await page.getByRole('button', { name: 'They are the same: add this friend' }).click();
+  await page.getByRole('heading', { name: 'Waiting for the other side' }).waitFor();
+  next();
   await page.getByText('Anna is your friend.').waitFor();
   assert.deepEqual(asked.map(({ sent }) => sent), [
-    { link: 'larder:pair#xyz', kind: 'friend' }, { digits_match: true }, { name: 'Anna', share: [{ database: 'recipes', right: 'read' }] },
+    { link: 'larder:pair#xyz', kind: 'friend' }, { name: 'Anna M', share: [{ database: 'recipes', right: 'read' }], digits_match: true },
   ]);
   page.calm();
 });
@@ -83,7 +84,7 @@ test('a picture of a code is read by the hub', async () => {
   await page.getByRole('button', { name: 'Read the picture' }).click();
   await page.getByRole('heading', { name: 'Connecting' }).waitFor();
   assert.equal(asked[0].sent.subarray(1, 4).toString(), 'PNG');
-  assert.deepEqual(asked[1].sent, { link: 'larder:pair#from-picture', kind: 'device' });
+  assert.deepEqual(asked[1].sent, { link: 'larder:pair#from-picture', kind: 'device', scanned: true });
   page.calm();
 });
 
@@ -109,7 +110,7 @@ test('the camera is looked through until a code is seen', async () => {
   await page.getByRole('button', { name: 'Use the camera' }).click();
   await page.getByRole('heading', { name: 'Connecting' }).waitFor();
   assert.equal(frames, 3);
-  assert.deepEqual(asked.at(-1).sent, { link: 'larder:pair#seen', kind: 'device' });
+  assert.deepEqual(asked.at(-1).sent, { link: 'larder:pair#seen', kind: 'device', scanned: true });
   page.calm();
 });
 
@@ -143,5 +144,41 @@ test('people, devices and what they share, each answered', async () => {
     [`POST /_hub/devices/${'b'.repeat(52)}/keep`, {}],
     [`DELETE /_hub/devices/${'b'.repeat(52)}`, null],
   ]);
+  page.calm();
+});
+
+test('a host that tells a code shows it, and where it is', async () => {
+  const page = await opened();
+  const { table } = pairing({ role: 'host', kind: 'device', states: ['waiting'], more: { link: undefined } });
+  const asked = await faked(page, table);
+  await go(page, 'pair/device');
+  await page.getByText('In another way').click();
+  await page.getByLabel(/By an address and a code/).check();
+  await page.getByRole('button', { name: 'Show a code' }).click();
+  await page.getByText('7-crossover-clockwork').waitFor();
+  assert.match(await page.getByLabel('Address', { exact: true }).inputValue(), /^httpkey:/);
+  assert.deepEqual(asked[0].sent, { kind: 'device', proof: 'spoken' });
+  await right(page, 'spoken');
+  page.calm();
+});
+
+test('budgets are set, and what a device takes', async () => {
+  await told('PUT', '/large').catch(() => {});
+  const page = await opened();
+  const asked = await faked(page, { ...people(), 'PUT /_hub/quotas': { ok: true }, 'PUT /_hub/rules': { ok: true }, 'DELETE /_hub/quotas': { ok: true } });
+  await go(page, 'storage');
+  const form = page.getByRole('form', { name: 'Set a budget' });
+  await form.getByLabel('For').selectOption({ label: 'Anna' });
+  await form.getByLabel('Megabytes').fill('2.5');
+  await form.getByRole('button').click();
+  await page.getByRole('status').filter({ hasText: 'Set.' }).first().waitFor();
+  await right(page, 'budgets');
+  await page.getByRole('button', { name: /^Remove the budget of Anna/ }).click();
+  await go(page, 'databases/large/keeping');
+  await page.getByLabel('nothing').check();
+  await page.getByRole('button', { name: 'Set what it takes' }).click();
+  await page.getByRole('status').filter({ hasText: 'Set.' }).first().waitFor();
+  const key = 'mifas2ltvnwjikt7bbzp25zi3kkc3pvnqhsv2tslwfr7cqrbnooq';
+  assert.deepEqual(asked.map(({ method, sent }) => [method, sent]), [['PUT', { who: key, bytes_max: 2_500_000 }], ['DELETE', null], ['PUT', { db: 'large', skip: true }]]);
   page.calm();
 });

@@ -36,7 +36,7 @@ pub static FILES: &[File] = files! {
         "notice.js" "parts.js" "diff.js" "session.js" "share.js" "camera.js";
     JS "page/home.js" "page/people.js" "page/friend.js" "page/devices.js" "page/device.js" "page/pair.js"
         "page/databases.js" "page/database.js" "page/document.js" "page/overwritten.js" "page/edit.js"
-        "page/apps.js" "page/storage.js" "page/activity.js" "page/settings.js" "page/welcome.js";
+        "page/apps.js" "page/storage.js" "page/budgets.js" "page/activity.js" "page/settings.js" "page/welcome.js";
 };
 
 /// The file of this name.

@@ -7,7 +7,7 @@ import { ask } from './dialog.js';
 import { say } from './notice.js';
 
 /** Takes a right back, once that was confirmed. */
-export async function withdraw(place, { name, key }) {
+export async function withdraw(place, { name, key, kind }) {
   const given = await ask({
     title: `Stop sharing ${place} with ${name}?`,
     text: 'Nothing more of it goes there. What they have already stays with them.',
@@ -15,7 +15,7 @@ export async function withdraw(place, { name, key }) {
     danger: true,
   });
   if (!given) return false;
-  const who = key ?? name;
+  const who = key ?? (kind === 'group' ? `group:${name}` : name);
   await orByLists(() => remove(`/_hub/shares${query({ place, with: who })}`), () => post('/_hub/acl/revoke', { place, who }));
   say(`${place} is no longer shared with ${name}.`);
   return true;

@@ -19,7 +19,7 @@ export default {
       const names = await people();
       const answer = await offered(`/_hub/reads${query({ db: db.value.trim(), who: who.value.trim(), limit: LIMIT })}`);
       const reads = answer ? answer.reads ?? [] : await noted(db.value.trim(), who.value.trim(), names);
-      return reads.slice(0, LIMIT).map((read) => ({ ...read, name: read.name ?? names.get(read.key) }));
+      return reads.slice(0, LIMIT).map((read) => ({ ...read, name: read.who?.name || names.get(read.key) || short(read.who?.key ?? read.key, 16) }));
     };
     const reads = scope.live(load, draw);
     for (const control of [who, db]) control.addEventListener('input', () => reads.refresh());
@@ -50,7 +50,7 @@ async function noted(db, who, names) {
 function draw(reads) {
   if (reads.length === 0) return empty('Nobody but your own apps.');
   return rows('Reads', reads.map((read) => row({
-    title: `${read.name ?? short(read.who ?? read.key, 16)} read ${read.database ?? read.db}${read.view ? `, view ${read.view}` : ''}`,
+    title: `${read.name} read ${read.database}${read.view ? `, view ${read.view}` : ''}`,
     about: `${plural(read.documents ?? 0, 'document')} in ${plural(read.reads ?? 1, 'request')}; ${moment(read.first)}${read.last !== read.first ? ` to ${moment(read.last)}` : ''}`,
   })));
 }

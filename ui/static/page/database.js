@@ -16,6 +16,7 @@ import { tasks } from './home.js';
 const PAGE = 25;
 const CONFLICTS_LOOKED = 10_000;
 const PREVIEW_CHARACTERS = 160;
+const RIGHTS = { read: 'reads', write: 'reads and writes', views: 'reads, writes, and makes views', admin: 'does everything' };
 const PARTS = [[undefined, 'Documents'], ['sharing', 'Sharing'], ['keeping', 'Keeping']];
 
 export default {
@@ -115,7 +116,7 @@ async function sharing(scope, name) {
     shares && (shares.length === 0 ? empty('Shared with nobody.') : rows('Shares', shares.map((share) => row({
       title: share.with.name,
       mark: share.in_step !== undefined && badge(share.in_step ? 'In step' : 'Not yet in step', share.in_step ? 'good' : 'wait'),
-      about: [share.place !== name && share.place, share.right === 'write' ? 'reads and writes' : 'reads'],
+      about: [share.place !== name && share.place, RIGHTS[share.right] ?? share.right, share.view?.sentence],
       actions: [action('Withdraw', () => withdraw(share.place, share.with).then(() => region.refresh()), { label: `Withdraw from ${share.with.name}` })],
     })))),
     !shares && lists(policy, name, () => region.refresh()),
@@ -166,6 +167,7 @@ async function keeping(scope, name) {
       await put(at('_hub', 'dbs', name), { scope: to_ });
       say('Set.');
     } }, radios('scope', 'It is kept', [['mesh', 'on all your devices'], ['local', 'on this device only']], database.scope === 'local' ? 'local' : 'mesh'))),
+    await taken(name),
     name.includes('~') && join(name),
     section('Rename', form({ label: 'Rename', quiet: true, submit: async ({ name: to_ }) => {
       await post(`${at('_hub', 'dbs', name)}/rename`, { name: to_ });
@@ -192,4 +194,21 @@ function join(name) {
       say('They are one.');
       go(place('databases', joined));
     })));
+}
+
+/** What this device takes of a database, where a hub lets that be said. */
+async function taken(name) {
+  const answer = await offered(`/_hub/rules${query({ db: name })}`);
+  if (!answer) return null;
+  const rule = (answer.rules ?? []).find((one) => one.this);
+  const now = !rule ? 'all' : rule.skip ? 'skip' : rule.selector ? 'selector' : 'small';
+  const choices = [['all', 'everything'], ['small', 'documents without large attachments'], ['skip', 'nothing']];
+  if (now === 'selector') choices.push(['selector', rule.words ?? 'some documents']);
+  return section('What this device takes', form({ label: 'Set what it takes', quiet: true, submit: async ({ what, kb }) => {
+    if (what === 'all' && rule) await remove(`/_hub/rules${query({ db: name })}`);
+    if (what === 'skip') await put('/_hub/rules', { db: name, skip: true });
+    if (what === 'small') await put('/_hub/rules', { db: name, attachment_bytes_max: Math.round(Number(kb) * 1000) });
+    say('Set.');
+  } }, radios('what', 'Of what your other devices have', choices, now),
+  field('Attachments up to, in kilobytes', input('kb', { type: 'number', min: '0', value: String((rule?.attachment_bytes_max ?? 1_000_000) / 1000) }), 'For documents without large attachments')));
 }

@@ -2,7 +2,7 @@
 
 import { above, action, copyable, empty, facts, more, section, to } from '../parts.js';
 import { answer, at, get, post } from '../api.js';
-import { field, form, input, radios } from '../form.js';
+import { check, field, form, input, radios } from '../form.js';
 import { duration } from '../format.js';
 import { fill, h } from '../dom.js';
 import { go } from '../router.js';
@@ -23,7 +23,11 @@ export const choose = {
       h('p', {}, kind === 'friend'
         ? 'Your friend scans it with their hub, or gets the link from you by whatever way you trust.'
         : 'Scan it with the other device, or paste its link there.'),
-      form({ label: 'Show a code', submit: async (values) => begun(await post('/_hub/pairing', { kind, share: shares ? chosen(values, known) : undefined })) }, shares));
+      form({ label: 'Show a code', submit: async (values) => begun(await post('/_hub/pairing', {
+        kind, share: shares ? chosen(values, known) : undefined, proof: values.proof === 'link' ? undefined : values.proof,
+      })) }, more('In another way', radios('proof', 'How they come', [
+        ['link', 'By a link or its picture'], ['compare', 'By an address', 'and six digits compared on both screens'], ['spoken', 'By an address and a code', 'that you tell them'],
+      ], 'link')), shares));
     const guest = section(kind === 'friend' ? 'You have their code' : 'The other device shows one', join(scope, kind, begun));
     return [above(kind === 'friend' ? to('People', 'people') : to('Devices', 'devices')), host, guest, byHand(kind)];
   },
@@ -49,13 +53,13 @@ function chosen(values, known) {
 
 function join(scope, kind, begun) {
   const link = input('link', { required: true, placeholder: 'larder:…' });
-  const joinBy = async (text) => begun(await post('/_hub/pairing/join', { link: String(text).trim(), kind }));
+  const joinBy = async (text, scanned) => begun(await post('/_hub/pairing/join', { link: String(text).trim(), kind, scanned }));
   const paste = form({ label: 'Join by link', button: 'Join', submit: ({ link: text }) => joinBy(text) }, field('Their link', link));
   const video = h('video.camera', { muted: true, playsinline: true, hidden: true, 'aria-label': 'What the camera sees' });
   const said = h('p', { role: 'status' });
   const found = async (text) => {
     fill(said, 'A code was read.');
-    await joinBy(text);
+    await joinBy(text, true);
   };
   const camera = action('Use the camera', async () => {
     if (!video.hidden) {
@@ -95,6 +99,13 @@ function byHand(kind) {
       say('Added.');
       go(kind === 'friend' ? '#/people' : '#/devices');
     } }, field('Their httpkey URL', input('url', { required: true, placeholder: 'httpkey://…' })), field('You call it', input('name', { maxlength: 64 })))),
+  kind === 'friend' && more('Ask somebody who does not know you yet',
+    h('p', {}, 'They see your question where they take requests, and become your friend when they say yes.'),
+    form({ label: 'Ask', quiet: true, submit: async (values) => {
+      await post('/_hub/requests', { url: values.url.trim(), name: values.name, message: values.message || undefined });
+      say('Asked.');
+      go('#/people');
+    } }, field('Their httpkey URL', input('url', { required: true, placeholder: 'httpkey://…' })), field('You call them', input('name', { required: true, maxlength: 64 })), field('A message', input('message', { maxlength: 400 })))),
   own());
 }
 
@@ -121,7 +132,14 @@ export const session = {
       if (text === shown || scope.ended) return;
       const moved = shown !== '' && JSON.parse(shown).state !== current.state;
       shown = text;
+      const typed = moved ? [] : [...place.querySelectorAll('input[type=text]:not([readonly])')].map(({ name, value }) => [name, value]);
+      const had = !moved && document.activeElement?.name;
       fill(place, DRAW[current.state]?.(current, { path, known, poll, scope }) ?? empty(`State: ${current.state}`));
+      for (const [name, value] of typed) {
+        const control = place.querySelector(`input[name="${CSS.escape(name)}"]`);
+        if (control) control.value = value;
+        if (control && name === had) control.focus();
+      }
       if (moved) place.querySelector('h2')?.setAttribute('tabindex', '-1');
       if (moved) place.querySelector('h2')?.focus();
     };
@@ -143,22 +161,15 @@ const refuse = ({ path, poll }, text = 'Cancel') => action(text, async () => {
 });
 
 const DRAW = {
-  waiting: (now, tools) => section(now.kind === 'friend' ? 'Let them scan this' : 'Scan this with your other device',
-    qr(tools), now.link && copyable('Link', now.link),
-    now.code && facts(['Or the spoken code', h('span.mono', {}, now.code)]),
-    more('Where this hub is reached', (now.reach ?? []).map((url) => copyable('Address', url))),
+  waiting: (now, tools) => section(!now.link ? 'Waiting for them to come' : now.kind === 'friend' ? 'Let them scan this' : 'Scan this with your other device',
+    now.link && [qr(tools), copyable('Link', now.link)],
+    now.code && facts(['The code to tell them', h('span.mono', {}, now.code)]),
+    !now.link && h('p', {}, 'They choose “By address”, and one of these:'),
+    now.link ? more('Where this hub is reached', addresses(now)) : addresses(now),
     h('p', { role: 'status' }, 'Waiting for the other side.'), h('div.buttons', {}, refuse(tools))),
   connecting: (now, tools) => section('Connecting', h('p', { role: 'status' }, 'Reaching the other side. Through Tor this may take a minute.'),
     h('progress', { 'aria-label': 'Connecting' }), h('div.buttons', {}, refuse(tools))),
-  compare: (now, tools) => section('Are these digits the same on both screens?',
-    h('p.digits', { 'aria-label': `Digits: ${[...String(now.digits)].join(' ')}` }, now.digits),
-    h('p', {}, 'If they differ, somebody is in between.'),
-    h('div.buttons', {},
-      action('They are the same', async () => {
-        await post(`${tools.path}/confirm`, { digits_match: true });
-        await tools.poll();
-      }, { kind: 'primary' }),
-      refuse(tools, 'They differ'))),
+  compare: (now, tools) => confirm(now, tools),
   confirm: (now, tools) => confirm(now, tools),
   confirmed: (now, tools) => section('Waiting for the other side', h('p', { role: 'status' }, 'You have said yes. Now it is for them to.'), h('progress', { 'aria-label': 'Waiting' }), h('div.buttons', {}, refuse(tools))),
   done: (now) => section('Done', h('p', { role: 'status' }, now.kind === 'friend'
@@ -170,27 +181,40 @@ const DRAW = {
   expired: (now) => ended('Too late', 'The time for this pairing is over. Begin again.', now),
 };
 
+function addresses({ reach = [] }) {
+  return reach.map((url) => copyable('Address', url));
+}
+
 function ended(title, sentence, now) {
   return section(title, h('p', { role: 'alert' }, sentence), h('div.buttons', {}, to('Begin again', 'pair', now.kind ?? 'device')));
 }
 
+/** Everything that has to be seen before the yes: who, by what, what is shared. */
 function confirm(now, tools) {
   const peer = now.peer ?? {};
   const friend = now.kind === 'friend';
+  const compared = now.state === 'compare';
   const gets = (peer.share ?? []).map(({ database, right }) => h('li', {}, `${database}, ${right === 'write' ? 'to read and write' : 'to read'}`));
-  return section(friend ? 'Is this your friend?' : 'Is this your device?',
+  const title = compared ? 'Are these digits the same on both screens?' : friend ? 'Is this your friend?' : 'Is this your device?';
+  const yes = compared ? 'They are the same: ' : 'Yes, ';
+  return section(title,
+    now.digits && h('p.digits', { 'aria-label': `Digits: ${[...String(now.digits)].join(' ')}` }, now.digits),
+    compared && h('p', {}, 'If they differ, somebody is in between.'),
     (peer.warnings ?? []).map((warning) => h('p.care', {}, warning)),
-    facts([friend ? 'They call themselves' : 'It calls itself', peer.name], ['Key', h('span.mono', {}, peer.key ?? '')], ['Checked by', { scanned: 'a scanned code', compared: 'compared digits', spoken: 'a spoken code', link: 'a link' }[now.verified]]),
+    facts([friend ? 'They call themselves' : 'It calls itself', peer.name], ['Key', peer.key && h('span.mono', {}, peer.key)], ['Checked by', { scanned: 'a scanned code', compared: 'compared digits', spoken: 'a spoken code', link: 'a link' }[now.verified]]),
     friend
       ? h('p', {}, 'A friend gets what you share with them, and nothing else.')
       : h('p', {}, 'A device of yours gets every database and may do whatever you may.'),
     gets.length > 0 && [h('p', {}, 'They share with you:'), h('ul', {}, gets)],
-    form({ label: 'Confirm', button: friend ? 'Yes, add this friend' : 'Yes, add this device', submit: async (values) => {
+    form({ label: 'Confirm', button: `${yes}add this ${friend ? 'friend' : 'device'}`, submit: async (values) => {
       const share = friend ? chosen(values, tools.known) : undefined;
-      await post(`${tools.path}/confirm`, { name: values.name, ...(share ? { share } : {}) });
+      await post(`${tools.path}/confirm`, { name: values.name, share, digits_match: compared || values.same || undefined });
       await tools.poll();
-    } }, field(friend ? 'You call them' : 'You call it', input('name', { value: now.name || peer.name || '', required: true, maxlength: 64 })), friend && sharing(tools.known, now.share)),
-    h('div.buttons', {}, refuse(tools, 'No')));
+    } },
+    field(friend ? 'You call them' : 'You call it', input('name', { value: now.name || peer.name || '', required: true, maxlength: 64 })),
+    friend && sharing(tools.known, now.share),
+    now.digits && !compared && check('same', 'The other screen shows the same digits')),
+    h('div.buttons', {}, refuse(tools, compared ? 'They differ' : 'No')));
 }
 
 function qr({ path, scope }) {

@@ -82,8 +82,8 @@ function drawInvitations(data, changed) {
   const invitations = data.invitations ?? [];
   if (invitations.length === 0) return empty('Nothing.');
   return rows('Invitations', invitations.map((invitation) => {
-    const { id, from, name, right, documents, bytes, here, in_step, declined } = invitation;
-    const about = [right === 'write' ? 'to read and write' : 'to read', documents !== undefined && plural(documents, 'document'), bytes !== undefined && size(bytes)].filter(Boolean).join(', ');
+    const { id, from, name, right, documents, bytes, here, in_step, declined, state, sentence } = invitation;
+    const about = [right === 'write' ? 'to read and write' : 'to read', Number.isFinite(documents) && plural(documents, 'document'), Number.isFinite(bytes) && size(bytes)].filter(Boolean).join(', ');
     const accept = async () => {
       const given = await ask({
         title: `Take “${name}” from ${from.name}?`,
@@ -101,8 +101,8 @@ function drawInvitations(data, changed) {
     };
     return row({
       title: here ? to(here, 'databases', here) : name,
-      mark: here ? badge(in_step ? 'In step' : 'Not yet in step', in_step ? 'good' : 'wait') : declined && badge('Declined'),
-      about: `From ${from.name}: ${about}`,
+      mark: state === 'withdrawn' ? badge('Withdrawn', 'wait') : here ? badge(in_step ? 'In step' : 'Not yet in step', in_step ? 'good' : 'wait') : declined && badge('Declined'),
+      about: [`From ${from.name}: ${about}`, sentence],
       actions: here ? [] : [action('Take it', accept, { kind: 'primary', label: `Take ${name}` }), !declined && action('Decline', decline, { label: `Decline ${name}` })],
     });
   }));
@@ -115,7 +115,7 @@ function drawShares(data, changed) {
   return rows('Shares', shares.map((share) => row({
     title: [to(share.place, 'databases', share.copy ?? share.place), ` with ${share.with.name}`],
     mark: share.in_step !== undefined && badge(share.in_step ? 'In step' : 'Not yet in step', share.in_step ? 'good' : 'wait'),
-    about: [share.right === 'write' ? 'They read and write' : 'They read', share.copy && `as ${share.copy}`],
+    about: [share.right === 'read' ? 'They read' : 'They read and write', share.copy && `as ${share.copy}`, share.view?.sentence],
     actions: [action('Withdraw', () => withdraw(share.place, share.with).then(changed), { label: `Withdraw ${share.place} from ${share.with.name}` })],
   })));
 }

@@ -2,7 +2,8 @@
 
 import { empty, facts, progress, row, rows, section, to } from '../parts.js';
 import { figures, isSystem } from './databases.js';
-import { get, offered } from '../api.js';
+import { budgets } from './budgets.js';
+import { get } from '../api.js';
 import { h } from '../dom.js';
 import { ago, plural, size } from '../format.js';
 
@@ -22,11 +23,7 @@ export default {
       !backup && h('p.quiet', {}, 'No backups are made unasked; the section [backup] of larder.toml has them made.'),
     ], { every: 10_000 });
     const databases = scope.live(figures, draw, { every: 10_000 });
-    const budgets = scope.live(async () => [await offered('/_hub/quotas'), await offered('/_hub/rules')], ([quotas, rules]) => [
-      quotas ? settings(quotas) : empty('This hub does not offer budgets here; the section [mesh] of larder.toml bounds what comes in an hour.'),
-      rules && [h('h3', {}, 'What is fetched'), settings(rules)],
-    ], { every: 15_000 });
-    return [section('This device', disk), section('What takes the space', databases), section('Budgets', budgets)];
+    return [section('This device', disk), section('What takes the space', databases), section('Budgets', budgets(scope))];
   },
 };
 
@@ -70,12 +67,4 @@ function grown(databases) {
     // Then there is nothing to compare with the next time.
   }
   return before;
-}
-
-/** Settings of whatever shape, as names and values. */
-function settings(value) {
-  if (value === null || typeof value !== 'object') return String(value);
-  const entries = Object.entries(value);
-  if (entries.length === 0) return empty('None.');
-  return facts(...entries.map(([name, inner]) => [Array.isArray(value) ? Number(name) + 1 : name.replaceAll('_', ' '), settings(inner)]));
 }
