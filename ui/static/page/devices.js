@@ -36,9 +36,8 @@ export default {
 function draw({ devices, alarms }) {
   return [
     alarms.map(({ sentence }) => h('p.warning', {}, sentence)),
-    section('Your devices', devices.length === 0
-      ? empty('This is the only one. Pair another, and every database is on both.')
-      : rows('Devices', devices.map((device) => row({
+    section('Your devices', devices.every((device) => device.this) && empty('This is the only one. Pair another, and every database is on both.'),
+      devices.length > 0 && rows('Devices', devices.map((device) => row({
         title: to(device.name || short(device.key), 'devices', device.key),
         mark: place(device),
         about: [

@@ -165,7 +165,7 @@ const DRAW = {
     now.link && [qr(tools), copyable('Link', now.link)],
     now.code && facts(['The code to tell them', h('span.mono', {}, now.code)]),
     !now.link && h('p', {}, 'They choose “By address”, and one of these:'),
-    now.link ? more('Where this hub is reached', addresses(now)) : addresses(now),
+    now.link ? more('Where this hub is reached', addresses(now)) : addresses(now, short),
     h('p', { role: 'status' }, 'Waiting for the other side.'), h('div.buttons', {}, refuse(tools))),
   connecting: (now, tools) => section('Connecting', h('p', { role: 'status' }, 'Reaching the other side. Through Tor this may take a minute.'),
     h('progress', { 'aria-label': 'Connecting' }), h('div.buttons', {}, refuse(tools))),
@@ -181,8 +181,13 @@ const DRAW = {
   expired: (now) => ended('Too late', 'The time for this pairing is over. Begin again.', now),
 };
 
-function addresses({ reach = [] }) {
-  return reach.map((url) => copyable('Address', url));
+function addresses({ reach = [] }, shown = (url) => url) {
+  return reach.map((url) => copyable('Address', shown(url)));
+}
+
+/** `HOST:PORT` of a URL: what people can type. */
+function short(url) {
+  return /^httpkey:\/\/([^/]+)/.exec(url)?.[1] ?? url;
 }
 
 function ended(title, sentence, now) {

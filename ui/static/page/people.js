@@ -47,12 +47,12 @@ function drawRequests(data, changed) {
   if (!data) return empty('This hub does not offer friend requests.');
   const { open, requests = [] } = data;
   const listed = requests.map((request) => row({
-    title: request.name,
+    title: request.name || 'Somebody without a name',
     about: [request.message && `“${request.message}”`, `${short(request.key, 16)} · ${ago(request.at)}`, ...(request.warnings ?? []).map((warning) => h('span.care', {}, warning))],
     actions: [
       action('Accept', async () => {
         const given = await ask({
-          title: `Become friends with ${request.name}?`,
+          title: `Become friends with ${request.name || 'them'}?`,
           text: ['They get nothing until you share something. You call them what you like.', ...(request.warnings ?? [])],
           button: 'Accept',
           fields: [field('You call them', input('name', { value: request.name, required: true }))],
@@ -60,11 +60,11 @@ function drawRequests(data, changed) {
         if (!given) return false;
         await post(at('_hub', 'requests', request.id), { accept: true, name: given.name });
         return changed();
-      }, { kind: 'primary', label: `Accept ${request.name}` }),
+      }, { kind: 'primary', label: `Accept ${request.name || 'them'}` }),
       action('Refuse', async () => {
         await post(at('_hub', 'requests', request.id), { accept: false });
         return changed();
-      }, { label: `Refuse ${request.name}` }),
+      }, { label: `Refuse ${request.name || 'them'}` }),
     ],
   }));
   const flip = async () => {
