@@ -42,7 +42,7 @@ impl Power for SystemPower {
     fn discharging(&self) -> Option<Discharging> {
         let batteries = batteries(&self.folder);
         let discharging =
-            batteries.iter().any(|one| word(one, "status") == Some("Discharging".into()));
+            batteries.iter().any(|one| word(one, "status").as_deref() == Some("Discharging"));
         let levels = batteries.iter().filter_map(|one| word(one, "capacity")?.parse::<u8>().ok());
         // The fullest is the one that is used last.
         let percent = levels.max().filter(|percent| discharging && *percent <= 100)?;
@@ -54,7 +54,8 @@ impl Power for SystemPower {
 fn batteries(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let is_battery = |path: &PathBuf| {
-        word(path, "type") == Some("Battery".into()) && word(path, "scope") != Some("Device".into())
+        word(path, "type").as_deref() == Some("Battery")
+            && word(path, "scope").as_deref() != Some("Device")
     };
     entries.map(|entry| entry.path()).filter(is_battery).collect()
 }

@@ -20,7 +20,7 @@ impl Judge for Full {
         edits: &[Edit],
     ) -> Result<Vec<Result<(), RefusalReason>>, PeerError> {
         let sum = |edit: &Edit| edit.id.as_str().bytes().map(u64::from).sum::<u64>();
-        let finds_none = |edit: &Edit| !edit.deleted && (sum(edit) + self.which) % 3 == 0;
+        let finds_none = |edit: &Edit| !edit.deleted && (sum(edit) + self.which).is_multiple_of(3);
         let judged = edits.iter().map(|edit| match finds_none(edit) {
             true => Err(RefusalReason::NoRoom("over quota".into())),
             false => Ok(()),
