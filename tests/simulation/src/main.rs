@@ -2,11 +2,10 @@
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use simulation::{Bug, Failure, Sink, run};
+use simulation::{Bug, Sink, run};
 
 const USAGE: &str =
     "usage: simulation [--seed N [--trace]] [--seeds N] [--from N] [--jobs N] [--bug NAME]";
@@ -62,48 +61,50 @@ fn main() -> ExitCode {
     let seconds = begun.elapsed().as_secs_f64().max(0.001);
     let rate = wanted.seeds as f64 / seconds * 60.0;
     say(&format!("{} seeds in {seconds:.1} s: {rate:.0} a minute", wanted.seeds));
-    if failures.is_empty() {
+    if failures == 0 {
         return ExitCode::SUCCESS;
     }
-    for failure in &failures {
-        say(&format!("{failure}"));
-        say(&format!("  cargo run -p simulation -- --seed {} --trace", failure.seed));
-    }
-    say(&format!("{} of {} seeds failed", failures.len(), wanted.seeds));
+    say(&format!("{failures} of {} seeds failed", wanted.seeds));
     ExitCode::FAILURE
 }
 
-/// Runs every seed, several at a time, each in a world of its own.
-fn run_all(wanted: &Wanted) -> Vec<Failure> {
-    let (next, failures) = (AtomicU64::new(wanted.from), Mutex::new(Vec::new()));
-    let enough = AtomicBool::new(false);
+/// Runs every seed, several at a time, each in a world of its own; how many failed.
+fn run_all(wanted: &Wanted) -> u64 {
+    let (next, failures) = (AtomicU64::new(wanted.from), AtomicU64::new(0));
     let end = wanted.from.saturating_add(wanted.seeds);
     let work = || {
-        while !enough.load(Ordering::Relaxed) {
+        // More of them say no more.
+        while failures.load(Ordering::Relaxed) < FAILURES_MAX {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= end {
                 return;
             }
             let sink: Option<Sink> = wanted.trace.then(|| Box::new(say) as Sink);
             if let Err(failure) = run(seed, wanted.bug, sink) {
-                let mut failures =
-                    failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                failures.push(failure);
-                // More of them say no more.
-                enough.store(failures.len() >= FAILURES_MAX, Ordering::Relaxed);
+                // At once: whoever ends a long run knows what it has found.
+                say(&format!("{failure}\n  {} --seed {seed} --trace", replay(wanted.bug)));
+                failures.fetch_add(1, Ordering::Relaxed);
             }
         }
     };
     std::thread::scope(|scope| {
         (0..wanted.jobs.max(1)).for_each(|_| drop(scope.spawn(work)));
     });
-    let mut failures = failures.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    failures.sort_by_key(|failure| failure.seed);
-    failures
+    failures.into_inner()
+}
+
+/// The command that replays a seed, which follows it.
+fn replay(bug: Option<Bug>) -> String {
+    match bug {
+        None => "cargo run -p simulation --".into(),
+        Some(bug) => {
+            format!("cargo run -p simulation --features deliberate-bugs -- --bug {bug}")
+        }
+    }
 }
 
 /// Failures after which it stops.
-const FAILURES_MAX: usize = 20;
+const FAILURES_MAX: u64 = 20;
 
 fn say(line: &str) {
     // Whoever listened may have gone.
