@@ -417,7 +417,6 @@ impl<'a> Asked<'a> {
                 continue;
             }
             let of_db = |found: Reason| Reason { db: Some(db.clone()), ..found };
-            // Also where it has everything by now: nothing more will come to it.
             if !principal {
                 let text =
                     format!("{peer} may not read {db}: `larder acl grant` gives that right.");
@@ -431,9 +430,6 @@ impl<'a> Asked<'a> {
                         format!("{peer} takes nothing of {db}, by your rule for that device.");
                     found.push(of_db(reason(RULE_THERE, text)));
                 }
-                continue;
-            }
-            if known.is_some_and(|known| known.seq == here.to_string()) {
                 continue;
             }
             let text = match known {
