@@ -160,7 +160,7 @@ async fn see_through(
             "refused" | "failed" | "expired" => {
                 bail!("{}", session["error"]["sentence"].as_str().unwrap_or("it has ended"))
             }
-            _ if state != before => shown::standing(&state),
+            _ if state != before => shown::standing(&session),
             _ => sleep(LOOK_EVERY).await,
         }
         before = state;

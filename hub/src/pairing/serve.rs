@@ -17,7 +17,8 @@ use super::{MINUTES, MINUTES_MAX, finish, new_code, new_id, new_secret};
 use crate::app::App;
 use crate::clock;
 use crate::http::{Call, HttpError, Reply, body, json_body, reply};
-use crate::{mesh, qr};
+use crate::mesh::{self, Record, Verified};
+use crate::qr;
 
 /// What `POST /_hub/pairing` takes.
 #[derive(Deserialize)]
@@ -41,6 +42,7 @@ pub(crate) async fn open(call: Call) -> Result<Reply, HttpError> {
     let asked: Opened = parsed(json_body::object(&headers, body).await?)?;
     let Opened { kind, minutes, share, name, me, proof } = asked;
     finish::check_share(&app, kind, &share)?;
+    check_name(&app, name.as_deref())?;
     let now = clock::now();
     let minutes = minutes.unwrap_or(MINUTES).clamp(1, MINUTES_MAX);
     let until = Millis(now.0.saturating_add(minutes * 60_000));
@@ -131,6 +133,7 @@ pub(crate) async fn join(call: Call) -> Result<Reply, HttpError> {
             return Err(HttpError::BadRequest(reason.into()));
         }
     };
+    check_name(&app, asked.name.as_deref())?;
     // Which kind it is may be for the other side to say; what is shared is looked at again then.
     finish::check_share(&app, kind.unwrap_or(Kind::Friend), &asked.share)?;
     let shown_kind = kind.unwrap_or(Kind::Device);
@@ -293,6 +296,14 @@ fn reach_of_link(app: &App) -> Vec<Authority> {
         ways.extend(reach.first().map(|url| url.authority().clone()));
     }
     ways
+}
+
+/// Refuses what nobody could be called, before somebody waits for it in vain.
+fn check_name(app: &App, name: Option<&str>) -> Result<(), HttpError> {
+    let Some(name) = name else { return Ok(()) };
+    let key = app.device.public();
+    let made = Record::paired(key, name.to_owned(), Vec::new(), Verified::Link, clock::now());
+    made.map(drop).map_err(|error| HttpError::BadRequest(error.to_string()))
 }
 
 /// What this hub calls itself: what its owner says, or the device's name.

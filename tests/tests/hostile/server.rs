@@ -78,6 +78,8 @@ fn pairing() -> Vec<Row> {
             .bad("a device of yours has every database; share with friends"),
         open("{\"kind\":\"friend\",\"share\":[{\"database\":\"_acl\",\"right\":\"read\"}]}")
             .bad("there is no database _acl that could be shared"),
+        open("{\"kind\":\"device\",\"name\":\"a/b\"}")
+            .bad("a name has 1 to 64 bytes, no control characters, and is no key and no URL"),
         join("{}").bad("either a link, or an address and perhaps a code"),
         join("{\"link\":\"javascript:alert(1)\"}").bad(scheme),
         join("{\"address\":\"h:1\",\"code\":\"12\"}")

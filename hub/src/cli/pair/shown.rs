@@ -51,9 +51,10 @@ pub(super) fn window(session: &Value, print_link: bool) -> anyhow::Result<()> {
 }
 
 /// How things stand, where there is nothing to decide.
-pub(super) fn standing(state: &str) {
-    match state {
+pub(super) fn standing(session: &Value) {
+    match session["state"].as_str().unwrap_or_default() {
         "waiting" => show::remark("Waiting; Ctrl-C ends it."),
+        "connecting" if session["role"] == "host" => show::remark("Somebody has come."),
         "connecting" => show::remark("Connecting."),
         "confirmed" => show::remark("Waiting for the other side to say yes."),
         _ => {}
