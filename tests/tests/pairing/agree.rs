@@ -208,10 +208,13 @@ fn two_pairings_at_once_do_not_mix() {
     assert_eq!(await_state(&anna, &second, "confirm")["peer"]["key"], clara.key());
     assert_ne!(at_bert["digits"], at_clara["digits"]);
     refuse(&anna, &first);
-    confirm(&anna, &second, json!({}));
+    // Whoever compares the digits as well knows more than the link says.
+    confirm(&anna, &second, json!({"digits_match": true}));
     confirm(&clara, &of_clara, json!({}));
     await_state(&anna, &second, "done");
     await_state(&bert, &of_bert, "refused");
     assert_eq!(known(&anna).len(), 1);
     assert_eq!(known(&anna)[0].1["key"], clara.key());
+    assert_eq!(known(&anna)[0].1["verified"], "compared");
+    assert_eq!(known(&clara)[0].1["verified"], "link");
 }
