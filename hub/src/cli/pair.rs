@@ -59,6 +59,9 @@ pub(super) struct PairArgs {
     /// Do not ask. Digits are compared all the same: those of the other screen are read from standard input
     #[arg(long)]
     yes: bool,
+    /// The digits that the other screen shows, instead of being asked for them
+    #[arg(long, value_name = "DIGITS")]
+    digits: Option<String>,
 }
 
 /// Opens a window or goes to one, and sees it through.
@@ -179,8 +182,13 @@ async fn decide(
     shown::other(session);
     if compare {
         let digits = session["digits"].as_str().unwrap_or_default();
-        show::remark("Type the six digits that the OTHER screen shows, or `no`:");
-        let typed = line_of_input().await?;
+        let typed = match &asked.digits {
+            Some(digits) => digits.clone(),
+            None => {
+                show::remark("Type the six digits that the OTHER screen shows, or `no`:");
+                line_of_input().await?
+            }
+        };
         let typed: String = typed.chars().filter(|letter| *letter != ' ').collect();
         if typed != digits || digits.is_empty() {
             bail!(

@@ -75,6 +75,12 @@ fn digits_are_typed_and_not_skipped() {
         assert_eq!(status.success(), right, "{said}");
         assert_eq!(known(&bert).len(), usize::from(right));
     }
+    // Neither by saying beforehand what nobody can know.
+    let waiting = open(&anna, json!({"kind": "friend", "proof": "compare"}));
+    let words = ["pair", "--friend", &address(&anna), "--yes", "--digits", "12345"];
+    let refused = bert.larder(&words).expect_failure();
+    assert!(refused.contains("not the digits"), "{refused}");
+    await_state(&anna, &waiting, "refused");
     // Nobody to ask, and nothing said beforehand.
     let (clara, waiting) = (Hub::start(), open(&anna, json!({"kind": "friend"})));
     let refused = clara.larder(&["pair", waiting["link"].as_str().unwrap()]).expect_failure();
