@@ -97,7 +97,7 @@ fn list(answer: &Value) -> anyhow::Result<()> {
     }
     rows.extend(list("quotas").iter().map(|quota| {
         let who = quota["name"].as_str().unwrap_or("all friends").to_owned();
-        let database = quota["database"].as_str().or(quota["db"].as_str());
+        let database = quota["database"].as_str().or_else(|| quota["db"].as_str());
         let database = database.unwrap_or("all databases").to_owned();
         ["may bring".to_owned(), who, database, size(&quota["bytes_max"])]
     }));

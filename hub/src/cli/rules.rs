@@ -74,8 +74,8 @@ fn row(rule: &Value) -> [String; 4] {
         None => "",
     };
     [
-        text("name").or(text("device")).unwrap_or_default().to_owned(),
-        text("database").or(text("db")).unwrap_or_default().to_owned(),
+        text("name").or_else(|| text("device")).unwrap_or_default().to_owned(),
+        text("database").or_else(|| text("db")).unwrap_or_default().to_owned(),
         format!("takes {}", text("words").unwrap_or_default()),
         complete.to_owned(),
     ]
