@@ -27,8 +27,8 @@ pub(crate) use links::GOOD_FOR as LINK_GOOD_FOR;
 pub(crate) use login::Credentials;
 pub(crate) use login::{Access, LogIn, Proof};
 pub(crate) use policies::{
-    AclError, DATABASE as ACL_DATABASE, LivePolicies, change, change_in, documents, forget,
-    hand_on, move_security_objects, noted_as_own, policy_id, set_security,
+    AclError, Change, DATABASE as ACL_DATABASE, LivePolicies, change, change_all, change_in,
+    documents, forget, hand_on, move_security_objects, noted_as_own, policy_id, set_security,
 };
 pub(crate) use principal::{KeyHolder, Principal};
 #[cfg(any(test, fuzzing))]

@@ -62,10 +62,10 @@ pub(crate) use self::follow::follow;
 pub(crate) use self::friend::{Invitation, accept, ask_sizes, has_all, invitations, offers};
 pub(crate) use self::holdings::holdings;
 pub(crate) use self::introduce::{
-    block_friend, check, heed_databases, introduce, is_taken, keep_device, remove_device,
-    remove_friend, rename, set_rule,
+    block_friend, check, heed_databases, introduce, introduce_with, is_taken, keep_device,
+    remove_device, remove_friend, rename, set_rule,
 };
-pub(crate) use self::peers::{LivePeers, Peer};
+pub(crate) use self::peers::{LivePeers, Peer, Share};
 use self::profile::Profiles;
 pub(crate) use self::reach::own as own_reach;
 pub(crate) use self::record::{Kind, Record, Verified};

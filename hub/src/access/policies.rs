@@ -227,6 +227,39 @@ pub(crate) fn change(
     change_in(&*database(store).ok_or(Error::NoDatabase)?, id, now, change)
 }
 
+/// The change of one document: its new body, of the one before; none deletes it.
+pub(crate) type Change<'a> = Box<dyn FnMut(Option<&str>) -> Result<Option<String>, AclError> + 'a>;
+
+/// Changes several documents of `_acl` by one commit. One that somebody else changes in the same moment is
+/// changed by a later one, so that it takes part or nothing is said to be done. May block.
+pub(crate) fn change_all(
+    store: &Store,
+    now: Millis,
+    mut changes: Vec<(String, Change<'_>)>,
+) -> Result<(), AclError> {
+    let database = database(store).ok_or(Error::NoDatabase)?;
+    for _ in 0..ATTEMPTS_MAX {
+        let mut edits = Vec::new();
+        for (id, change) in &mut changes {
+            edits.extend(edit_of(&database, id, &mut **change)?.map(|edit| (id.clone(), edit)));
+        }
+        let (ids, edits): (Vec<_>, Vec<_>) = edits.into_iter().unzip();
+        let mut lost = BTreeSet::new();
+        for (id, written) in ids.into_iter().zip(database.write(edits, now)?) {
+            match written {
+                Ok(_) => {}
+                Err(EditError::Conflict) => _ = lost.insert(id),
+                Err(error) => return Err(AclError::Refused(error.to_string())),
+            }
+        }
+        changes.retain(|(id, _)| lost.contains(id));
+        if changes.is_empty() {
+            return Ok(());
+        }
+    }
+    Err(AclError::Conflict)
+}
+
 /// The same in another database whose documents say whom the owner has to do with. May block.
 pub(crate) fn change_in(
     database: &Database,
@@ -234,24 +267,8 @@ pub(crate) fn change_in(
     now: Millis,
     mut change: impl FnMut(Option<&str>) -> Result<Option<String>, AclError>,
 ) -> Result<(), AclError> {
-    let id: DocId = id.parse().map_err(|_| AclError::Refused(format!("`{id}` names nothing")))?;
     for _ in 0..ATTEMPTS_MAX {
-        let (head, body) = database.read(|snapshot| {
-            let head = snapshot.head(&id)?.filter(|head| !head.deleted);
-            let body = head.as_ref().map(|head| snapshot.body(head.body)).transpose()?;
-            Ok::<_, Error>((head, body.flatten()))
-        })?;
-        let changed = change(body.as_ref().map(|body| &*body.json))?;
-        if changed.is_none() && head.is_none() {
-            return Ok(());
-        }
-        let edit = Edit {
-            id: id.clone(),
-            lineage: Lineage::Child(head.map(|head| head.rev)),
-            deleted: changed.is_none(),
-            body: changed.unwrap_or_else(|| "{}".into()).into(),
-            attachments: Vec::new(),
-        };
+        let Some(edit) = edit_of(database, id, &mut change)? else { return Ok(()) };
         match database.write(vec![edit], now)?.pop() {
             Some(Ok(_)) => return Ok(()),
             Some(Err(EditError::Conflict)) | None => {}
@@ -259,6 +276,31 @@ pub(crate) fn change_in(
         }
     }
     Err(AclError::Conflict)
+}
+
+/// The edit that a change comes to, of the document as it is now; none where there is nothing to delete.
+fn edit_of(
+    database: &Database,
+    id: &str,
+    change: &mut dyn FnMut(Option<&str>) -> Result<Option<String>, AclError>,
+) -> Result<Option<Edit>, AclError> {
+    let id: DocId = id.parse().map_err(|_| AclError::Refused(format!("`{id}` names nothing")))?;
+    let (head, body) = database.read(|snapshot| {
+        let head = snapshot.head(&id)?.filter(|head| !head.deleted);
+        let body = head.as_ref().map(|head| snapshot.body(head.body)).transpose()?;
+        Ok::<_, Error>((head, body.flatten()))
+    })?;
+    let changed = change(body.as_ref().map(|body| &*body.json))?;
+    if changed.is_none() && head.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Edit {
+        id,
+        lineage: Lineage::Child(head.map(|head| head.rev)),
+        deleted: changed.is_none(),
+        body: changed.unwrap_or_else(|| "{}".into()).into(),
+        attachments: Vec::new(),
+    }))
 }
 
 /// Makes a security object the policy of a database. May block.

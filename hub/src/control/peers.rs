@@ -5,6 +5,7 @@ use http::StatusCode;
 use identity::{HttpKeyUrl, PublicKey};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use store::DbName;
 use store::Millis;
 
 use super::apps::parsed;
@@ -12,7 +13,7 @@ use crate::access::{self, AclError};
 use crate::app::App;
 use crate::clock;
 use crate::http::{Call, HttpError, Reply, blocking, json_body, reply};
-use crate::mesh::{self, Kind, Peer, Record};
+use crate::mesh::{self, Kind, Peer, Record, Share};
 
 /// `GET /_hub/friends`: hubs of others, with what they say of themselves.
 pub(crate) async fn friends(call: Call) -> Result<Reply, HttpError> {
@@ -40,6 +41,41 @@ pub(crate) async fn friends(call: Call) -> Result<Reply, HttpError> {
 struct Added {
     url: HttpKeyUrl,
     name: Option<String>,
+    /// Databases that a friend gets from the beginning.
+    #[serde(default)]
+    share: Vec<Shared>,
+}
+
+/// A database, and what a friend may do there.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shared {
+    database: String,
+    right: SharedRight,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum SharedRight {
+    Read,
+    Write,
+}
+
+impl Shared {
+    fn find(&self, app: &App) -> Result<Share, HttpError> {
+        let name = DbName::of_existing(&self.database).map_err(|_| HttpError::NoDatabase)?;
+        let database = app.store.database(&name).ok_or(HttpError::NoDatabase)?;
+        if name.is_system() {
+            return Err(HttpError::BadRequest(
+                "it is a system database, which nobody shares".into(),
+            ));
+        }
+        let right = match self.right {
+            SharedRight::Read => Right::Read,
+            SharedRight::Write => Right::Write,
+        };
+        Ok(Share { database, right })
+    }
 }
 
 /// `POST /_hub/devices`: names a device of the owner's, which may do whatever the owner may.
@@ -54,14 +90,19 @@ pub(crate) async fn add_friend(call: Call) -> Result<Reply, HttpError> {
 
 async fn add(call: Call, kind: Kind) -> Result<Reply, HttpError> {
     let Call { app, headers, body, .. } = call;
-    let Added { url, name } = parsed(json_body::object(&headers, body).await?)?;
+    let Added { url, name, share } = parsed(json_body::object(&headers, body).await?)?;
     let record = blocking(move || {
         let known = app.mesh.peers().now().get(&url.key()).map(|peer| peer.record.name.clone());
         let name = name.or(known).unwrap_or_else(|| format!("device-{}", url.key().shortened()));
         let now = clock::now();
         let record = Record::new(&url, name, now);
         let record = record.map_err(|error| HttpError::BadRequest(error.to_string()))?;
-        mesh::introduce(&app, kind, record, now)
+        if kind == Kind::Device && !share.is_empty() {
+            return Err(HttpError::BadRequest("a device has every database anyway".into()));
+        }
+        let shares: Vec<_> =
+            share.iter().map(|share| share.find(&app)).collect::<Result<_, _>>()?;
+        mesh::introduce_with(&app, kind, record, &shares, now)
     });
     Ok(reply::json(StatusCode::CREATED, &json!({"ok": true, kind.noun(): record.await?})))
 }

@@ -3,7 +3,7 @@
 use identity::{DeviceStanding, PublicKey, StatementKind};
 use store::{DbUuid, Millis};
 
-use super::peers;
+use super::peers::{self, Share};
 use super::record::{Kind, Record};
 use super::rules::{self, DeviceRule};
 use crate::app::App;
@@ -24,6 +24,18 @@ pub(crate) fn introduce(
     record: Record,
     now: Millis,
 ) -> Result<Record, HttpError> {
+    introduce_with(app, kind, record, &[], now)
+}
+
+/// The same, and shares databases with a friend in the same commit; a device has everything anyway. May
+/// block.
+pub(crate) fn introduce_with(
+    app: &App,
+    kind: Kind,
+    record: Record,
+    shares: &[Share],
+    now: Millis,
+) -> Result<Record, HttpError> {
     check(app, kind, &record)?;
     let key = record.key;
     match kind {
@@ -38,7 +50,7 @@ pub(crate) fn introduce(
                 say(app, StatementKind::Add, key, now)?;
             }
         }
-        Kind::Friend => peers::add_friend(&app.store, &record, now)?,
+        Kind::Friend => peers::add_friend(&app.store, app.device.public(), &record, shares, now)?,
     }
     app.mesh.boots().forgive(key);
     heed(app)?;

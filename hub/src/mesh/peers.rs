@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use acl::{Place, Policy, Right, Who};
 use arc_swap::ArcSwap;
 use identity::{DeviceStanding, PublicKey};
 use serde_json::{Map, Value};
@@ -12,7 +13,7 @@ use tokio::sync::watch;
 use super::devices::Devices;
 use super::record::{Kind, Record};
 use super::rules;
-use crate::access::{self, AclError};
+use crate::access::{self, AclError, Change};
 
 /// Hubs that are heeded; a person has a few devices and some hundred friends.
 const PEERS_MAX: usize = 2000;
@@ -111,15 +112,47 @@ impl LivePeers {
     }
 }
 
+/// A database that is shared with a friend from the beginning.
+#[derive(Clone, Debug)]
+pub(crate) struct Share {
+    /// Which one.
+    pub(crate) database: Arc<Database>,
+    /// What the friend may do there.
+    pub(crate) right: Right,
+}
+
 /// Notes a friend's hub, which may do what lists say. May block.
 ///
-/// What is noted of the key comes before the contact: whoever is followed has a name.
-pub(super) fn add_friend(store: &Store, record: &Record, now: Millis) -> Result<(), AclError> {
-    note(store, record.key, now, |notes| {
+/// What is noted of the key and what it is given are one commit in `_acl`; the contact, by which it is
+/// followed, comes after that. So no contact is without a name and what it was given, and what a crash leaves
+/// gives nothing to anybody whom the owner did not mean.
+pub(super) fn add_friend(
+    store: &Store,
+    hub: PublicKey,
+    record: &Record,
+    shares: &[Share],
+    now: Millis,
+) -> Result<(), AclError> {
+    let noting = |notes: &mut Map<String, Value>| {
         notes.insert("name".into(), record.name.clone().into());
         notes.remove("blocked");
         notes.remove("own");
-    })?;
+    };
+    let noting: Change<'_> = Box::new(move |before| noted(before, noting));
+    let mut changes = vec![(note_id(record.key), noting)];
+    for Share { database, right } in shares {
+        let (name, who) = (database.name().to_string(), Who::Key(record.key));
+        let granting = move |before: Option<&str>| {
+            let mut policy = match before {
+                Some(body) => Policy::parse(body, Some(hub))?,
+                None => Policy::from_security("{}", &name, Some(hub))?,
+            };
+            policy.grant(&who, *right, Place::Database)?;
+            Ok(Some(policy.document()))
+        };
+        changes.push((access::policy_id(database), Box::new(granting)));
+    }
+    access::change_all(store, now, changes)?;
     set_record(store, Kind::Friend, record, now)
 }
 
@@ -208,12 +241,22 @@ fn note(
     now: Millis,
     change: impl Fn(&mut Map<String, Value>),
 ) -> Result<(), AclError> {
-    access::change(store, &format!("{}{key}", acl::PRINCIPAL_PREFIX), now, |before| {
-        let before = before.map(serde_json::from_str::<Map<String, Value>>);
-        let mut notes = before.transpose().map_err(acl::DocumentError::from)?.unwrap_or_default();
-        change(&mut notes);
-        Ok(Some(Value::Object(notes).to_string()))
-    })
+    access::change(store, &note_id(key), now, |before| noted(before, &change))
+}
+
+fn note_id(key: PublicKey) -> String {
+    format!("{}{key}", acl::PRINCIPAL_PREFIX)
+}
+
+/// The changed notes of a principal.
+fn noted(
+    before: Option<&str>,
+    change: impl Fn(&mut Map<String, Value>),
+) -> Result<Option<String>, AclError> {
+    let before = before.map(serde_json::from_str::<Map<String, Value>>);
+    let mut notes = before.transpose().map_err(acl::DocumentError::from)?.unwrap_or_default();
+    change(&mut notes);
+    Ok(Some(Value::Object(notes).to_string()))
 }
 
 /// The database of one kind of records.

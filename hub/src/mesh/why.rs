@@ -87,10 +87,17 @@ impl<'a> Asked<'a> {
     ) -> Result<Self, HttpError> {
         let all = app.mesh.peers.now();
         let mut peers: Vec<_> = all.iter().map(|(key, peer)| (*key, Arc::clone(peer))).collect();
+        let devices = app.access.policies().devices();
+        if peer.is_none() {
+            let waiting = devices.listings().iter();
+            let waiting =
+                waiting.filter(|(_, listing)| listing.standing == DeviceStanding::Suspended);
+            let device = |key| (key, Arc::new(Peer::device(devices.record(key))));
+            peers.extend(waiting.map(|(key, _)| device(*key)));
+        }
         if let Some(word) = peer {
             peers.retain(|(_, peer)| peer.record.is_meant_by(word));
             // Of devices that are refused here there is just that to say.
-            let devices = app.access.policies().devices();
             let refused = devices.find(app.device.public(), word);
             let refused = refused.filter(|key| devices.refused(*key).is_some());
             peers.extend(refused.map(|key| (key, Arc::new(Peer::device(devices.record(key))))));

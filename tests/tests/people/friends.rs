@@ -71,6 +71,37 @@ fn an_open_connection_of_a_friend_ends_when_they_are_blocked() {
 }
 
 #[test]
+fn a_friend_is_added_with_what_is_shared_or_not_at_all() {
+    let (hub, key) = (Hub::start(), Key::new());
+    let url = format!("httpkey://127.0.0.1:9/ed25519publickey:{}/", key.text());
+    hub.put("/notes", "").expect(201);
+    hub.put("/photos", "").expect(201);
+    let with = |share: Value| {
+        let friend = json!({"url": url, "name": "Anna", "share": share});
+        hub.post("/_hub/friends", friend)
+    };
+    let notes = json!({"database": "notes", "right": "write"});
+    with(json!([notes, {"database": "nothing", "right": "read"}])).expect(404);
+    with(json!([notes, {"database": "_acl", "right": "read"}])).expect(400);
+    with(json!([notes, {"database": "photos", "right": "own"}])).expect(400);
+    assert_eq!(hub.get("/_hub/friends").json()["friends"], json!([]));
+    hub.as_key(Some(&key)).get("/notes").expect(404);
+    with(json!([notes, {"database": "photos", "right": "read"}])).expect(201);
+    let anna = hub.as_key(Some(&key));
+    anna.put("/notes/a", json!({})).expect(201);
+    anna.get("/photos").expect(200);
+    anna.put("/photos/a", json!({})).expect(403);
+    // What was there in a policy stays.
+    let other = Key::new();
+    let url = format!("httpkey://127.0.0.1:9/ed25519publickey:{}/", other.text());
+    let friend =
+        json!({"url": url, "name": "Bert", "share": [{"database": "notes", "right": "read"}]});
+    hub.post("/_hub/friends", friend).expect(201);
+    anna.put("/notes/b", json!({})).expect(201);
+    hub.as_key(Some(&other)).get("/notes/b").expect(200);
+}
+
+#[test]
 fn friends_are_renamed_and_names_are_nobody_elses() {
     let (hub, key) = (Hub::start(), Key::new());
     let url = format!("httpkey://127.0.0.1:9/ed25519publickey:{}/", key.text());

@@ -25,6 +25,9 @@ fn a_removal_cuts_a_device_off_here_at_once_and_elsewhere_when_confirmed() {
     assert_eq!(shown["removal"]["by"], json!(["laptop"]));
     let reason = phone.await_reason("peer=tablet", "suspended");
     assert!(reason["sentence"].as_str().unwrap().contains("removed by laptop"), "{reason}");
+    // It is for the owner to decide, so not everything is well.
+    let said = phone.larder(&["why"]).expect_finding();
+    assert!(said.contains("`larder device confirm`"), "{said}");
     for (from, says) in [("laptop", "it was removed here"), ("phone", "it was removed by laptop")] {
         let reason = tablet.await_reason(&format!("peer={from}"), "removed_there");
         assert!(reason["sentence"].as_str().unwrap().contains(says), "{reason}");
