@@ -96,6 +96,7 @@ async fn serve(data_dir: DataDir, device: &Key, config: &Config) -> anyhow::Resu
 fn greet() {
     show::remark(
         "This is a new hub. In another terminal:\n  \
+         larder open                         prints a link to its pages, for your browser\n  \
          larder url                          prints its address with your token\n  \
          larder app add NAME --db DB:rw      gives a program a token of its own\n  \
          larder status                       shows how it is; Ctrl-C stops it",

@@ -43,6 +43,11 @@ mod needs_node {
         }
 
         #[test]
+        fn two_hubs_come_together() {
+            run("pages-together.test.mjs", 2);
+        }
+
+        #[test]
         fn nothing_that_is_shown_is_more_than_text() {
             run("pages-hostile.test.mjs", 2);
         }

@@ -6,7 +6,6 @@ use std::sync::LazyLock;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 use crate::http::etag::ETag;
-use crate::http::location::base;
 use crate::http::{Call, HttpError, Reply, body};
 
 /// What the pages may load and who may show them: nothing but themselves, and nobody.
@@ -48,10 +47,7 @@ pub(crate) async fn index(call: Call) -> Result<Reply, HttpError> {
     // Relative addresses in the page count on the slash.
     let mut reply = Response::new(body::whole(""));
     *reply.status_mut() = StatusCode::MOVED_PERMANENTLY;
-    let place = format!("{}/_hub/ui/", base(&call.headers));
-    if let Ok(place) = HeaderValue::from_str(&place) {
-        reply.headers_mut().insert(header::LOCATION, place);
-    }
+    reply.headers_mut().insert(header::LOCATION, HeaderValue::from_static("/_hub/ui/"));
     Ok(guarded(reply))
 }
 
