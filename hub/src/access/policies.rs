@@ -241,7 +241,7 @@ pub(crate) fn change_all(
     for _ in 0..ATTEMPTS_MAX {
         let mut edits = Vec::new();
         for (id, change) in &mut changes {
-            edits.extend(edit_of(&database, id, &mut **change)?.map(|edit| (id.clone(), edit)));
+            edits.extend(edit_of(&database, id, change)?.map(|edit| (id.clone(), edit)));
         }
         let (ids, edits): (Vec<_>, Vec<_>) = edits.into_iter().unzip();
         let mut lost = BTreeSet::new();
@@ -282,7 +282,7 @@ pub(crate) fn change_in(
 fn edit_of(
     database: &Database,
     id: &str,
-    change: &mut dyn FnMut(Option<&str>) -> Result<Option<String>, AclError>,
+    mut change: impl FnMut(Option<&str>) -> Result<Option<String>, AclError>,
 ) -> Result<Option<Edit>, AclError> {
     let id: DocId = id.parse().map_err(|_| AclError::Refused(format!("`{id}` names nothing")))?;
     let (head, body) = database.read(|snapshot| {

@@ -5,7 +5,6 @@ use http::StatusCode;
 use identity::{HttpKeyUrl, PublicKey};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use store::DbName;
 use store::Millis;
 
 use super::apps::parsed;
@@ -63,18 +62,11 @@ enum SharedRight {
 
 impl Shared {
     fn find(&self, app: &App) -> Result<Share, HttpError> {
-        let name = DbName::of_existing(&self.database).map_err(|_| HttpError::NoDatabase)?;
-        let database = app.store.database(&name).ok_or(HttpError::NoDatabase)?;
-        if name.is_system() {
-            return Err(HttpError::BadRequest(
-                "it is a system database, which nobody shares".into(),
-            ));
-        }
         let right = match self.right {
             SharedRight::Read => Right::Read,
             SharedRight::Write => Right::Write,
         };
-        Ok(Share { database, right })
+        Share::find(app, &self.database, right)
     }
 }
 

@@ -86,7 +86,9 @@ mod tests {
     fn windows_and_batteries_hold_what_is_a_persons() {
         let config: MeshConfig =
             toml::from_str("windows = [\":10+5\"]\nbattery_percent_min = 15\n").unwrap();
-        let mesh = Mesh::new(identity::DeviceKey::from_seed(&[7; 32]).public(), &config);
+        let dir = tempfile::tempdir().unwrap();
+        let key = identity::DeviceKey::from_seed(&[7; 32]).public();
+        let mesh = Mesh::new(key, &config, &crate::data_dir::DataDir::find(dir.path()), false);
         let held =
             |now: Millis| mesh.state().manager.held(now).map(|(code, hold)| (code, hold.until));
         let hour = 500_000 * 60 * MINUTE;

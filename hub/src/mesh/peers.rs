@@ -7,13 +7,15 @@ use acl::{Place, Policy, Right, Who};
 use arc_swap::ArcSwap;
 use identity::{DeviceStanding, PublicKey};
 use serde_json::{Map, Value};
-use store::{Database, DocId, Error, Millis, Store};
+use store::{Database, DbName, DocId, Error, Millis, Store};
 use tokio::sync::watch;
 
 use super::devices::Devices;
 use super::record::{Kind, Record};
 use super::rules;
 use crate::access::{self, AclError, Change};
+use crate::app::App;
+use crate::http::HttpError;
 
 /// Hubs that are heeded; a person has a few devices and some hundred friends.
 const PEERS_MAX: usize = 2000;
@@ -119,6 +121,23 @@ pub(crate) struct Share {
     pub(crate) database: Arc<Database>,
     /// What the friend may do there.
     pub(crate) right: Right,
+}
+
+impl Share {
+    /// The database of this name.
+    ///
+    /// # Errors
+    /// What is not there, and what no policy opens.
+    pub(crate) fn find(app: &App, database: &str, right: Right) -> Result<Self, HttpError> {
+        let name = DbName::of_existing(database).ok().filter(|name| !name.is_system());
+        let found = name.and_then(|name| app.store.database(&name));
+        match found {
+            Some(database) => Ok(Self { database, right }),
+            None => Err(HttpError::BadRequest(format!(
+                "there is no database {database} that could be shared"
+            ))),
+        }
+    }
 }
 
 /// Notes a friend's hub, which may do what lists say. May block.

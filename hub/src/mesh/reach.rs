@@ -4,7 +4,6 @@ use std::net::{IpAddr, SocketAddr};
 
 use identity::{Authority, DEFAULT_PORT, Host, HttpKeyUrl};
 
-use super::Mesh;
 use super::record::is_onion;
 use crate::app::App;
 
@@ -40,18 +39,14 @@ pub(crate) fn own(app: &App) -> Vec<HttpKeyUrl> {
     all.into_iter().filter_map(|authority| HttpKeyUrl::new(authority, key, "").ok()).collect()
 }
 
-impl Mesh {
-    /// Whether a way to another hub may be dialled. Those that the owner named, by hand or by pairing, always;
-    /// those that the other hub *announced*, through Tor, and to an address of a private network where both
-    /// sides have opted in: the other one by announcing it.
-    #[allow(dead_code, reason = "hubs announce nothing yet")]
-    pub(crate) fn may_dial(&self, url: &HttpKeyUrl, announced: bool) -> bool {
-        if !announced || is_onion(url) {
-            return true;
-        }
-        // A name would be looked up, and an address elsewhere has nothing to do with this network.
-        self.lan && matches!(url.authority().host, Host::Ip(address) if is_near(address))
-    }
+/// Whether a way that another hub *announces* may be dialled: one through Tor, and one to an address of a
+/// private network where both sides have opted in, the other one by announcing it. What the owner named, by
+/// hand or by pairing, always may.
+pub(super) fn may_dial(announced: &HttpKeyUrl, lan: bool) -> bool {
+    // A name would be looked up, and an address elsewhere has nothing to do with this network.
+    let is_in_network =
+        || matches!(announced.authority().host, Host::Ip(address) if is_near(address));
+    is_onion(announced) || lan && is_in_network()
 }
 
 /// The addresses of these that a listener on any address is reached by in its network.
@@ -64,7 +59,7 @@ fn told(any: SocketAddr, found: &[IpAddr]) -> Vec<SocketAddr> {
 
 /// Whether an address is one of a private network, or of those that devices give themselves without one. Those
 /// of IPv6 that go with an interface cannot be told to anybody.
-fn is_near(address: IpAddr) -> bool {
+pub(crate) fn is_near(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => address.is_private() || address.is_link_local(),
         IpAddr::V6(address) => address.is_unique_local(),
@@ -80,15 +75,12 @@ mod tests {
     use identity::DeviceKey;
 
     use super::*;
-    use crate::config::MeshConfig;
 
     const ONION: &str = "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion";
 
     #[test]
     fn announced_ways_are_dialled_in_private_networks_only_and_where_both_want_it() {
         let key = DeviceKey::from_seed(&[7; 32]).public();
-        let mesh = |lan| Mesh::new(key, &MeshConfig { lan, ..MeshConfig::default() });
-        let (off, on) = (mesh(false), mesh(true));
         for (host, near) in [
             ("192.168.1.7:6984", true),
             ("10.0.0.7:6984", true),
@@ -104,12 +96,11 @@ mod tests {
         ] {
             let url: HttpKeyUrl =
                 format!("httpkey://{host}/ed25519publickey:{key}/").parse().unwrap();
-            assert_eq!(on.may_dial(&url, true), near, "{host}");
-            assert!(!off.may_dial(&url, true), "{host}");
-            assert!(on.may_dial(&url, false) && off.may_dial(&url, false), "{host}");
+            assert_eq!(may_dial(&url, true), near, "{host}");
+            assert!(!may_dial(&url, false), "{host}");
         }
         let onion = format!("httpkey://{ONION}:9898/ed25519publickey:{key}/").parse().unwrap();
-        assert!(off.may_dial(&onion, true));
+        assert!(may_dial(&onion, false));
     }
 
     #[test]

@@ -199,10 +199,12 @@ impl Record {
         self
     }
 
-    /// The ways to it in the order in which they are tried: in the same network, then through Tor.
-    pub(crate) fn ways(&self) -> Vec<HttpKeyUrl> {
+    /// The ways to it in the order in which they are tried: in the same network, then through Tor. Of those
+    /// that it announces, only what may be dialled is one.
+    pub(crate) fn ways(&self, may_dial: impl Fn(&HttpKeyUrl) -> bool) -> Vec<HttpKeyUrl> {
         let mut ways: Vec<HttpKeyUrl> = Vec::new();
-        for url in self.reach.iter().chain(&self.announced).filter(|url| url.key() == self.key) {
+        let announced = self.announced.iter().filter(|url| may_dial(url));
+        for url in self.reach.iter().chain(announced).filter(|url| url.key() == self.key) {
             if !ways.contains(url) {
                 ways.push(url.clone());
             }
@@ -254,8 +256,8 @@ mod tests {
     fn the_nearest_way_is_tried_first() {
         let record =
             record("10.0.0.7:6984", "phone").renewed_by(record(&format!("{ONION}:9898"), "phone"));
-        assert!(is_onion(&record.reach[0]) && !is_onion(&record.ways()[0]));
-        assert_eq!(record.ways()[0].path(), "/");
+        assert!(is_onion(&record.reach[0]) && !is_onion(&record.ways(|_| true)[0]));
+        assert_eq!(record.ways(|_| true)[0].path(), "/");
         let again = record.clone().renewed_by(self::record("10.0.0.7:6984", "mobile"));
         assert_eq!((again.name.as_str(), again.reach.len(), again.added_at), ("mobile", 2, 5));
         let many = (1..20u8)
@@ -271,11 +273,12 @@ mod tests {
             Said { seq, signed: profile.sign(&DeviceKey::from_seed(&[7; 32])).unwrap() }
         };
         record.hear(said(1), vec![url("10.0.0.8:1"), url("10.0.0.7:6984")]);
-        assert_eq!(record.ways().len(), 3);
+        assert_eq!(record.ways(|_| true).len(), 3);
         let foreign = DeviceKey::from_seed(&[8; 32]).public();
         let foreign = format!("httpkey://10.0.0.6:1/ed25519publickey:{foreign}/").parse().unwrap();
         record.hear(said(2), vec![url("10.0.0.9:1"), foreign]);
-        let hosts: Vec<_> = record.ways().iter().map(|url| url.authority().to_string()).collect();
+        let hosts: Vec<_> =
+            record.ways(|_| true).iter().map(|url| url.authority().to_string()).collect();
         assert_eq!(
             (hosts, record.profile_seq()),
             (vec!["10.0.0.7:6984".into(), "10.0.0.9:1".into()], 2)

@@ -207,7 +207,7 @@ mod tests {
 
     use super::*;
 
-    fn rule(value: Value) -> Result<DeviceRule, String> {
+    fn rule(value: &Value) -> Result<DeviceRule, String> {
         let device = DeviceKey::from_seed(&[7; 32]).public();
         let object = |name: &str| value[name].as_object().cloned();
         let cap = value["attachment_bytes_max"].as_u64();
@@ -226,7 +226,7 @@ mod tests {
                  more than 9 bytes",
             ),
         ] {
-            assert_eq!(rule(value).unwrap().words(), words);
+            assert_eq!(rule(&value).unwrap().words(), words);
         }
         for bad in [
             json!({}),
@@ -234,13 +234,13 @@ mod tests {
             json!({"selector": {"a": {"$nothing": 1}}}),
             json!({"selector": {"a": "x".repeat(SELECTOR_BYTES_MAX)}}),
         ] {
-            assert!(rule(bad.clone()).is_err(), "{bad}");
+            assert!(rule(&bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn rules_are_read_as_they_were_written() {
-        let rule = rule(json!({"selector": {"year": 2026}})).unwrap();
+        let rule = rule(&json!({"selector": {"year": 2026}})).unwrap();
         let (device, db) = (rule.device, DbUuid([3; 16]));
         let text = serde_json::to_string(&rule).unwrap();
         let of = format!("{device}/{db}");

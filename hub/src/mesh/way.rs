@@ -9,6 +9,7 @@ use store::{DbUuid, Millis};
 use tokio::sync::Notify;
 
 use super::link::Link;
+use super::reach::may_dial;
 use super::record::{Record, is_onion};
 use super::state::Nudge;
 
@@ -42,9 +43,10 @@ pub(super) struct Way {
 }
 
 impl Way {
-    /// A peer that is to be reached as its record says.
-    pub(super) fn new(record: &Record) -> Self {
-        let urls = record.ways();
+    /// A peer that is to be reached as its record says; where this hub has opted in to that, also by the
+    /// addresses of this network that it announces.
+    pub(super) fn new(record: &Record, lan: bool) -> Self {
+        let urls = record.ways(|announced| may_dial(announced, lan));
         let backoff = |url| if is_onion(url) { ONION_BACKOFF } else { LAN_BACKOFF };
         Self {
             paths: Paths::new(urls.iter().map(backoff)),

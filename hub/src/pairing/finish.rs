@@ -2,13 +2,11 @@
 
 use std::net::IpAddr;
 
-use acl::{Place, Policy, Right as AclRight, Who};
 use identity::pairing::{Card, Kind, Right, Share};
 use identity::{Host, HttpKeyUrl};
-use store::{DbName, Millis};
+use store::Millis;
 
 use super::session::{Inner, Session};
-use crate::access::{self, AclError};
 use crate::app::App;
 use crate::http::HttpError;
 use crate::mesh::{self, Record};
@@ -27,24 +25,22 @@ pub(super) fn kind_of(kind: Kind) -> mesh::Kind {
 fn ways_taken(kind: Kind, reach: &[HttpKeyUrl]) -> Vec<HttpKeyUrl> {
     let taken = |url: &&HttpKeyUrl| match &url.authority().host {
         Host::Onion(_) => true,
-        Host::Ip(address) => kind == Kind::Device || is_near(*address),
+        Host::Ip(address) => kind == Kind::Device || is_here_or_near(*address),
         Host::Name(_) => false,
     };
     reach.iter().filter(taken).cloned().collect()
 }
 
 /// Whether an address is of this machine or of a network around it.
-fn is_near(address: IpAddr) -> bool {
-    match address.to_canonical() {
+fn is_here_or_near(address: IpAddr) -> bool {
+    let more = match address.to_canonical() {
+        // RFC 6598: networks that providers and VPNs make.
         IpAddr::V4(address) => {
-            // RFC 6598 has the last ones: networks that providers and VPNs make.
-            let shared = address.octets()[0] == 100 && (64..128).contains(&address.octets()[1]);
-            address.is_private() || address.is_loopback() || address.is_link_local() || shared
+            address.octets()[0] == 100 && (64..128).contains(&address.octets()[1])
         }
-        IpAddr::V6(address) => {
-            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
-        }
-    }
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    };
+    more || address.to_canonical().is_loopback() || mesh::is_near(address)
 }
 
 /// What would be noted of the other side, where it could be.
@@ -64,8 +60,15 @@ pub(super) fn record(
     Ok(record)
 }
 
-/// Refuses to share what is not there, what no policy opens, and anything with a device, which has all.
-pub(super) fn check_share(app: &App, kind: Kind, share: &[Share]) -> Result<(), HttpError> {
+/// What is to be shared, as the mesh has it.
+///
+/// # Errors
+/// What is not there, what no policy opens, and anything with a device, which has all.
+pub(super) fn shares(
+    app: &App,
+    kind: Kind,
+    share: &[Share],
+) -> Result<Vec<mesh::Share>, HttpError> {
     if kind == Kind::Device && !share.is_empty() {
         let reason = "a device of yours has every database; share with friends";
         return Err(HttpError::BadRequest(reason.into()));
@@ -73,19 +76,17 @@ pub(super) fn check_share(app: &App, kind: Kind, share: &[Share]) -> Result<(), 
     if share.len() > identity::pairing::SHARES_MAX {
         return Err(HttpError::BadRequest("too many databases are shared at once".into()));
     }
-    for Share { database, .. } in share {
-        let name = DbName::of_existing(database).map_err(|_| HttpError::NoDatabase)?;
-        let found = app.store.database(&name).filter(|_| !name.is_system());
-        if found.is_none() {
-            let reason = format!("there is no database {database} that could be shared");
-            return Err(HttpError::BadRequest(reason));
-        }
-    }
-    Ok(())
+    let found = share.iter().map(|Share { database, right }| {
+        let right = match right {
+            Right::Read => acl::Right::Read,
+            Right::Write => acl::Right::Write,
+        };
+        mesh::Share::find(app, database, right)
+    });
+    found.collect()
 }
 
-/// Notes the other side, and gives what is shared. What is shared comes first: nobody has the key's
-/// rights before it is known. May block.
+/// Notes the other side, and gives what is shared in the same commit. May block.
 pub(super) fn write(
     app: &App,
     session: &Session,
@@ -99,38 +100,9 @@ pub(super) fn write(
         }
         (record(app, session, &inner, now)?, inner.kind, inner.share.clone())
     };
-    check_share(app, kind, &share)?;
-    let who = Who::Key(record.key);
-    for Share { database, right } in &share {
-        let right = match right {
-            Right::Read => AclRight::Read,
-            Right::Write => AclRight::Write,
-        };
-        give(app, database, &who, right, now)?;
-    }
-    mesh::introduce(app, kind_of(kind), record, now)?;
+    let shares = shares(app, kind, &share)?;
+    mesh::introduce_with(app, kind_of(kind), record, &shares, now)?;
     Ok(())
-}
-
-fn give(
-    app: &App,
-    database: &str,
-    who: &Who,
-    right: AclRight,
-    now: Millis,
-) -> Result<(), HttpError> {
-    let name = DbName::of_existing(database).map_err(|_| HttpError::NoDatabase)?;
-    let found = app.store.database(&name).ok_or(HttpError::NoDatabase)?;
-    let hub = Some(app.access.policies().hub());
-    access::change(&app.store, &access::policy_id(&found), now, |before| {
-        let mut policy = match before {
-            Some(body) => Policy::parse(body, hub)?,
-            None => Policy::from_security("{}", name.as_str(), hub)?,
-        };
-        policy.grant(who, right, Place::Database)?;
-        Ok::<_, AclError>(Some(policy.document()))
-    })?;
-    Ok(app.access.policies().reload(&app.store)?)
 }
 
 #[cfg(test)]

@@ -119,7 +119,7 @@ async fn go(
         inner.digits = Some(guest.digits().to_string());
         inner.share.clone()
     };
-    finish::check_share(app, guest.kind(), &me)
+    finish::shares(app, guest.kind(), &me)
         .map_err(|error| failed(Trouble::new("share", format!("{error}."))))?;
     // Who waits there is not known before digits were compared, so it learns a name and no more.
     let mut card = own_card(app, session);

@@ -41,7 +41,7 @@ pub(crate) async fn open(call: Call) -> Result<Reply, HttpError> {
     let Call { app, headers, body, .. } = call;
     let asked: Opened = parsed(json_body::object(&headers, body).await?)?;
     let Opened { kind, minutes, share, name, me, proof } = asked;
-    finish::check_share(&app, kind, &share)?;
+    finish::shares(&app, kind, &share)?;
     check_name(&app, name.as_deref())?;
     let now = clock::now();
     let minutes = minutes.unwrap_or(MINUTES).clamp(1, MINUTES_MAX);
@@ -135,7 +135,7 @@ pub(crate) async fn join(call: Call) -> Result<Reply, HttpError> {
     };
     check_name(&app, asked.name.as_deref())?;
     // Which kind it is may be for the other side to say; what is shared is looked at again then.
-    finish::check_share(&app, kind.unwrap_or(Kind::Friend), &asked.share)?;
+    finish::shares(&app, kind.unwrap_or(Kind::Friend), &asked.share)?;
     let shown_kind = kind.unwrap_or(Kind::Device);
     let mut inner = Inner::new(shown_kind, State::Connecting, own_name(asked.me)?);
     (inner.name, inner.share, inner.scanned) = (asked.name, asked.share, asked.scanned);
@@ -214,7 +214,7 @@ pub(crate) async fn confirm(call: Call) -> Result<Reply, HttpError> {
         return Err(PairingError::OutOfTurn.into());
     }
     if let Some(share) = &share {
-        finish::check_share(&app, inner.kind, share)?;
+        finish::shares(&app, inner.kind, share)?;
     }
     let before = (inner.name.clone(), inner.share.clone(), inner.compared);
     inner.name = name.or_else(|| inner.petname(&app));

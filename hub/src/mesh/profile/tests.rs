@@ -41,7 +41,7 @@ fn profile(key: &DeviceKey, seq: u64, host: &str) -> Profile {
 fn known(app: &App, friend: &DeviceKey) -> (Vec<String>, u64) {
     let peers = app.mesh.peers().now();
     let record = &peers[&friend.public()].record;
-    let ways = record.ways().iter().map(|url| url.authority().to_string()).collect();
+    let ways = record.ways(|_| true).iter().map(|url| url.authority().to_string()).collect();
     (ways, record.profile_seq())
 }
 
