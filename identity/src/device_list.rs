@@ -13,10 +13,10 @@ use self::chain::Chain;
 use crate::{PublicKey, Statement, StatementHash, StatementKind};
 
 /// Most statements of one device that are heeded: a device that has made more says nothing.
-const STATEMENTS_OF_SIGNER_MAX: usize = 512;
+const STATEMENTS_OF_SIGNER_MAX: usize = 256;
 
-/// Most devices that are known.
-const DEVICES_MAX: usize = 128;
+/// Most devices that are known; a statement has room for as many answers.
+const DEVICES_MAX: usize = 64;
 
 /// How one device stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -24,14 +24,14 @@ const LABEL: &[u8] = b"larder device statement 1\0";
 const VERSION: u64 = 1;
 
 /// Longest statement as JSON, in bytes.
-pub const STATEMENT_BYTES_MAX: usize = 16 * 1024;
+pub const STATEMENT_BYTES_MAX: usize = 8 * 1024;
 
 /// Most removals that one statement answers.
-pub const ANSWERS_MAX: usize = 128;
+pub const ANSWERS_MAX: usize = 64;
 
 /// Longest word for a kind, and longest signer set, in bytes.
 const KIND_BYTES_MAX: usize = 32;
-const SIGNER_SET_BYTES_MAX: usize = 4 * 1024;
+const SIGNER_SET_BYTES_MAX: usize = 1024;
 
 /// What is said of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -7,9 +7,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use identity::PublicKey;
 use serde::{Deserialize, Serialize};
+use store::Millis;
 
+use super::bucket::Bucket;
 use crate::app::App;
 use crate::boot::Boot;
+use crate::clock;
 use crate::small_file;
 
 /// Longest file.
@@ -30,6 +33,8 @@ struct Seen {
 pub(crate) struct Boots {
     file: PathBuf,
     seen: Mutex<BTreeMap<PublicKey, Seen>>,
+    /// How often it is written down that peers have started: one could say so all the time.
+    writes: Mutex<Bucket>,
 }
 
 /// What a start that was heard of means.
@@ -63,7 +68,7 @@ impl Boots {
                 BTreeMap::new()
             }
         };
-        Self { file, seen: Mutex::new(seen) }
+        Self { file, seen: Mutex::new(seen), writes: Mutex::default() }
     }
 
     /// The keys that two hubs have.
@@ -91,7 +96,7 @@ impl Boots {
 
     /// A peer says which of its starts this is; whether two hubs are found to have its key. May block,
     /// shortly.
-    fn heed(&self, key: PublicKey, now: Boot) -> bool {
+    fn heed(&self, key: PublicKey, now: Boot, at: Millis) -> bool {
         let mut seen = self.seen();
         let before = seen.get(&key);
         if before.is_some_and(|seen| seen.twin) {
@@ -103,7 +108,10 @@ impl Boots {
         }
         let twin = verdict == Verdict::Twin;
         seen.insert(key, Seen { boot: now.to_string(), twin });
-        self.write(&seen);
+        let mut writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
+        if twin || writes.take(at) {
+            self.write(&seen);
+        }
         twin
     }
 
@@ -124,7 +132,7 @@ impl Boots {
 /// it is not followed and refused from now on, until the owner says otherwise.
 pub(super) fn heed(app: &App, key: PublicKey, text: &str) {
     let Ok(boot) = text.parse::<Boot>() else { return };
-    if app.mesh.peers().now().contains_key(&key) && app.mesh.boots().heed(key, boot) {
+    if app.mesh.peers().now().contains_key(&key) && app.mesh.boots().heed(key, boot, clock::now()) {
         tracing::warn!(peer = ?key, "two hubs have one key; neither is followed any more");
         app.access.policies().suspend(app.mesh.boots().twins());
     }
@@ -158,12 +166,12 @@ mod tests {
         let file = folder.path().join("starts.json");
         let key = identity::DeviceKey::from_seed(&[1; 32]).public();
         let boots = Boots::read(file.clone());
-        assert!(!boots.heed(key, boot(5, 1)));
-        assert!(Boots::read(file.clone()).heed(key, boot(4, 2)));
+        assert!(!boots.heed(key, boot(5, 1), Millis(1)));
+        assert!(Boots::read(file.clone()).heed(key, boot(4, 2), Millis(1)));
         let boots = Boots::read(file.clone());
         assert_eq!(boots.twins(), [key]);
-        assert!(!boots.heed(key, boot(9, 9)), "it is known already");
+        assert!(!boots.heed(key, boot(9, 9), Millis(1)), "it is known already");
         assert!(boots.forgive(key) && !boots.forgive(key));
-        assert!(!boots.heed(key, boot(2, 2)) && Boots::read(file).twins().is_empty());
+        assert!(!boots.heed(key, boot(2, 2), Millis(1)) && Boots::read(file).twins().is_empty());
     }
 }

@@ -21,7 +21,7 @@ use crate::small_file;
 const STATEMENT_PREFIX: &str = "statement-";
 
 /// Longest file of statements, and most statements in it.
-const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+const FILE_BYTES_MAX: u64 = 160 * 1024 * 1024;
 const STATEMENTS_MAX: usize = 50_000;
 
 /// Documents that cannot be read of which the ids are shown.
@@ -197,7 +197,7 @@ fn statement_of(id: &str, body: &str) -> Option<Statement> {
 }
 
 fn record_of(id: &str, body: &str) -> Option<Record> {
-    // Twice what a record can have.
+    // More than a record can have.
     if body.len() > STATEMENT_BYTES_MAX {
         return None;
     }
