@@ -37,7 +37,7 @@ fn expected(documents: &BTreeMap<String, Vec<Emitted>>, view: usize) -> Vec<Said
     let mut rows = Vec::new();
     for (id, emitted) in documents {
         for emitted in emitted.iter().filter(|emitted| emitted.view == view) {
-            let key = crate::CollationKey::of_json(&emitted.key, VIEWS[view].collation).unwrap();
+            let key = CollationKey::of_json(&emitted.key, VIEWS[view].collation).unwrap();
             rows.push((key, (emitted.key.clone(), id.clone(), emitted.value.clone())));
         }
     }
