@@ -44,7 +44,7 @@ mod needs_node {
 
         #[test]
         fn two_hubs_come_together() {
-            run("pages-together.test.mjs", 2);
+            run("pages-together.test.mjs", 4);
         }
 
         #[test]
