@@ -25,6 +25,7 @@ together('a friend is added by an address and six digits, and a database shared,
   await host.getByText('In another way').click();
   await host.getByLabel(/and six digits compared/).check();
   await host.getByRole('button', { name: 'Show a code' }).click();
+  await host.getByRole('heading', { name: 'Waiting for them to come' }).waitFor();
   const address = await host.getByLabel('Address', { exact: true }).first().inputValue();
   await guest.getByText('By address and a spoken code').click();
   const join = guest.getByRole('form', { name: 'Join by address' });
