@@ -87,14 +87,14 @@ proptest! {
             for document in batch {
                 documents.insert(document.id.clone(), document.rows.clone());
             }
-            for view in 0..VIEWS.len() {
+            for (view, definition) in VIEWS.into_iter().enumerate() {
                 let expected = expected(&documents, view);
                 prop_assert_eq!(rows(&pages, view), expected.clone());
                 for document in documents.keys() {
                     let of_it = expected.iter().filter(|(_, id, _)| id == document);
                     let of_it: Vec<_> =
                         of_it.map(|(key, _, value)| (key.clone(), value.clone())).collect();
-                    prop_assert_eq!(rows_of(&pages, view, VIEWS[view], document).unwrap(), of_it);
+                    prop_assert_eq!(rows_of(&pages, view, definition, document).unwrap(), of_it);
                 }
             }
         }
