@@ -7,18 +7,11 @@ import { ask, eventually, hubs, test, told } from './hubs.mjs';
 
 const [laptop, phone, desk, pocket] = hubs;
 
-/** Whether hubs of this release pair at all. */
-const pairs = (await ask('GET', '/_hub/pairing')).status === 200;
-
-function together(name, run) {
-  test(name, (context) => (pairs ? run(context) : context.skip('this hub does not pair')));
-}
-
 async function both([one, other], at) {
   return [await opened({ hub: one, at }), await opened({ hub: other, at, width: 360, height: 740, dark: true })];
 }
 
-together('a friend is added by an address and six digits, and a database shared, with more, and no longer', async () => {
+test('a friend is added by an address and six digits, and a database shared, with more, and no longer', async () => {
   await told('POST', '/_hub/dbs', { body: { name: 'recipes' } });
   await told('PUT', '/recipes/bread', { body: { flour: 500 } });
   const [host, guest] = await both([laptop, phone], 'pair/friend');
@@ -70,7 +63,7 @@ together('a friend is added by an address and six digits, and a database shared,
   }
 });
 
-together('a device is paired by the picture of a code, and has every database', async () => {
+test('a device is paired by the picture of a code, and has every database', async () => {
   await told('POST', '/_hub/dbs', { hub: desk, body: { name: 'diary' } });
   await told('PUT', '/diary/today', { hub: desk, body: { text: 'paired' } });
   const [host, guest] = await both([desk, pocket], 'pair/device');
