@@ -67,7 +67,7 @@ pub(crate) use self::introduce::{
 };
 pub(crate) use self::peers::{LivePeers, Peer, Share};
 use self::profile::Profiles;
-pub(crate) use self::reach::{is_near, own as own_reach};
+pub(crate) use self::reach::{may_be_named_by_others, own as own_reach};
 pub(crate) use self::record::{Kind, Record, Verified};
 pub(crate) use self::refusal::refusal;
 use self::requests::Requests;

@@ -49,6 +49,29 @@ pub(super) fn may_dial(announced: &HttpKeyUrl, lan: bool) -> bool {
     is_onion(announced) || lan && is_in_network()
 }
 
+/// Whether a way to somebody's hub is taken though nobody but that hub names it: through Tor, or to an address of
+/// this machine or of a network around it. Else whoever becomes a friend could have this hub show its address
+/// wherever they like.
+pub(crate) fn may_be_named_by_others(url: &HttpKeyUrl) -> bool {
+    match url.authority().host {
+        Host::Onion(_) => true,
+        Host::Ip(address) => is_here_or_near(address),
+        Host::Name(_) => false,
+    }
+}
+
+/// Whether an address is of this machine or of a network around it.
+fn is_here_or_near(address: IpAddr) -> bool {
+    let more = match address.to_canonical() {
+        // RFC 6598: networks that providers and VPNs make.
+        IpAddr::V4(address) => {
+            address.octets()[0] == 100 && (64..128).contains(&address.octets()[1])
+        }
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    };
+    more || address.to_canonical().is_loopback() || is_near(address)
+}
+
 /// The addresses of these that a listener on any address is reached by in its network.
 fn told(any: SocketAddr, found: &[IpAddr]) -> Vec<SocketAddr> {
     // One for IPv6 takes what comes by IPv4 too.
@@ -59,7 +82,7 @@ fn told(any: SocketAddr, found: &[IpAddr]) -> Vec<SocketAddr> {
 
 /// Whether an address is one of a private network, or of those that devices give themselves without one. Those
 /// of IPv6 that go with an interface cannot be told to anybody.
-pub(crate) fn is_near(address: IpAddr) -> bool {
+fn is_near(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => address.is_private() || address.is_link_local(),
         IpAddr::V6(address) => address.is_unique_local(),

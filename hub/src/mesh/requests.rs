@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use store::Millis;
 
 use super::bucket::Bucket;
+use super::reach::may_be_named_by_others;
 use super::record::{Record, RecordError};
 use crate::file_error::FileError;
 use crate::small_file;
@@ -177,11 +178,11 @@ impl Requests {
 }
 
 impl Request {
-    /// What is kept of what a stranger says: nothing that is too long, or does something to a terminal, and
-    /// no way to anybody else.
+    /// What is kept of what a stranger says: nothing that is too long, or does something to a terminal, no way
+    /// to anybody else, and none that would show this hub's address elsewhere.
     fn new(key: PublicKey, asking: Asking, now: Millis) -> Self {
-        let mut reach: Vec<_> = asking.reach.into_iter().filter(|url| url.key() == key).collect();
-        reach.truncate(REACH_MAX);
+        let is_taken = |url: &HttpKeyUrl| url.key() == key && may_be_named_by_others(url);
+        let reach = asking.reach.into_iter().filter(is_taken).take(REACH_MAX).collect();
         let name = shown(&asking.name, NAME_BYTES_MAX);
         Self { key, name, message: shown(&asking.message, MESSAGE_BYTES_MAX), reach, at: now.0 }
     }
@@ -264,11 +265,13 @@ mod tests {
 
     #[test]
     fn what_is_kept_does_nothing_to_a_terminal_and_leads_to_nobody_else() {
-        let url = |key| format!("httpkey://10.0.0.1:1/ed25519publickey:{key}/").parse().unwrap();
+        let url_at =
+            |host, key| format!("httpkey://{host}:1/ed25519publickey:{key}/").parse().unwrap();
+        let url = |key| url_at("10.0.0.1", key);
         let asking = Asking {
             name: " An\u{1b}[2Jna\u{202e} ".into(),
             message: "a\nb".into(),
-            reach: vec![url(key(2)), url(key(1))],
+            reach: vec![url(key(2)), url_at("203.0.113.7", key(1)), url(key(1))],
         };
         let request = Request::new(key(1), asking, Millis(1));
         assert_eq!((&*request.name, &*request.message), ("An [2Jna", "a b"));

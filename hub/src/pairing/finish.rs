@@ -1,7 +1,5 @@
 //! What both agreed to, written down.
 
-use std::net::IpAddr;
-
 use identity::pairing::{Card, Kind, Right, Share};
 use identity::{Host, HttpKeyUrl};
 use store::Millis;
@@ -20,27 +18,13 @@ pub(super) fn kind_of(kind: Kind) -> mesh::Kind {
 }
 
 /// The ways to the other side that this hub will take, out of those that it names: none that has a name
-/// looked up, and to a friend none but through Tor and in a network of one's own. Else whoever is made a friend
-/// could have this hub show its address wherever it likes.
+/// looked up, and to a friend none that would show this hub's address elsewhere.
 fn ways_taken(kind: Kind, reach: &[HttpKeyUrl]) -> Vec<HttpKeyUrl> {
-    let taken = |url: &&HttpKeyUrl| match &url.authority().host {
-        Host::Onion(_) => true,
-        Host::Ip(address) => kind == Kind::Device || is_here_or_near(*address),
-        Host::Name(_) => false,
+    let taken = |url: &&HttpKeyUrl| match (kind, &url.authority().host) {
+        (Kind::Device, Host::Ip(_)) => true,
+        _ => mesh::may_be_named_by_others(url),
     };
     reach.iter().filter(taken).cloned().collect()
-}
-
-/// Whether an address is of this machine or of a network around it.
-fn is_here_or_near(address: IpAddr) -> bool {
-    let more = match address.to_canonical() {
-        // RFC 6598: networks that providers and VPNs make.
-        IpAddr::V4(address) => {
-            address.octets()[0] == 100 && (64..128).contains(&address.octets()[1])
-        }
-        IpAddr::V6(address) => address.is_unicast_link_local(),
-    };
-    more || address.to_canonical().is_loopback() || mesh::is_near(address)
 }
 
 /// What would be noted of the other side, where it could be.
