@@ -17,6 +17,7 @@ use crate::boot::Boot;
 use crate::clock;
 use crate::compaction;
 use crate::config::{CompactionConfig, Config, DatabasesConfig, Limits};
+use crate::conflicts::Undecided;
 use crate::couch_config::{CouchConfig, CouchConfigError};
 use crate::data_dir::DataDir;
 use crate::designs::{DesignDocs, Designs};
@@ -85,6 +86,8 @@ pub(crate) struct App {
     pub(crate) databases: DatabasesConfig,
     /// Held while it is published what databases have lost.
     pub(crate) publishing: Mutex<Published>,
+    /// Documents in conflict, as far as it was looked for them.
+    pub(crate) undecided: Mutex<Undecided>,
     /// Design documents, as they were read last.
     pub(crate) designs: Designs,
     /// Where their functions run.
@@ -258,6 +261,7 @@ impl App {
             registry,
             databases: config.databases.clone(),
             publishing: Mutex::default(),
+            undecided: Mutex::default(),
             tasks,
             uuids: Uuids::default(),
             updates,

@@ -3,6 +3,7 @@
 mod acl;
 mod app;
 mod archive;
+mod conflicts;
 mod db;
 mod device;
 mod friend;
@@ -84,6 +85,8 @@ enum Verb {
         #[command(subcommand)]
         verb: OverwrittenVerb,
     },
+    /// See documents whose conflict nothing decides, and decide it
+    Conflicts(conflicts::ConflictsArgs),
     /// See edits of other devices whose clocks are ahead, which wait for their time
     Held {
         #[command(subcommand)]
@@ -416,6 +419,9 @@ impl Command {
             Verb::Overwritten { verb } => {
                 hub::ask(&dir, async |hub| overwritten::execute(hub, verb).await)
             }
+            Verb::Conflicts(asked) => {
+                hub::ask(&dir, async |hub| conflicts::execute(hub, asked).await)
+            }
             Verb::Held { verb } => {
                 hub::ask(&dir, async |hub| overwritten::execute_held(hub, verb).await)
             }
@@ -505,6 +511,10 @@ mod tests {
             "overwritten show a",
             "overwritten restore a",
             "overwritten dismiss a",
+            "conflicts",
+            "conflicts a --json",
+            "conflicts show a b",
+            "conflicts keep a b 1-c",
             "held list",
             "held release a",
             "app add a",

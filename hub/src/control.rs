@@ -25,6 +25,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use crate::clock;
+use crate::conflicts;
 use crate::held;
 use crate::http::{Call, HttpError, Reply, blocking, reply};
 use crate::mesh;
@@ -64,6 +65,7 @@ pub(crate) async fn status(call: Call) -> Result<Reply, HttpError> {
             "backup": app.backups.describe(),
             "active_tasks": app.tasks.list(|_| true),
             "held": held::describe(&app, clock::now()),
+            "conflicts": conflicts::describe(&app),
         }))
     });
     Ok(reply::json(StatusCode::OK, &status.await?))

@@ -12,6 +12,7 @@ mod cli;
 mod clock;
 mod compaction;
 mod config;
+mod conflicts;
 mod control;
 mod couch_config;
 mod data_dir;

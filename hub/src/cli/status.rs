@@ -63,6 +63,7 @@ pub(super) async fn status(mut hub: Hub, json: bool) -> anyhow::Result<Outcome> 
     if !status["backup"].is_null() {
         rows.push(["backup".into(), describe_backup(&status["backup"], clock::now())]);
     }
+    rows.extend(describe_conflicts(&status["conflicts"]));
     rows.extend(status["held"].as_array().into_iter().flatten().map(describe_held));
     for task in status["active_tasks"].as_array().into_iter().flatten() {
         rows.push(["task".into(), describe(task)]);
@@ -148,6 +149,14 @@ fn describe_held(held: &Value) -> [String; 2] {
     ]
 }
 
+/// How many documents need a decision, where any does.
+fn describe_conflicts(conflicts: &Value) -> Option<[String; 2]> {
+    let documents = conflicts["undecided"].as_u64().filter(|count| *count > 0)?;
+    let at_least = if conflicts["complete"] == true { "" } else { "at least " };
+    let documents = plural(documents, "document");
+    Some(["to decide".to_owned(), format!("{at_least}{documents} in conflict: larder conflicts")])
+}
+
 /// How backups go: a failure before everything else.
 fn describe_backup(backup: &Value, now: Millis) -> String {
     let ago = |at: &Value| {
@@ -208,6 +217,18 @@ mod tests {
         backup["last"] = json!({"at": 0, "file": "/b/x.backup", "bytes": 5});
         let made = describe_backup(&backup, now);
         assert!(made.starts_with("/b/x.backup (5"), "{made}");
+    }
+
+    #[test]
+    fn conflicts_are_told_where_there_are_any() {
+        assert_eq!(describe_conflicts(&json!({"undecided": 0, "complete": true})), None);
+        for (count, complete, expected) in [
+            (1, true, "1 document in conflict: larder conflicts"),
+            (2, false, "at least 2 documents in conflict: larder conflicts"),
+        ] {
+            let row = describe_conflicts(&json!({"undecided": count, "complete": complete}));
+            assert_eq!(row.unwrap()[1], expected);
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ use super::{
     revisions, server, session, view,
 };
 use crate::access::Action;
+use crate::conflicts::serve as conflicts;
 use crate::held;
 use crate::overwritten::serve as overwritten;
 use crate::pairing::serve as pairing;
@@ -161,6 +162,8 @@ pub(crate) static ROUTES: &[Route] = &[
     route!(GET "/_hub/overwritten/{doc}" AdministerServer overwritten::show),
     route!(DELETE "/_hub/overwritten/{doc}" AdministerServer overwritten::dismiss),
     route!(POST "/_hub/overwritten/{doc}/restore" AdministerServer overwritten::restore),
+    route!(GET "/_hub/conflicts" AdministerServer conflicts::list),
+    route!(POST "/_hub/conflicts" AdministerServer conflicts::keep),
     route!(GET "/_hub/held" AdministerServer held::list),
     route!(POST "/_hub/held/{doc}/release" AdministerServer held::let_in),
     route!(GET "/_hub/acl" AdministerServer crate::control::acl::show),

@@ -1,7 +1,10 @@
 //! What a database does about conflicts, and doing it.
 
+use super::commit::time_of;
 use super::queue::{Job, Settle};
-use super::{Database, setting};
+use super::{Database, Snapshot, setting};
+use crate::rev_tree::Node;
+use crate::stamp::Stamp;
 use crate::{ConflictPolicy, ConflictRule, Direction, DocId, Error, Millis, Seq};
 
 /// Changes that are looked at together.
@@ -59,5 +62,20 @@ impl Database {
 
     pub(super) fn settle(&self, settle: Settle) -> Result<u64, Error> {
         self.wait(|done| Job::Settle { settle, done })
+    }
+}
+
+impl Snapshot<'_> {
+    /// When a leaf was written, as far as a policy can tell: by its field where the policy names one, else by
+    /// its stamp. A conflict with a live leaf of which that is not known is decided by nobody.
+    ///
+    /// # Errors
+    /// Any of [`Error`].
+    pub fn written(&self, policy: &ConflictPolicy, leaf: &Node) -> Result<Option<Stamp>, Error> {
+        let field = match policy {
+            ConflictPolicy::NewestBy(field) => Some(field),
+            ConflictPolicy::Keep | ConflictPolicy::Newest => None,
+        };
+        time_of(self.rows, field, leaf, leaf.stored.map(|stored| stored.body))
     }
 }

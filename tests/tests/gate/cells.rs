@@ -100,6 +100,7 @@ const ROWS: &[Row] = &[
     here("GET", "/_hub/dbs", ""),
     here("PUT", "/_hub/dbs/notes", r#"{"scope":"mesh"}"#),
     here("GET", "/_hub/overwritten", ""),
+    here("GET", "/_hub/conflicts", ""),
     here("GET", "/_hub/held", ""),
     here("GET", "/_node/_local/_config", ""),
     here("GET", "/_scheduler/jobs", ""),

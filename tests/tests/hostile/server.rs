@@ -28,6 +28,7 @@ pub(crate) fn rows() -> Vec<Row> {
         ("POST /_hub/shares", "/_hub/shares"),
         ("POST /_hub/invitations/{doc}", "/_hub/invitations/i"),
         ("POST /_hub/pause", "/_hub/pause"),
+        ("POST /_hub/conflicts", "/_hub/conflicts"),
     ] {
         rows.extend(no_json(endpoint, path));
         rows.extend(no_json_type(endpoint, path));
