@@ -10,7 +10,7 @@ import { furnish } from './furnish.mjs';
 const PAGES = [
   '', 'welcome', 'people', 'people/FRIEND', 'devices', 'devices/DEVICE', 'pair/device', 'pair/friend', 'databases', 'databases/recipes',
   'databases/recipes/sharing', 'databases/recipes/keeping', 'databases/recipes/document/recipe-1', 'databases/photos/document/cat',
-  'databases/lists/document/in-conflict', 'overwritten', 'overwritten/LOST', 'apps', 'storage', 'activity', 'settings', 'nowhere',
+  'databases/lists/document/in-conflict', 'overwritten', 'overwritten/LOST', 'overwritten/lists/in-conflict', 'apps', 'storage', 'activity', 'settings', 'nowhere',
 ];
 
 let places;

@@ -156,6 +156,28 @@ test('an overwritten edit is compared and restored', async () => {
   page.calm();
 });
 
+test('a conflict that no rule decides is compared and decided', async () => {
+  await told('POST', '/_hub/dbs', { body: { name: 'trips' } });
+  const [old, newer] = ['1-0a0b0c0d0e0f40004000100020003001', '1-fa0b0c0d0e0f40004000100020003002'];
+  const docs = [{ _id: 'trip', _rev: old, to: 'Rome', by: 'train' }, { _id: 'trip', _rev: newer, to: 'Oslo', by: 'train' }];
+  await told('POST', '/trips/_bulk_docs', { body: { new_edits: false, docs } });
+  const page = await opened();
+  await page.getByRole('link', { name: '1 document needs your decision' }).click();
+  await page.getByText('2 versions · a revision that no hub stamped').waitFor();
+  await picture(page, 'use-undecided');
+  await page.getByRole('link', { name: 'Compare' }).click();
+  await page.getByRole('heading', { level: 1, name: 'trip' }).waitFor();
+  const marked = (await page.locator('td.differs').allTextContents()).join('\n');
+  assert.ok(/Oslo[^]*Rome/.test(marked) && !marked.includes('train'), marked);
+  await picture(page, 'use-decide');
+  await page.getByRole('button', { name: `Keep this one: ${old}` }).click();
+  await page.getByText('Nothing needs a decision.').waitFor();
+  const { _conflicts, to } = await told('GET', '/trips/trip?conflicts=true');
+  assert.deepEqual([to, _conflicts], ['Rome', undefined]);
+  await page.getByRole('link', { name: 'trip' }).waitFor();
+  page.calm();
+});
+
 test('an app that asks is approved with less than it asked for, used, and revoked', async () => {
   const page = await opened({ at: 'apps' });
   const key = 'd2k6g4auqmes5pe242y35awwmmsckrpl3p7sbe4uocncrume3hgq';

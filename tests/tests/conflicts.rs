@@ -98,6 +98,29 @@ fn what_no_policy_decides_is_listed_with_the_reason() {
 }
 
 #[test]
+fn a_field_that_says_the_time_is_missed_by_name() {
+    let hub = Hub::start();
+    hub.larder(&["db", "create", "notes"]).expect_success();
+    hub.larder(&["db", "set", "notes", "conflicts=newest_by:/edited"]).expect_success();
+    let docs = json!([
+        {"_id": "a", "_rev": OLD, "edited": 5000},
+        {"_id": "a", "_rev": NEW, "by": "new"},
+        {"_id": "timed", "_rev": OLD, "edited": 6000},
+        {"_id": "timed", "_rev": NEW, "edited": 5000},
+    ]);
+    hub.post("/notes/_bulk_docs", json!({"new_edits": false, "docs": docs})).expect(201);
+    let shown = listed(&hub, "");
+    assert_eq!(ids(&shown), ["a"], "the field decides the other one: {shown}");
+    let one = &shown["conflicts"][0];
+    let times = [&one["leaves"][0]["written"], &one["leaves"][1]["written"]];
+    assert_eq!(times, [&Value::Null, &json!(5000)]);
+    assert!(one["why"].as_str().unwrap().contains("/edited"), "{one}");
+    keep(&hub, "a", NEW);
+    assert_eq!(document(&hub, "a")["by"], "new");
+    assert_eq!(ids(&listed(&hub, "")), [""; 0]);
+}
+
+#[test]
 fn the_owner_decides_and_nothing_is_lost() {
     let hub = in_conflict(&["a", "b"]);
     hub.larder(&["conflicts", "keep", "notes", "a", OLD]).expect_success();

@@ -35,7 +35,7 @@ pub static FILES: &[File] = files! {
     JS "main.js" "api.js" "dom.js" "format.js" "frame.js" "router.js" "feed.js" "live.js" "form.js" "dialog.js"
         "notice.js" "parts.js" "diff.js" "session.js" "share.js" "camera.js";
     JS "page/home.js" "page/people.js" "page/friend.js" "page/devices.js" "page/device.js" "page/pair.js"
-        "page/databases.js" "page/database.js" "page/document.js" "page/overwritten.js" "page/edit.js"
+        "page/databases.js" "page/database.js" "page/document.js" "page/overwritten.js" "page/edit.js" "page/decide.js"
         "page/apps.js" "page/storage.js" "page/budgets.js" "page/activity.js" "page/settings.js" "page/welcome.js";
 };
 

@@ -10,6 +10,7 @@ import activity from './page/activity.js';
 import apps from './page/apps.js';
 import database from './page/database.js';
 import databases from './page/databases.js';
+import decide from './page/decide.js';
 import device from './page/device.js';
 import devices from './page/devices.js';
 import document_ from './page/document.js';
@@ -38,6 +39,7 @@ const TABLE = [
   ['databases/:name/document/:id', document_],
   ['overwritten', overwritten],
   ['overwritten/:id', edit],
+  ['overwritten/:name/:id', decide],
   ['apps', apps],
   ['storage', storage],
   ['activity', activity],

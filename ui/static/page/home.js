@@ -56,12 +56,12 @@ async function load() {
     get('/_hub/status'), get('/_hub/why'), offered('/_hub/devices', {}), offered('/_hub/requests', {}),
     offered('/_hub/invitations', {}), get('/_hub/enrolments'), get('/_hub/overwritten'), get('/_hub/dbs'),
   ]);
-  const { peers = [], onion = {}, active_tasks = [], disk_full, backup, held = [], paused = {} } = status;
+  const { peers = [], onion = {}, active_tasks = [], disk_full, backup, held = [], paused = {}, conflicts } = status;
   return {
     peers: peers.map(({ last_seen, next_try, ...peer }) => ({ ...peer, seen: peer.state === 'connected' ? '' : ago(last_seen) })),
     onion: { mode: onion.mode, stage: onion.stage, detail: onion.detail, percent: onion.percent, hint: onion.hint, last_error: onion.last_error },
     tasks: active_tasks.map(({ updated_on, ...task }) => task),
-    disk_full, failed: backup?.failed?.reason, held: held.length, paused,
+    disk_full, undecided: conflicts?.undecided ?? 0, failed: backup?.failed?.reason, held: held.length, paused,
     reasons: why.reasons.filter(({ code }) => code !== 'no_peers'),
     alone: why.reasons.some(({ code }) => code === 'no_peers'),
     alarms: devices.alarms ?? [],
@@ -85,6 +85,7 @@ function draw(data) {
     [waiting.requests, 'person asks', 'people ask', 'to be your friend', 'people'],
     [waiting.invitations, 'database is', 'databases are', 'offered to you', 'people'],
     [waiting.apps, 'app asks', 'apps ask', 'to be let in', 'apps'],
+    [data.undecided, 'document needs', 'documents need', 'your decision', 'overwritten'],
     [waiting.edits, 'edit', 'edits', 'lost to later ones with much in them', 'overwritten'],
   ].filter(([count]) => count > 0);
   const busy = [...pulls(data.peers), ...tasks(data.tasks)];

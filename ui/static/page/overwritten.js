@@ -1,7 +1,7 @@
 // Edits that lost to later ones, and those that wait for their time.
 
-import { action, badge, empty, row, rows, section, to } from '../parts.js';
-import { ago, duration, short, size } from '../format.js';
+import { action, badge, empty, row, rows, section, to, toButton } from '../parts.js';
+import { ago, duration, plural, short, size } from '../format.js';
 import { ask } from '../dialog.js';
 import { at, get, post, remove } from '../api.js';
 import { h } from '../dom.js';
@@ -10,9 +10,11 @@ export default {
   title: () => 'Overwritten edits',
   show(scope) {
     const lost = scope.live(() => get('/_hub/overwritten'), (data) => draw(data, () => lost.refresh()));
+    const undecided = scope.live(() => get('/_hub/conflicts'), drawUndecided);
     const held = scope.live(() => get('/_hub/held'), (data) => drawHeld(data, () => held.refresh()));
     return [
       h('p', {}, 'When two devices edit a document at once, the newest edit counts. What lost is kept here for a while.'),
+      section('Needs your decision', h('p.quiet', {}, 'Edits at once of which no rule knows the newer one.'), undecided),
       section('Lost to later edits', lost),
       section('Waiting for their time', h('p.quiet', {}, 'Edits of devices whose clocks are ahead. They count when their time has come.'), held),
     ];
@@ -38,6 +40,18 @@ function draw({ overwritten, more }, changed) {
       ],
     }))),
     more && h('p.quiet', {}, 'There are more; these are the first 1,000.'),
+  ];
+}
+
+function drawUndecided({ conflicts, more }) {
+  if (conflicts.length === 0) return empty('Nothing needs a decision.');
+  return [
+    rows('Documents in conflict', conflicts.map((one) => row({
+      title: to(one.id, 'databases', one.database, 'document', one.id),
+      about: [`${one.database} · ${plural(one.leaves_count, 'version')} · ${one.why}`],
+      actions: [toButton('Compare', 'overwritten', one.database, one.id)],
+    }))),
+    more && h('p.quiet', {}, 'There are more.'),
   ];
 }
 
