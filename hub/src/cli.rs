@@ -26,18 +26,17 @@ mod status;
 mod support;
 mod why;
 
-use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::parser::ValueSource;
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
-use identity::PublicKey;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use self::acl::{AclVerb, GroupVerb};
+use self::app::AppVerb;
 use self::db::DbVerb;
 use self::overwritten::{HeldVerb, OverwrittenVerb};
-use crate::access::{AppName, Grant};
-use crate::config::{HttpAddress, PageOrigin, TlsAddress};
+use crate::config::{HttpAddress, TlsAddress};
 use crate::data_dir::{self, DataDir};
 use crate::observe::Format;
 use crate::onion::OnionMode;
@@ -206,159 +205,6 @@ pub(crate) struct RunArgs {
     /// here anyway (system), or not at all (off) [default: arti, or what the settings say]
     #[arg(long, value_name = "arti|system|off", env = "LARDER_ONION")]
     onion: Option<OnionMode>,
-}
-
-#[derive(Debug, Subcommand)]
-enum AppVerb {
-    /// Add an app and print its address with its token; the token is shown only this once
-    Add {
-        /// The name it logs in with
-        name: AppName,
-        /// A database it may read (DB or DB:r) or read and write (DB:rw); may be given often
-        #[arg(long = "db", value_name = "DB[:r|:rw]")]
-        databases: Vec<Grant>,
-        /// Let it do whatever you may do
-        #[arg(long)]
-        admin: bool,
-        /// A page that may use the app's token, for instance app://obsidian.md; may be given often
-        #[arg(long = "origin", value_name = "ORIGIN")]
-        origins: Vec<PageOrigin>,
-        /// The key that it proves over TLS, instead of a token
-        #[arg(long, value_name = "KEY", conflicts_with = "token_stdin")]
-        key: Option<PublicKey>,
-        /// Read the token from standard input instead of making one
-        #[arg(long)]
-        token_stdin: bool,
-    },
-    /// List the programs that ask to be let in by their key
-    Requests,
-    /// Let a program in that asks
-    Approve {
-        /// The name it asks under
-        name: AppName,
-        /// What it may use instead of what it asks for; may be given often
-        #[arg(long = "db", value_name = "DB[:r|:rw]")]
-        databases: Vec<Grant>,
-    },
-    /// Do not let a program in that asks
-    Refuse {
-        /// The name it asks under
-        name: AppName,
-    },
-    /// Print a code that lets one program in by its key, once
-    Code {
-        /// The name it will have
-        name: AppName,
-        /// A database it may read (DB or DB:r) or read and write (DB:rw); may be given often
-        #[arg(long = "db", value_name = "DB[:r|:rw]")]
-        databases: Vec<Grant>,
-        /// How long the code is good
-        #[arg(long, default_value_t = 10)]
-        minutes: u64,
-    },
-    /// List the apps and what they may do
-    List,
-    /// Take an app's token and rights away, at once
-    Remove {
-        /// Its name
-        name: AppName,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum AclVerb {
-    /// Show who may do what with each database, or with one
-    Show {
-        /// A database [default: all that are shared]
-        #[arg(value_name = "DB")]
-        database: Option<String>,
-        /// As JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Give somebody a right, on a database or to read one view
-    Grant {
-        /// The database, or the view
-        #[arg(value_name = "DB[/DDOC/VIEW]")]
-        place: String,
-        /// A key, an httpkey URL, a petname, an app, or group:NAME
-        who: String,
-        /// What they may do
-        right: RightName,
-    },
-    /// Take from somebody what they were given by name
-    Revoke {
-        /// The database, or the view
-        #[arg(value_name = "DB[/DDOC/VIEW]")]
-        place: String,
-        /// A key, an httpkey URL, a petname, an app, or group:NAME
-        who: String,
-    },
-    /// Say whether somebody may send a request, and why, or why not
-    Explain {
-        /// A key, an httpkey URL, a petname, an app, owner, or anonymous
-        who: String,
-        /// The request's method
-        method: String,
-        /// Its path
-        path: String,
-    },
-}
-
-/// What can be given.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum RightName {
-    /// Read
-    Read,
-    /// Read, and write documents
-    Write,
-    /// Read, write documents, and write views
-    Views,
-    /// All of that, and any design document
-    Admin,
-}
-
-impl fmt::Display for RightName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Views => "views",
-            Self::Admin => "admin",
-        })
-    }
-}
-
-#[derive(Debug, Subcommand)]
-enum GroupVerb {
-    /// List the groups and who is in them
-    List,
-    /// Make a group without members
-    Create {
-        /// Its name
-        name: String,
-    },
-    /// Add members
-    Add {
-        /// The group
-        name: String,
-        /// Keys, httpkey URLs, petnames, apps, or group:NAME
-        #[arg(required = true)]
-        who: Vec<String>,
-    },
-    /// Remove members
-    Remove {
-        /// The group
-        name: String,
-        /// Keys, httpkey URLs, petnames, apps, or group:NAME
-        #[arg(required = true)]
-        who: Vec<String>,
-    },
-    /// Make an end of a group, and of what was given to it
-    Delete {
-        /// Its name
-        name: String,
-    },
 }
 
 /// How a command ended, where nothing kept it from being done.

@@ -1,11 +1,112 @@
 //! `larder acl` and `larder group`: who may do what, and who is in which group.
 
+use std::fmt;
+
 use anyhow::Context as _;
+use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::app::encode;
 use super::hub::Hub;
-use super::{AclVerb, GroupVerb, Outcome, show};
+use super::{Outcome, show};
+
+/// What is done with policies.
+#[derive(Debug, Subcommand)]
+pub(super) enum AclVerb {
+    /// Show who may do what with each database, or with one
+    Show {
+        /// A database [default: all that are shared]
+        #[arg(value_name = "DB")]
+        database: Option<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give somebody a right, on a database or to read one view
+    Grant {
+        /// The database, or the view
+        #[arg(value_name = "DB[/DDOC/VIEW]")]
+        place: String,
+        /// A key, an httpkey URL, a petname, an app, or group:NAME
+        who: String,
+        /// What they may do
+        right: RightName,
+    },
+    /// Take from somebody what they were given by name
+    Revoke {
+        /// The database, or the view
+        #[arg(value_name = "DB[/DDOC/VIEW]")]
+        place: String,
+        /// A key, an httpkey URL, a petname, an app, or group:NAME
+        who: String,
+    },
+    /// Say whether somebody may send a request, and why, or why not
+    Explain {
+        /// A key, an httpkey URL, a petname, an app, owner, or anonymous
+        who: String,
+        /// The request's method
+        method: String,
+        /// Its path
+        path: String,
+    },
+}
+
+/// What can be given.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum RightName {
+    /// Read
+    Read,
+    /// Read, and write documents
+    Write,
+    /// Read, write documents, and write views
+    Views,
+    /// All of that, and any design document
+    Admin,
+}
+
+impl fmt::Display for RightName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Views => "views",
+            Self::Admin => "admin",
+        })
+    }
+}
+
+/// What is done with groups.
+#[derive(Debug, Subcommand)]
+pub(super) enum GroupVerb {
+    /// List the groups and who is in them
+    List,
+    /// Make a group without members
+    Create {
+        /// Its name
+        name: String,
+    },
+    /// Add members
+    Add {
+        /// The group
+        name: String,
+        /// Keys, httpkey URLs, petnames, apps, or group:NAME
+        #[arg(required = true)]
+        who: Vec<String>,
+    },
+    /// Remove members
+    Remove {
+        /// The group
+        name: String,
+        /// Keys, httpkey URLs, petnames, apps, or group:NAME
+        #[arg(required = true)]
+        who: Vec<String>,
+    },
+    /// Make an end of a group, and of what was given to it
+    Delete {
+        /// Its name
+        name: String,
+    },
+}
 
 /// The lists of a policy, and what each gives, in words.
 const LISTS: [(&str, &str); 4] =

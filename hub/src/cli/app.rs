@@ -3,17 +3,78 @@
 use std::io::Read as _;
 
 use anyhow::Context as _;
+use clap::Subcommand;
+use identity::PublicKey;
 use serde_json::{Value, json};
 use store::Millis;
 
 use super::hub::Hub;
 use super::status::with_credentials;
-use super::{AppVerb, Outcome, show};
+use super::{Outcome, show};
 use crate::access::{AppName, Grant};
 use crate::clock;
+use crate::config::PageOrigin;
 
 /// Longest standard input that is taken for a token.
 const TOKEN_INPUT_BYTES_MAX: u64 = 4096;
+
+/// What is done with apps.
+#[derive(Debug, Subcommand)]
+pub(super) enum AppVerb {
+    /// Add an app and print its address with its token; the token is shown only this once
+    Add {
+        /// The name it logs in with
+        name: AppName,
+        /// A database it may read (DB or DB:r) or read and write (DB:rw); may be given often
+        #[arg(long = "db", value_name = "DB[:r|:rw]")]
+        databases: Vec<Grant>,
+        /// Let it do whatever you may do
+        #[arg(long)]
+        admin: bool,
+        /// A page that may use the app's token, for instance app://obsidian.md; may be given often
+        #[arg(long = "origin", value_name = "ORIGIN")]
+        origins: Vec<PageOrigin>,
+        /// The key that it proves over TLS, instead of a token
+        #[arg(long, value_name = "KEY", conflicts_with = "token_stdin")]
+        key: Option<PublicKey>,
+        /// Read the token from standard input instead of making one
+        #[arg(long)]
+        token_stdin: bool,
+    },
+    /// List the programs that ask to be let in by their key
+    Requests,
+    /// Let a program in that asks
+    Approve {
+        /// The name it asks under
+        name: AppName,
+        /// What it may use instead of what it asks for; may be given often
+        #[arg(long = "db", value_name = "DB[:r|:rw]")]
+        databases: Vec<Grant>,
+    },
+    /// Do not let a program in that asks
+    Refuse {
+        /// The name it asks under
+        name: AppName,
+    },
+    /// Print a code that lets one program in by its key, once
+    Code {
+        /// The name it will have
+        name: AppName,
+        /// A database it may read (DB or DB:r) or read and write (DB:rw); may be given often
+        #[arg(long = "db", value_name = "DB[:r|:rw]")]
+        databases: Vec<Grant>,
+        /// How long the code is good
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
+    },
+    /// List the apps and what they may do
+    List,
+    /// Take an app's token and rights away, at once
+    Remove {
+        /// Its name
+        name: AppName,
+    },
+}
 
 /// Does what the verb says.
 pub(super) async fn execute(hub: Hub, verb: AppVerb) -> anyhow::Result<Outcome> {
