@@ -15,6 +15,9 @@ pub struct PrincipalNotes {
     /// Whether the owner wants nothing to do with it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub blocked: bool,
+    /// Whether it is blocked only because the owner has taken it away, and may be paired with anew.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub removed: bool,
 }
 
 fn is_false(flag: &bool) -> bool {
@@ -24,6 +27,6 @@ fn is_false(flag: &bool) -> bool {
 impl PrincipalNotes {
     /// What is assumed of a key whose document cannot be read: it may have said that it is blocked.
     pub(crate) fn unreadable() -> Self {
-        Self { name: String::new(), own: false, blocked: true }
+        Self { name: String::new(), own: false, blocked: true, removed: false }
     }
 }

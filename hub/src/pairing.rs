@@ -9,17 +9,20 @@ mod guest;
 mod host;
 mod name;
 mod rate;
+mod returning;
 pub(crate) mod serve;
 mod session;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use identity::PublicKey;
 use identity::pairing::{Chance, LinkSecret, SpokenCode};
 use store::Millis;
 
 pub(crate) use self::host::receive;
 use self::rate::Rate;
+pub(crate) use self::returning::{may_return, returns_by};
 use self::session::Session;
 use crate::access::Attempts;
 use crate::clock;
@@ -89,6 +92,13 @@ impl Pairings {
         let of_window = |session: &&Arc<Session>| session.is_behind(window);
         // Of those that had the same name one after the other, the one that is open, or was last.
         sessions.values().filter(of_window).max_by_key(|session| session.begun).cloned()
+    }
+
+    /// Whether somebody waits for whoever has this key, or has met it: behind this window, or behind any.
+    fn waits_for(&self, key: PublicKey, window: Option<&str>, now: Millis) -> bool {
+        let sessions = self.sessions(now);
+        let of_window = |session: &&Arc<Session>| window.is_none_or(|name| session.is_behind(name));
+        sessions.values().filter(of_window).any(|session| session.waits_for(key, now))
     }
 
     fn sessions(&self, now: Millis) -> MutexGuard<'_, BTreeMap<String, Arc<Session>>> {

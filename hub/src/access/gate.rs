@@ -6,6 +6,7 @@ use store::DbName;
 use super::Principal;
 use crate::app::App;
 use crate::http::HttpError;
+use crate::pairing;
 
 /// What a request is about, as its path names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +73,13 @@ impl App {
         if !principal.is_current() {
             return Decision::Deny(Reason::LogIn);
         }
-        if principal.key().is_some_and(|key| self.access.policies().is_blocked(key)) {
-            return Decision::Deny(Reason::Blocked);
+        let blocked = principal.key().filter(|key| self.access.policies().is_blocked(*key));
+        if let Some(key) = blocked {
+            // Of whoever was removed the door lets through what an open window waits for, and that alone.
+            return match action == Action::Greet && pairing::may_return(self, key) {
+                true => Decision::Allow(Scope::Database),
+                false => Decision::Deny(Reason::Blocked),
+            };
         }
         if principal.is_stranger() && action != Action::Greet {
             // As whoever is in no policy.

@@ -159,6 +159,21 @@ impl LivePolicies {
             || self.now().principals().get(&key).is_some_and(|notes| notes.blocked)
     }
 
+    /// Whether this key is refused because the owner, or one of the owner's devices, has taken away whoever
+    /// has it, and for nothing else: it may be paired with anew.
+    pub(crate) fn is_removed(&self, key: PublicKey) -> bool {
+        if self.suspended.load().contains(&key) {
+            return false;
+        }
+        match self.devices().listing(key) {
+            Some(listing) => listing.standing != DeviceStanding::Listed,
+            None => {
+                let now = self.now();
+                now.principals().get(&key).is_some_and(|notes| notes.blocked && notes.removed)
+            }
+        }
+    }
+
     /// The owner's devices, as policies see them.
     fn standings(&self) -> Vec<(PublicKey, Device)> {
         let devices = self.devices.load();

@@ -15,6 +15,7 @@ use crate::http::incoming::Incoming;
 use crate::http::timing::timed;
 use crate::http::{HttpError, Reply, answer, cors};
 use crate::mesh;
+use crate::pairing;
 
 /// The way a connection came in.
 #[derive(Clone, Debug)]
@@ -65,8 +66,12 @@ impl Door {
 
 impl Visit {
     async fn admit(&self, app: Arc<App>, request: Request<Incoming>, asked: &mut Asked) -> Reply {
-        if let Some(reason) = self.key.as_ref().and_then(|key| mesh::refusal(&app, key.key())) {
-            return HttpError::Removed(reason).reply();
+        let refused = self.key.as_ref().filter(|key| app.access.is_blocked(key));
+        if let Some(key) = refused.map(ProvenKey::key)
+            && !pairing::returns_by(&app, key, &request)
+        {
+            let reason = mesh::refusal(&app, key);
+            return reason.map_or(HttpError::Forbidden, HttpError::Removed).reply();
         }
         let way = self.way_of(request.headers());
         let proven = self.key.as_ref().map_or(Proven::Nothing, |key| Proven::Key(key, way));

@@ -20,6 +20,7 @@ use super::tally::{Counted, Tally};
 use crate::access::{LocalDoor, Way};
 use crate::app::App;
 use crate::config::HttpConfig;
+use crate::pairing;
 
 /// How long a handshake may take; over a bad line it takes a few seconds.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
@@ -145,10 +146,13 @@ impl TlsDoor {
 fn admit(app: &App, way: Way, key: Option<&ProvenKey>) -> Result<(), &'static str> {
     if let Some(key) = key.filter(|key| app.access.is_blocked(key)) {
         // A device that was removed may hear so, and nothing else.
-        return match is_told(app, way, key.key()) {
-            true => Ok(()),
-            false => Err("a blocked key"),
-        };
+        if is_told(app, way, key.key()) {
+            return Ok(());
+        }
+        // Whoever was removed may come to a window that is open, and nowhere else.
+        if !pairing::may_return(app, key.key()) {
+            return Err("a blocked key");
+        }
     }
     // A descriptor keeps strangers from finding the service; who has found it nevertheless, or has
     // been forgotten since, is none the wiser.
@@ -165,15 +169,16 @@ fn is_told(app: &App, way: Way, key: PublicKey) -> bool {
     devices.listing(key).is_some() && way != Way::Onion(Service::Strangers)
 }
 
-/// Ends when this key is blocked that was not.
+/// Ends when this key is blocked that was not, or not any more.
 async fn until_blocked(app: Arc<App>, key: Option<PublicKey>) {
-    let Some(key) = key.filter(|key| !app.access.policies().is_blocked(*key)) else {
-        return std::future::pending().await;
-    };
+    let Some(key) = key else { return std::future::pending().await };
     let mut changes = app.access.policies().changes();
-    while !app.access.policies().is_blocked(key) {
-        if changes.changed().await.is_err() {
-            return;
+    // Who comes blocked, and is heard nevertheless, may be let in by what it says.
+    for blocked in [true, false] {
+        while app.access.policies().is_blocked(key) == blocked {
+            if changes.changed().await.is_err() {
+                return;
+            }
         }
     }
 }

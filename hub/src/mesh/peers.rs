@@ -155,6 +155,7 @@ pub(super) fn add_friend(
     let noting = |notes: &mut Map<String, Value>| {
         notes.insert("name".into(), record.name.clone().into());
         notes.remove("blocked");
+        notes.remove("removed");
         notes.remove("own");
     };
     let noting: Change<'_> = Box::new(move |before| noted(before, noting));
@@ -183,6 +184,7 @@ pub(super) fn note_device(store: &Store, record: &Record, now: Millis) -> Result
         notes.insert("name".into(), record.name.clone().into());
         notes.insert("own".into(), true.into());
         notes.remove("blocked");
+        notes.remove("removed");
     })
 }
 
@@ -194,9 +196,14 @@ pub(super) fn note_removed(store: &Store, key: PublicKey, now: Millis) -> Result
     })
 }
 
-/// Takes a friend away, who is refused at the door from now on, whatever lists say. May block.
+/// Takes a friend away, who is refused at the door from now on, whatever lists say, but for being paired
+/// with anew; not so whoever was blocked before. May block.
 pub(super) fn remove_friend(store: &Store, key: PublicKey, now: Millis) -> Result<(), AclError> {
-    block(store, key, true, now)?;
+    note(store, key, now, |notes| {
+        if notes.insert("blocked".into(), true.into()) != Some(true.into()) {
+            notes.insert("removed".into(), true.into());
+        }
+    })?;
     let database = database(store, Kind::Friend).ok_or(Error::NoDatabase)?;
     access::change_in(&database, &key.to_string(), now, |_| Ok(None))
 }
@@ -208,9 +215,12 @@ pub(super) fn block(
     blocked: bool,
     now: Millis,
 ) -> Result<(), AclError> {
-    note(store, key, now, |notes| match blocked {
-        true => _ = notes.insert("blocked".into(), true.into()),
-        false => _ = notes.remove("blocked"),
+    note(store, key, now, |notes| {
+        notes.remove("removed");
+        match blocked {
+            true => _ = notes.insert("blocked".into(), true.into()),
+            false => _ = notes.remove("blocked"),
+        }
     })
 }
 

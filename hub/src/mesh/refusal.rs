@@ -19,7 +19,16 @@ pub(crate) fn refusal(app: &App, key: PublicKey) -> Option<String> {
         DeviceStanding::Suspended => suspension(&devices, listing),
         DeviceStanding::Listed => "two hubs have its key".into(),
     };
-    Some(format!("This device is refused: {why}."))
+    let how = match listing.standing {
+        DeviceStanding::Listed => {
+            "`larder device keep` on the device that says this lets it in again"
+        }
+        DeviceStanding::Removed | DeviceStanding::Suspended => {
+            "its owner takes it back by pairing with it anew, or by `larder device keep`, on the device that \
+             says this"
+        }
+    };
+    Some(format!("This device is refused: {why}; {how}."))
 }
 
 /// Why a device is suspended.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use store::{DbName, Millis};
 use tokio::sync::Notify;
 
-use super::name;
+use super::{name, returning};
 use crate::app::App;
 use crate::mesh::{self, Verified};
 
@@ -237,6 +237,16 @@ impl Session {
         self.window.as_ref().is_some_and(|name| name.as_str() == window)
     }
 
+    /// Whether it is the host's and open to whoever has this key, or has to tell it how it ended.
+    pub(super) fn waits_for(&self, key: PublicKey, now: Millis) -> bool {
+        let inner = self.at(now);
+        let Some(host) = &inner.host else { return false };
+        match host.guest() {
+            Some(guest) => guest == key,
+            None => !inner.state.is_over(),
+        }
+    }
+
     /// Whether both wait behind a window of one name.
     pub(super) fn has_same_window(&self, other: &Self) -> bool {
         self.window.is_some() && self.window == other.window
@@ -281,6 +291,9 @@ impl Session {
         if let Some(known) = peers.get(key).filter(|_| inner.state != State::Done) {
             let (noun, name) = (known.kind.noun(), &known.record.name);
             warnings.push(format!("This key is known already: the {noun} {name}."));
+        }
+        if inner.state != State::Done {
+            warnings.extend(returning::warning(app, *key));
         }
         if inner.kind == Kind::Device && self.proof == Proof::Link && !inner.scanned {
             // Whoever has read the link on its way could have come first.

@@ -7,7 +7,7 @@ use super::*;
 
 const BYTES: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
-fn hello() -> Value {
+pub(super) fn hello() -> Value {
     json!({"type": "hello", "version": 1, "proof": "compare", "commitment": BYTES})
 }
 

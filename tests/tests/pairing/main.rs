@@ -5,6 +5,7 @@ mod agree;
 mod command_line;
 mod hostile;
 mod links;
+mod returning;
 
 use serde_json::{Value, json};
 use tests::{Hub, eventually};

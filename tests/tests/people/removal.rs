@@ -172,3 +172,58 @@ fn devices_have_one_name_everywhere() {
     first.put(&format!("/_hub/devices/{}", second.key()), json!({"name": "laptop"})).expect(409);
     first.put(&format!("/_hub/devices/{}", second.key()), json!({"name": "a\u{7}b"})).expect(400);
 }
+
+#[test]
+fn a_device_that_was_removed_is_paired_with_anew() {
+    let [laptop, phone, tablet] = three();
+    share(&phone, &[&laptop, &tablet], "notes");
+    laptop.delete("/_hub/devices/tablet").expect(200);
+    phone.await_standing("tablet", "suspended");
+    pair_anew(&laptop, &tablet, "removed here before");
+    // The new word of whoever removed it counts everywhere where nobody else did.
+    phone.await_standing("tablet", "listed");
+    laptop.put("/notes/second", json!({})).expect(201);
+    await_status(&tablet, "/notes/second", 200);
+    // Where its removal was confirmed, it takes a word there as well, as the owner is told.
+    laptop.delete("/_hub/devices/tablet").expect(200);
+    phone.await_standing("tablet", "suspended");
+    phone.larder(&["device", "confirm", "tablet"]).expect_success();
+    eventually("the other removal", || {
+        let removal = laptop.device("tablet")["removal"].to_string();
+        if removal.contains("phone") { Ok(()) } else { Err(removal) }
+    });
+    pair_anew(&laptop, &tablet, "phone removed it too: `larder device keep` takes it back there");
+    assert_eq!(laptop.device("tablet")["standing"], "listed");
+    assert_eq!(phone.device("tablet")["standing"], "removed");
+    phone.larder(&["device", "keep", "tablet"]).expect_success();
+    phone.put("/notes/third", json!({})).expect(201);
+    await_status(&tablet, "/notes/third", 200);
+}
+
+/// Pairs with a device that comes as the guest, and that is refused until then.
+#[track_caller]
+fn pair_anew(host: &Hub, guest: &Hub, warning: &str) {
+    let waiting = host.post("/_hub/pairing", json!({"kind": "device"})).expect(201).json();
+    let link = json!({"link": waiting["link"]});
+    let coming = guest.post("/_hub/pairing/join", link).expect(201).json();
+    let sides = [(host, &waiting), (guest, &coming)];
+    let path = |session: &serde_json::Value| {
+        format!("/_hub/pairing/{}", session["id"].as_str().unwrap_or_default())
+    };
+    let reach = |hub: &Hub, session: &serde_json::Value, state: &str| {
+        eventually(state, || {
+            let found = hub.get(&path(session)).expect(200).json();
+            if found["state"] == state { Ok(found) } else { Err(found.to_string()) }
+        })
+    };
+    let warnings = reach(host, &waiting, "confirm")["peer"]["warnings"].to_string();
+    assert!(warnings.contains(warning), "{warnings}");
+    for (hub, session) in sides {
+        reach(hub, session, "confirm");
+        let name = if hub.key() == host.key() { json!({"name": "tablet"}) } else { json!({}) };
+        hub.post(&format!("{}/confirm", path(session)), name).expect(200);
+    }
+    for (hub, session) in sides {
+        reach(hub, session, "done");
+    }
+}
