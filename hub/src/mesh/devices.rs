@@ -14,6 +14,7 @@ use store::{Error, Millis, Store};
 
 use super::peers::database;
 use super::record::{Kind, Record};
+use super::rules;
 use crate::access::{self, AclError};
 use crate::small_file;
 
@@ -64,7 +65,9 @@ impl Devices {
             Some(database) => database.read(access::documents)?,
             None => Vec::new(),
         };
-        for (id, body) in documents {
+        // Rules of devices lie here too, and are read by themselves.
+        let said = documents.into_iter().filter(|(id, _)| !id.starts_with(rules::PREFIX));
+        for (id, body) in said {
             if let Some(statement) = statement_of(&id, &body) {
                 there.insert(statement.hash());
                 devices.statements.insert(statement.hash(), statement);

@@ -12,7 +12,6 @@ use tokio::sync::watch;
 
 use super::devices::Devices;
 use super::record::{Kind, Record};
-use super::rules;
 use crate::access::{self, AclError, Change};
 use crate::app::App;
 use crate::http::HttpError;
@@ -92,9 +91,6 @@ impl LivePeers {
         listed.for_each(|(key, _)| add(Kind::Device, devices.record(*key)));
         if let Some(database) = database(store, Kind::Friend) {
             for (id, body) in database.read(access::documents)? {
-                if id.starts_with(rules::PREFIX) {
-                    continue;
-                }
                 let record = serde_json::from_str::<Record>(&body).ok();
                 match record.filter(|record| record.key.to_string() == id) {
                     // Whoever is, or was, a device of the owner's is no friend.
