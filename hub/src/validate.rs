@@ -384,6 +384,13 @@ fn refusal(error: &HttpError) -> Result<RefusalReason, PeerError> {
     }
 }
 
+/// Whether a replication is told this of an edit for which whoever writes it has no right, as opposed to one
+/// that is no good.
+pub(crate) fn says_right_is_missing(told: &str) -> bool {
+    let (_, word, reason) = HttpError::Forbidden.parts();
+    told.strip_prefix(word).and_then(|rest| rest.strip_prefix(": ")) == Some(&*reason)
+}
+
 /// Refuses a design document that cannot be one, or whose functions are none.
 fn check_design(body: &str, partitioned: bool) -> Verdict {
     let views = Views::parse(body, partitioned)?;

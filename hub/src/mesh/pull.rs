@@ -24,10 +24,13 @@ use crate::access::{KeyHolder, Principal, Way};
 use crate::app::App;
 use crate::causes::with_causes;
 use crate::clock;
-use crate::validate::Author;
+use crate::validate::{Author, says_right_is_missing};
 
 /// What programs tell by that there was no room for a document.
 pub(super) const NO_ROOM: &str = "quota";
+
+/// What programs tell by that a design document was left out that a friend has no right to write.
+pub(super) const DESIGN: &str = "design_not_taken";
 
 /// How a pull ended, and what of.
 struct Pulled {
@@ -198,7 +201,12 @@ fn note(app: &App, key: PublicKey, id: DbUuid, outcome: SyncOutcome) -> PullEnd 
     count(&app.mesh.counts.bytes_in, outcome.progress.bytes);
     let cap = app.mesh.rules.own(id).and_then(|rule| rule.attachment_bytes_max);
     let skipped = outcome.skipped.iter().map(|skipped| {
-        let (code, text) = skip_reason(&skipped.reason, cap);
+        let (code, text) = match &skipped.reason {
+            SkipReason::Refused(text) if skipped.id.is_design() && says_right_is_missing(text) => {
+                (DESIGN, text.clone())
+            }
+            reason => skip_reason(reason, cap),
+        };
         Skipped { doc: skipped.id.to_string(), code, text }
     });
     app.mesh.state().note_skipped((key, id), skipped.collect());

@@ -17,7 +17,7 @@ use super::peers::Peer;
 use super::permit::Rights;
 use super::record::{Kind, is_onion};
 use super::refusal::suspension;
-use super::state::{SharedRight, State};
+use super::state::{SharedRight, Skipped, State};
 use super::status::{describe_progress, name_of, way_word};
 use super::way::Way;
 use super::{databases, id_of, pull};
@@ -34,6 +34,9 @@ const AHEAD_MAX_MS: u64 = 10 * 60 * 1000;
 /// What programs tell by that a rule of the owner's leaves something out: on this device, on a peer.
 const RULE: &str = "rule";
 const RULE_THERE: &str = "rule_there";
+
+/// What programs tell by that a friend may not write here what it offers.
+const RIGHT_HERE: &str = "right_missing_here";
 
 /// One reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -60,8 +63,11 @@ pub(crate) async fn serve(call: Call) -> Result<Reply, HttpError> {
         asked.reasons()
     });
     let reasons = reasons.await?;
-    // What is left out because the owner wants that does not come in the way of being in step.
-    let in_step = reasons.iter().all(|reason| matches!(reason.code, RULE | RULE_THERE));
+    // What is left out because the owner wants that, or does not let a friend write it, does not come in the
+    // way of being in step.
+    let is_by_right =
+        |reason: &Reason| matches!(reason.code, RULE | RULE_THERE | RIGHT_HERE | pull::DESIGN);
+    let in_step = reasons.iter().all(is_by_right);
     let answer = json!({"in_step": in_step, "reasons": reasons});
     Ok(reply::json(StatusCode::OK, &answer))
 }
@@ -304,9 +310,11 @@ impl<'a> Asked<'a> {
         let about = |code, text: &str| sentence::of_trouble(code, text, peer, &db);
         match (standing.permitted(), standing.run()) {
             _ if standing.is_in_step() => {}
-            // Somebody else's databases are theirs to offer and ours to leave.
+            // Somebody else's databases are theirs to offer and ours to leave, and so are their edits where they
+            // only read.
             (Permit::Withheld(trouble), _)
-                if matches!(trouble.code, "not_accepted" | RULE) && self.db.is_none() => {}
+                if matches!(trouble.code, "not_accepted" | RULE | RIGHT_HERE)
+                    && self.db.is_none() => {}
             (Permit::Withheld(trouble), _) => {
                 found.push(of_db(reason(trouble.code, about(trouble.code, &trouble.text))));
             }
@@ -335,7 +343,8 @@ impl<'a> Asked<'a> {
         let skipped =
             skipped.filter(|skipped| self.doc.as_ref().is_none_or(|doc| *doc == skipped.doc));
         // What the owner wants to be left out is no news.
-        let skipped = skipped.filter(|skipped| skipped.code != RULE || self.db.is_some());
+        let is_news = |skipped: &&Skipped| !matches!(skipped.code, RULE | pull::DESIGN);
+        let skipped = skipped.filter(|skipped| is_news(skipped) || self.db.is_some());
         let mut no_room = state.postponed.contains_key(&(key, id));
         for skipped in skipped {
             no_room &= skipped.code != pull::NO_ROOM;
@@ -385,6 +394,8 @@ impl<'a> Asked<'a> {
         found: &mut Vec<Reason>,
     ) -> Vec<Arc<Database>> {
         let mut read_only = Vec::new();
+        let peers = self.app.mesh.peers.now();
+        let is_friend = peers.get(&key).is_some_and(|peer| peer.kind == Kind::Friend);
         for (id, database) in databases::all(self.app) {
             let asked = self.db.as_ref().is_none_or(|(_, here)| *here == Some(id));
             let principal = databases::may_read(self.app, key, &database);
@@ -394,16 +405,11 @@ impl<'a> Asked<'a> {
             if !asked || !(principal || writes || in_question) {
                 continue;
             }
-            let is_theirs = self.app.registry.record(id).is_some_and(|record| {
-                record.device == Some(key)
-                    && self
-                        .app
-                        .mesh
-                        .peers
-                        .now()
-                        .get(&key)
-                        .is_some_and(|peer| peer.kind == Kind::Friend)
-            });
+            let is_theirs = self
+                .app
+                .registry
+                .record(id)
+                .is_some_and(|record| record.device == Some(key) && is_friend);
             if is_theirs {
                 match state.shared.get(&(key, id)) {
                     Some(SharedRight::Write) => {}

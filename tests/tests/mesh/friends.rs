@@ -101,7 +101,7 @@ fn a_late_right_lets_in_what_was_refused_before() {
     bert.put("/recipes/cake", json!({})).expect(201);
     await_status(&anna, "/recipes/cake", 200);
     anna.get("/recipes/_design/d").expect(404);
-    let reason = anna.await_reason("peer=Bert&db=recipes", "validation_refused");
+    let reason = anna.await_reason("peer=Bert&db=recipes", "design_not_taken");
     assert_eq!(reason["doc"], "_design/d", "{reason}");
     grant(&anna, "recipes", "Bert", "views");
     await_status(&anna, "/recipes/_design/d", 200);

@@ -58,6 +58,16 @@ fn a_peer_that_is_off() {
     check(&second, "peer=first", "unreachable", &["first", "was last reached", "tried again"]);
 }
 
+/// There is nothing to say, and the command says so.
+#[track_caller]
+fn check_all_is_well(hub: &Hub) {
+    tests::eventually("nothing to say", || match hub.why("") {
+        reasons if reasons.is_empty() => Ok(()),
+        reasons => Err(format!("{reasons:?}")),
+    });
+    assert_eq!(hub.larder(&["why"]).expect_success().trim(), "Everything is in step.");
+}
+
 #[test]
 fn another_hub_answers() {
     let (hub, meant, other) = (Hub::start(), Hub::start(), Hub::start());
@@ -176,8 +186,34 @@ fn a_document_that_is_refused() {
     bert.put("/recipes/air", json!({})).expect(201);
     let words = ["air", "recipes", "Bert", "a recipe has a text"];
     check(&anna, "peer=Bert&db=recipes&doc=air", "validation_refused", &words);
-    check(&bert, "db=recipes", "validation_refused", &["_design/rules", "Anna"]);
     anna.get("/recipes/air").expect(404);
+}
+
+#[test]
+fn a_friends_design_document_that_is_left_out() {
+    let (anna, bert) = friends("write");
+    let views = json!({"views": {"all": {"map": "function (doc) { emit(doc._id); }"}}});
+    anna.put("/recipes/_design/lists", views).expect(201);
+    accept(&bert, "Anna", "recipes");
+    await_status(&bert, "/recipes/soup", 200);
+    let words = ["_design/lists", "Anna", "larder acl grant recipes Anna views", "`admin`"];
+    check(&bert, "db=recipes", "design_not_taken", &words);
+    check(&bert, "db=recipes&doc=_design/lists", "design_not_taken", &words);
+    // It is left out by right, so all is as it should be, and nobody who does not ask is told.
+    check_all_is_well(&bert);
+    check_all_is_well(&anna);
+    let said = bert.larder(&["why", "recipes"]).expect_success();
+    assert!(said.contains("larder acl grant"), "{said}");
+    bert.larder(&["acl", "grant", "recipes", "Anna", "views"]).expect_success();
+    await_status(&bert, "/recipes/_design/lists", 200);
+    tests::eventually("nothing left out", || match bert.why("db=recipes") {
+        reasons if reasons.is_empty() => Ok(()),
+        reasons => Err(format!("{reasons:?}")),
+    });
+    // One that decides what others may write takes more than that.
+    let rule = json!({"validate_doc_update": "function () {}"});
+    anna.put("/recipes/_design/rules", rule).expect(201);
+    check(&bert, "db=recipes", "design_not_taken", &["_design/rules", "`admin`"]);
 }
 
 #[test]

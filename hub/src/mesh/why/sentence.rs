@@ -92,6 +92,10 @@ pub(super) fn of_skipped(code: &str, text: &str, peer: &str, db: &str, doc: &str
         "validation_refused" => {
             format!("{doc} in {db} as {peer} has it was not taken: {text}.")
         }
+        "design_not_taken" => format!(
+            "{doc} in {db} as {peer} has it is left out, as design documents of friends are: `larder acl grant \
+             {db} {peer} views` takes those that make views and nothing else, and `admin` in its place all."
+        ),
         "rule" => format!(
             "{doc} in {db} as {peer} has it is filtered by your rule for this device: {text}."
         ),
