@@ -38,6 +38,9 @@ const RULE_THERE: &str = "rule_there";
 /// What programs tell by that a friend may not write here what it offers.
 const RIGHT_HERE: &str = "right_missing_here";
 
+/// The same of a peer that is off: of a friend that is no fault where nothing is known to wait for it.
+const AWAY: [&str; 4] = ["cut", "dialling", "paused", "unreachable"];
+
 /// One reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 struct Reason {
@@ -63,8 +66,7 @@ pub(crate) async fn serve(call: Call) -> Result<Reply, HttpError> {
         asked.reasons()
     });
     let reasons = reasons.await?;
-    // What is left out because the owner wants that, or does not let a friend write it, does not come in the
-    // way of being in step.
+    // What the owner leaves out, or does not let a friend write, does not come in the way of being in step.
     let is_by_right =
         |reason: &Reason| matches!(reason.code, RULE | RULE_THERE | RIGHT_HERE | pull::DESIGN);
     let in_step = reasons.iter().all(is_by_right);
@@ -79,6 +81,8 @@ struct Asked<'a> {
     peers: Vec<(PublicKey, Arc<Peer>)>,
     /// Whether it was said which peer.
     is_named: bool,
+    /// Whether somebody who helps is told, who is to know also of friends who are off.
+    is_for_help: bool,
     /// One database only: what it is called, and the one that is here.
     db: Option<(String, Option<DbUuid>)>,
     doc: Option<String>,
@@ -115,7 +119,7 @@ impl<'a> Asked<'a> {
         }
         let db = db.map(|name| (name.to_owned(), id_by_name(app, name)));
         let (now, is_named, doc) = (clock::now(), peer.is_some(), doc.map(str::to_owned));
-        Ok(Self { app, now, peers, is_named, db, doc })
+        Ok(Self { app, now, peers, is_named, is_for_help: false, db, doc })
     }
 
     fn reasons(&self) -> Result<Vec<Reason>, HttpError> {
@@ -285,6 +289,12 @@ impl<'a> Asked<'a> {
             }
             self.of_held((key, name), &database, &mut found)?;
         }
+        // A friend who is off, and for whom and of whom nothing is known to wait, is no fault.
+        let is_away = |reason: &Reason| AWAY.contains(&reason.code);
+        let is_asked = self.is_named || self.is_for_help;
+        if peer.kind == Kind::Friend && !is_asked && found.iter().all(is_away) {
+            return Ok(());
+        }
         reasons.extend(found.into_iter().map(|found| Reason { peer: Some(name.clone()), ..found }));
         Ok(())
     }
@@ -310,8 +320,7 @@ impl<'a> Asked<'a> {
         let about = |code, text: &str| sentence::of_trouble(code, text, peer, &db);
         match (standing.permitted(), standing.run()) {
             _ if standing.is_in_step() => {}
-            // Somebody else's databases are theirs to offer and ours to leave, and so are their edits where they
-            // only read.
+            // What others offer is ours to leave, and so are their edits where they only read.
             (Permit::Withheld(trouble), _)
                 if matches!(trouble.code, "not_accepted" | RULE | RIGHT_HERE)
                     && self.db.is_none() => {}
@@ -445,6 +454,12 @@ impl<'a> Asked<'a> {
                 }
                 continue;
             }
+            let way = state.ways.get(&key);
+            let is_unheard = way.is_some_and(|way| way.link.is_none() && way.last_seen.is_none());
+            if is_friend && known.is_none() && is_unheard && !self.is_named {
+                // What a friend has who was not reached since this hub was started is not known.
+                continue;
+            }
             let text = match known {
                 Some(known) => {
                     let ago = ago(self.now, known.at);
@@ -571,7 +586,8 @@ pub(crate) fn outline(
     pseudonyms: &mut Pseudonyms,
     reasons_max: usize,
 ) -> Result<Vec<Value>, HttpError> {
-    let reasons = Asked::new(app, None, None, None)?.reasons()?;
+    let asked = Asked { is_for_help: true, ..Asked::new(app, None, None, None)? };
+    let reasons = asked.reasons()?;
     let shown = reasons.into_iter().take(reasons_max).map(|reason| {
         let peer = reason.peer.map(|name| pseudonyms.peer(&name));
         let db = reason.db.map(|name| pseudonyms.database(&name));

@@ -45,7 +45,7 @@ fn no_name_key_address_path_or_content_is_in_a_support_bundle() {
     anna.put("/xylophone-notes/_design/trap", trap).expect(201);
     bert.put(&(path(&here) + "/xylophone-refused"), json!({})).expect(201);
     anna.await_reason("", "validation_refused");
-    anna.await_reason("", "unreachable");
+    anna.await_reason("peer=xylophone-carl", "unreachable");
 
     let bundle = anna.get("/_hub/support").expect(200).json();
     let text = bundle.to_string();

@@ -56,6 +56,8 @@ fn a_peer_that_is_off() {
     let (first, second) = devices();
     let _folder = first.kill();
     check(&second, "peer=first", "unreachable", &["first", "was last reached", "tried again"]);
+    let said = second.larder(&["why"]).expect_finding();
+    assert!(said.contains("was last reached"), "{said}");
 }
 
 /// There is nothing to say, and the command says so.
@@ -66,6 +68,29 @@ fn check_all_is_well(hub: &Hub) {
         reasons => Err(format!("{reasons:?}")),
     });
     assert_eq!(hub.larder(&["why"]).expect_success().trim(), "Everything is in step.");
+}
+
+#[test]
+fn a_friend_who_is_off() {
+    let (anna, bert) = friends("read");
+    accept(&bert, "Anna", "recipes");
+    await_status(&bert, "/recipes/soup", 200);
+    check_all_is_well(&anna);
+    let _folder = bert.kill();
+    check(&anna, "peer=Bert", "unreachable", &["Bert", "was last reached", "tried again"]);
+    // Bert has everything, and owes nothing.
+    check_all_is_well(&anna);
+    let shown = anna.larder(&["status"]).expect_success();
+    assert!(shown.contains("Bert: last seen"), "{shown}");
+    // What Bert does not have is worth a word, and why he does not.
+    anna.put("/recipes/cake", json!({})).expect(201);
+    check(&anna, "", "not_fetched", &["Bert has not fetched the newest of recipes"]);
+    check(&anna, "", "unreachable", &["Bert", "was last reached"]);
+    anna.larder(&["why"]).expect_finding();
+    // After a start nobody knows what he has until he is back.
+    let anna = Hub::start_in(anna.stop());
+    check(&anna, "peer=Bert", "unreachable", &["has never been reached since"]);
+    check_all_is_well(&anna);
 }
 
 #[test]

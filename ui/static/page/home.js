@@ -120,7 +120,7 @@ function alarms(data) {
 
 function step({ alone, reasons }) {
   if (alone) return h('section.card.good', {}, h('p.lead', {}, 'Everything is here.'), h('p.quiet', {}, 'This is the only device so far.'));
-  if (reasons.length === 0) return h('section.card.good', {}, h('p.lead', {}, 'Everything is in step.'), h('p.quiet', {}, 'All devices and friends that share something with you have the newest of it.'));
+  if (reasons.length === 0) return h('section.card.good', {}, h('p.lead', {}, 'Everything is in step.'), h('p.quiet', {}, 'All devices and friends that share something with you have the newest of it, as far as is known.'));
   const shown = reasons.slice(0, 30).map(({ sentence, doc }) => h('li', {}, sentence, doc && h('span.quiet', {}, ` (${doc})`)));
   return h('section.card.wait', {}, h('p.lead', {}, 'Not everything is in step.'), h('ul', {}, shown),
     reasons.length > 30 && h('p.quiet', {}, `and ${number(reasons.length - 30)} more`));
