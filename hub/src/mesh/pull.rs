@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use super::follow::chance;
 use super::link::{Link, Refused, trouble};
-use super::state::{Skipped, State};
+use super::state::{Skipped, State, Turn};
 use super::{acknowledge, count, databases, id_of, room};
 use crate::access::{KeyHolder, Principal, Way};
 use crate::app::App;
@@ -42,7 +42,10 @@ struct Pulled {
 }
 
 /// Pulls, and tells the plan how it ended.
-pub(super) async fn run(app: Arc<App>, key: PublicKey, id: DbUuid, stopped: watch::Receiver<bool>) {
+pub(super) async fn run(app: Arc<App>, key: PublicKey, id: DbUuid, mut turn: Turn) {
+    // Two at a time would both begin where the one before has got to, and bring everything twice.
+    turn.come().await;
+    let Turn { stopped, over, .. } = turn;
     let tag = app.mesh.rules.tag(id);
     let pulled = match pull(&app, key, id, stopped).await {
         Ok((end, postponed)) => Pulled { end, tag, postponed },
@@ -60,7 +63,16 @@ pub(super) async fn run(app: Arc<App>, key: PublicKey, id: DbUuid, stopped: watc
     };
     let here = databases::find(&app, id);
     let is_postponed = pulled.postponed.is_some();
-    ended(&mut app.mesh.state(), (key, id), pulled, here.as_deref(), now);
+    {
+        let mut state = app.mesh.state();
+        // Of what has taken its place it says nothing.
+        if state.is_last((key, id), &over) {
+            ended(&mut state, (key, id), pulled, here.as_deref(), now);
+        } else if let Some(bytes) = pulled.postponed {
+            state.postponed.insert((key, id), bytes);
+        }
+    }
+    drop(over);
     if let Some(told) = told {
         app.mesh.events.tell(now, || told);
     }
@@ -141,7 +153,7 @@ async fn pull(
     let job = SyncJob::start(spec, target, Arc::new(ask), Arc::new(clock::now));
     let progress = job.progress();
     if let Some(pulling) = app.mesh.state().pulls.get_mut(&(key, id)) {
-        pulling.progress = Some(progress.clone());
+        pulling.progress = Some(progress);
     }
     let canceller = job.canceller();
     let mut outcome = std::pin::pin!(job.outcome());

@@ -6,12 +6,10 @@ use std::time::Duration;
 use identity::PublicKey;
 use replication::Step;
 use store::{Database, DbUuid};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::permit::{self, Gained};
-use super::state::Pulling;
 use super::{count, holds, id_of, pull, remembered, room};
 use crate::app::App;
 use crate::clock;
@@ -97,11 +95,10 @@ fn follow_step(app: &Arc<App>, step: Step, pulls: &mut JoinSet<()>) {
         }
         Step::Start(peer, id) => {
             let Some(key) = state.key_of(peer) else { return };
-            let (stop, stopped) = watch::channel(false);
-            state.pulls.insert((key, id), Pulling { stop, progress: None });
+            let turn = state.begin_pull((key, id));
             drop(state);
             count(&app.mesh.counts.pulls, 1);
-            pulls.spawn(pull::run(Arc::clone(app), key, id, stopped));
+            pulls.spawn(pull::run(Arc::clone(app), key, id, turn));
         }
     }
 }

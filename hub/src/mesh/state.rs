@@ -82,6 +82,29 @@ pub(super) struct Pulling {
     pub(super) stop: watch::Sender<bool>,
     /// How far it is, once it has begun to ask.
     pub(super) progress: Option<watch::Receiver<SyncProgress>>,
+    /// Closed when it is over.
+    pub(super) over: watch::Receiver<()>,
+}
+
+/// What a pull has of the entry of its own.
+#[derive(Debug)]
+pub(super) struct Turn {
+    /// Told to stop.
+    pub(super) stopped: watch::Receiver<bool>,
+    /// Dropped when it is over.
+    pub(super) over: watch::Sender<()>,
+    /// Closed when the one before it is over, of the same database and peer: a peer that was forgotten and is
+    /// known again is pulled from anew while what was stopped comes to its end.
+    before: Option<watch::Receiver<()>>,
+}
+
+impl Turn {
+    /// Waits until the one before it is over.
+    pub(super) async fn come(&mut self) {
+        if let Some(mut before) = self.before.take() {
+            while before.changed().await.is_ok() {}
+        }
+    }
 }
 
 /// A document that a peer has and that could not be taken.
@@ -166,6 +189,23 @@ impl State {
         known.extend(skipped);
         let surplus = known.len().saturating_sub(SKIPPED_MAX);
         known.drain(..surplus);
+    }
+
+    /// Notes a pull that begins, and has one stopped that is still there.
+    pub(super) fn begin_pull(&mut self, of: (PublicKey, DbUuid)) -> Turn {
+        let (stop, stopped) = watch::channel(false);
+        let (over, is_over) = watch::channel(());
+        let before = self.pulls.insert(of, Pulling { stop, progress: None, over: is_over });
+        let before = before.map(|before| {
+            before.stop.send_replace(true);
+            before.over
+        });
+        Turn { stopped, over, before }
+    }
+
+    /// Whether this is the pull that was begun last of those of the database and the peer.
+    pub(super) fn is_last(&self, of: (PublicKey, DbUuid), over: &watch::Sender<()>) -> bool {
+        self.pulls.get(&of).is_some_and(|pull| pull.over.same_channel(&over.subscribe()))
     }
 
     /// Forgets a peer.
