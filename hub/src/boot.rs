@@ -43,6 +43,12 @@ struct Kept {
     devices_signed: bool,
 }
 
+impl Kept {
+    fn boot(&self) -> Option<Boot> {
+        format!("{}-{}", self.count, self.id).parse().ok()
+    }
+}
+
 /// A start, and whether the data directory is one of an earlier release.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Begun {
@@ -53,7 +59,8 @@ pub(crate) struct Begun {
 }
 
 impl Boot {
-    /// Counts this start. Where the file cannot be read the count begins anew, which peers notice.
+    /// Counts this start. Where the file cannot be read the count begins anew, which peers notice. On a full
+    /// disk the start counts as the one before, so that the hub serves who makes room.
     pub(crate) fn begin(data_dir: &DataDir) -> Result<Begun, FileError> {
         let path = data_dir.boot();
         let text = small_file::read(&path, FILE_BYTES_MAX)?;
@@ -72,8 +79,17 @@ impl Boot {
             .map_err(|error| FileError::at("make an id for", &path)(io::Error::other(error)))?;
         let boot = Self { count: before.saturating_add(1), id };
         // Before anybody is told.
-        write(&path, &boot, devices_signed)?;
-        Ok(Begun { boot, devices_to_sign: !devices_signed })
+        match write(&path, &boot, devices_signed) {
+            Err(error) if error.is_disk_full() => {
+                tracing::error!("this start is not counted: the disk is full");
+                let before = kept.and_then(Result::ok).and_then(|kept| kept.boot());
+                Ok(Begun { boot: before.unwrap_or(boot), devices_to_sign: false })
+            }
+            written => {
+                written?;
+                Ok(Begun { boot, devices_to_sign: !devices_signed })
+            }
+        }
     }
 
     /// Notes that it is signed which devices an earlier release knew.

@@ -22,4 +22,8 @@ impl FileError {
         let path = path.to_path_buf();
         move |source| Self { action, path, source }
     }
+    /// Whether there is no room for it.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        self.source.kind() == io::ErrorKind::StorageFull
+    }
 }

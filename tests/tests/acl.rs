@@ -63,8 +63,11 @@ fn a_security_object_is_a_document_of_acl() {
     ] {
         hub.put("/notes/_security", bad).expect(400);
     }
-    // A database made anew under an old name has no policy.
+    // A database made anew under an old name has no policy; that of the old one goes when it cannot be
+    // brought back any more.
     hub.delete("/notes").expect(200);
+    assert_eq!(hub.get("/_acl").expect(200).json()["doc_count"], 1);
+    hub.delete("/_hub/trash/notes").expect(200);
     assert_eq!(hub.get("/_acl").expect(200).json()["doc_count"], 0);
     hub.put("/notes", "").expect(201);
     assert_eq!(hub.get("/notes/_security").json()["members"], json!({"roles": ["_admin"]}));

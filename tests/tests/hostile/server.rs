@@ -29,6 +29,14 @@ pub(crate) fn rows() -> Vec<Row> {
         ("POST /_hub/invitations/{doc}", "/_hub/invitations/i"),
         ("POST /_hub/pause", "/_hub/pause"),
         ("POST /_hub/conflicts", "/_hub/conflicts"),
+        ("PUT /_hub/devices/{doc}", "/_hub/devices/d"),
+        ("PUT /_hub/friends/{doc}", "/_hub/friends/f"),
+        ("PUT /_hub/profile", "/_hub/profile"),
+        ("PUT /_hub/quotas", "/_hub/quotas"),
+        ("PUT /_hub/requests", "/_hub/requests"),
+        ("PUT /_hub/rules", "/_hub/rules"),
+        ("POST /_hub/requests", "/_hub/requests"),
+        ("POST /_hub/requests/{doc}", "/_hub/requests/r"),
     ] {
         rows.extend(no_json(endpoint, path));
         rows.extend(no_json_type(endpoint, path));
@@ -43,12 +51,24 @@ pub(crate) fn rows() -> Vec<Row> {
     let reason = "there is no friend of that name or key";
     let accept = row("POST /_hub/friends/{doc}/accept", "/_hub/friends/nobody/accept");
     rows.push(accept.json("{}").gets(404, "not_found", reason));
+    for (kind, verb) in [
+        ("device", "confirm-removal"),
+        ("device", "keep"),
+        ("friend", "block"),
+        ("friend", "unblock"),
+    ] {
+        let reason = format!("there is no {kind} of that name or key");
+        let endpoint = format!("POST /_hub/{kind}s/{{doc}}/{verb}");
+        let path = format!("/_hub/{kind}s/nobody/{verb}");
+        rows.push(row(&endpoint, &path).json("{}").gets(404, "not_found", &reason));
+    }
     // The owner is no hub of another's.
     for (endpoint, path) in [
         ("POST /_hub/reached", "/_hub/reached"),
         ("POST /_hub/sync/{doc}", "/_hub/sync/d"),
         ("POST /_hub/sync/{doc}/wanted", "/_hub/sync/d/wanted"),
         ("POST /_hub/pair/{doc}", "/_hub/pair/d"),
+        ("POST /_hub/request", "/_hub/request"),
     ] {
         let reason = "This is for other devices, known by their keys.";
         rows.push(row(endpoint, path).json("{}").gets(403, "forbidden", reason));
