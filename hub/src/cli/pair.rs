@@ -38,7 +38,7 @@ pub(super) struct PairArgs {
     /// What to call the other [default: what it calls itself]
     #[arg(long)]
     name: Option<String>,
-    /// What this hub calls itself [default: the device's name]
+    /// What this hub calls itself [default: the name that it was given, or the system's]
     #[arg(long, value_name = "NAME")]
     me: Option<String>,
     /// How long to wait [default: 10]

@@ -16,8 +16,8 @@ use super::session::{Decision, Inner, Role, Session, State, Trouble};
 use super::{MINUTES, MINUTES_MAX, finish, new_code, new_id, new_secret};
 use crate::app::App;
 use crate::clock;
-use crate::http::{Call, HttpError, Reply, body, json_body, reply};
-use crate::mesh::{self, Record, Verified};
+use crate::http::{Call, HttpError, Reply, blocking, body, json_body, reply};
+use crate::mesh::{self, Record, Verified, profile};
 use crate::qr;
 
 /// What `POST /_hub/pairing` takes.
@@ -50,7 +50,7 @@ pub(crate) async fn open(call: Call) -> Result<Reply, HttpError> {
     if proof != Proof::Link {
         app.pairings.check_attempts()?;
     }
-    let mut inner = Inner::new(kind, State::Waiting, own_name(me)?);
+    let mut inner = Inner::new(kind, State::Waiting, own_name(&app, kind, me).await?);
     (inner.name, inner.share) = (name, share);
     inner.reach = mesh::own_reach(&app);
     let card = own_card(&app, &inner);
@@ -137,7 +137,8 @@ pub(crate) async fn join(call: Call) -> Result<Reply, HttpError> {
     // Which kind it is may be for the other side to say; what is shared is looked at again then.
     finish::shares(&app, kind.unwrap_or(Kind::Friend), &asked.share)?;
     let shown_kind = kind.unwrap_or(Kind::Device);
-    let mut inner = Inner::new(shown_kind, State::Connecting, own_name(asked.me)?);
+    let me = own_name(&app, shown_kind, asked.me).await?;
+    let mut inner = Inner::new(shown_kind, State::Connecting, me);
     (inner.name, inner.share, inner.scanned) = (asked.name, asked.share, asked.scanned);
     let url = |at: &Authority| HttpKeyUrl::new(at.clone(), errand.expected?, "").ok();
     inner.reach = errand.ways.iter().filter_map(url).collect();
@@ -306,15 +307,34 @@ fn check_name(app: &App, name: Option<&str>) -> Result<(), HttpError> {
     made.map(drop).map_err(|error| HttpError::BadRequest(error.to_string()))
 }
 
-/// What this hub calls itself: what its owner says, or the device's name.
-fn own_name(said: Option<String>) -> Result<String, HttpError> {
-    let system = rustix::system::uname();
+/// What this hub calls itself: what its owner says now, or has said before: to friends the name that friends
+/// are told, to devices what this one is called. Without any of these it is the system's name.
+async fn own_name(app: &Arc<App>, kind: Kind, said: Option<String>) -> Result<String, HttpError> {
     let said = said.filter(|said| !said.trim().is_empty());
-    let own = said.unwrap_or_else(|| system.nodename().to_string_lossy().into_owned());
+    let own = match said {
+        Some(said) => said,
+        None => {
+            let app = Arc::clone(app);
+            blocking(move || Ok(known_name(&app, kind))).await?
+        }
+    };
     if own.len() > NAME_BYTES_MAX {
         return Err(HttpError::BadRequest(format!("a name has at most {NAME_BYTES_MAX} bytes")));
     }
     Ok(own)
+}
+
+/// What this hub is called where nobody says otherwise. May block.
+fn known_name(app: &App, kind: Kind) -> String {
+    let told = profile::settings(app).name;
+    if kind == Kind::Friend && !told.trim().is_empty() {
+        return told;
+    }
+    let (devices, hub) = (app.access.policies().devices(), app.device.public());
+    match devices.is_noted(hub) {
+        true => devices.record(hub).name,
+        false => rustix::system::uname().nodename().to_string_lossy().into_owned(),
+    }
 }
 
 fn parsed<T: serde::de::DeserializeOwned>(members: Map<String, Value>) -> Result<T, HttpError> {
