@@ -34,6 +34,11 @@ impl Finished {
         }
     }
 
+    /// Whether it ended with 0.
+    pub fn succeeded(&self) -> bool {
+        self.code == Some(0)
+    }
+
     /// Its standard output.
     ///
     /// # Panics
