@@ -27,7 +27,11 @@ pub(crate) async fn list(call: Call) -> Result<Reply, HttpError> {
                 here.is_some_and(|here| app.sharing.own_edits.are_in(&here))
             });
             let declined = declined.contains(&id);
-            shown.push(describe(&invitation, &id, declined, edited));
+            let mut described = describe(&invitation, &id, declined, edited);
+            if invitation.here.is_none() {
+                described["suggested"] = default_name(&app, &invitation).ok().into();
+            }
+            shown.push(described);
         }
         Ok(shown)
     });

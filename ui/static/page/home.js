@@ -10,7 +10,7 @@ const STAGES = ['starting', 'bootstrapping', 'publishing', 'checking', 'reachabl
 /** How the way into Tor stands, with a bar while it is on its way. */
 export function tor(onion = {}, paused = false) {
   if (paused) return h('p', {}, badge('Paused', 'wait'), ' Nothing goes through Tor until you let it.');
-  if (!onion.stage || onion.mode === 'off' || onion.stage === 'off') return h('p', {}, badge('Off'), ' This hub is not reached through Tor, and reaches nobody so.');
+  if (!onion.stage || onion.mode === 'off' || onion.stage === 'off') return h('p', {}, badge('Off'), ' This hub is not reached through Tor, and reaches nobody that way.');
   if (onion.stage === 'reachable') return h('p', {}, badge('Reachable', 'good'), ' Others reach this hub wherever it is.');
   const at = STAGES.indexOf(onion.stage);
   if (at < 0) return h('p.care', {}, onion.detail ?? onion.stage, onion.last_error?.text && `: ${onion.last_error.text}`);

@@ -1,7 +1,7 @@
 // Pairing: a code on one screen, a scan or a paste on the other, and a yes on both.
 
 import { above, action, copyable, empty, facts, more, section, to } from '../parts.js';
-import { answer, at, get, post } from '../api.js';
+import { answer, at, get, offered, post, put } from '../api.js';
 import { check, field, form, input, radios } from '../form.js';
 import { duration } from '../format.js';
 import { fill, h } from '../dom.js';
@@ -16,7 +16,7 @@ export const choose = {
   title: (kind) => (kind === 'friend' ? 'Add a friend' : 'Add a device'),
   async show(scope, word) {
     const kind = word === 'friend' ? 'friend' : 'device';
-    const known = await databases();
+    const [known, profile] = await Promise.all([databases(), kind === 'friend' && offered('/_hub/profile')]);
     const shares = kind === 'friend' && sharing(known);
     const begun = (session) => go(`#/pairing/${encodeURIComponent(session.id)}`);
     const host = section(kind === 'friend' ? 'Show them a code' : 'Show a code here',
@@ -29,9 +29,20 @@ export const choose = {
         ['link', 'By a link or its picture'], ['compare', 'By an address', 'and six digits compared on both screens'], ['spoken', 'By an address and a code', 'that you tell them'],
       ], 'link')), shares));
     const guest = section(kind === 'friend' ? 'You have their code' : 'The other device shows one', join(scope, kind, begun));
-    return [above(kind === 'friend' ? to('People', 'people') : to('Devices', 'devices')), host, guest, byHand(kind)];
+    return [above(kind === 'friend' ? to('People', 'people') : to('Devices', 'devices')), profile && !profile.name && named(), host, guest, byHand(kind)];
   },
 };
+
+/** Asks what friends are told, where nobody has said so yet. */
+function named() {
+  const part = section('Your name', h('p', {}, 'Friends are told this device’s name until you say what you call yourself.'),
+    form({ label: 'Set your name', button: 'Set', quiet: true, submit: async ({ me }) => {
+      await put('/_hub/profile', { name: me });
+      part.remove();
+      say('Set.');
+    } }, field('You call yourself', input('me', { required: true, maxlength: 64 }))));
+  return part;
+}
 
 async function databases() {
   const { databases: all } = await get('/_hub/dbs');
@@ -112,7 +123,7 @@ function byHand(kind) {
 function own() {
   const place = h('div', {}, empty('Loading…'));
   get('/_hub/status').then(({ reach = [] }) => fill(place, reach.length === 0 ? empty('This hub has no address yet.') : reach.map((url) => copyable('Own httpkey URL', url))), () => fill(place));
-  return more('This hub’s own', place);
+  return more('This hub’s own httpkey URL', place);
 }
 
 /** One pairing, from beginning to end. */
@@ -204,7 +215,7 @@ function confirm(now, tools) {
   const yes = compared ? 'They are the same: ' : 'Yes, ';
   return section(title,
     now.digits && h('p.digits', { 'aria-label': `Digits: ${[...String(now.digits)].join(' ')}` }, now.digits),
-    compared && h('p', {}, 'If they differ, somebody is in between.'),
+    now.digits && h('p', {}, compared ? 'If they differ, somebody is in between.' : 'Both screens show these digits, unless somebody is in between. Comparing them makes sure of that; nobody has to.'),
     (peer.warnings ?? []).map((warning) => h('p.care', {}, warning)),
     facts([friend ? 'They call themselves' : 'It calls itself', peer.name], ['Key', peer.key && h('span.mono', {}, peer.key)], ['Checked by', { scanned: 'a scanned code', compared: 'compared digits', spoken: 'a spoken code', link: 'a link' }[now.verified]]),
     friend
@@ -218,7 +229,7 @@ function confirm(now, tools) {
     } },
     field(friend ? 'You call them' : 'You call it', input('name', { value: now.name || peer.name || '', required: true, maxlength: 64 })),
     friend && sharing(tools.known, now.share),
-    now.digits && !compared && check('same', 'The other screen shows the same digits')),
+    now.digits && !compared && check('same', 'I have looked: the other screen shows the same digits')),
     h('div.buttons', {}, refuse(tools, compared ? 'They differ' : 'No')));
 }
 

@@ -82,14 +82,14 @@ function drawInvitations(data, changed) {
   const invitations = data.invitations ?? [];
   if (invitations.length === 0) return empty('Nothing.');
   return rows('Invitations', invitations.map((invitation) => {
-    const { id, from, name, right, documents, bytes, here, in_step, declined, state, sentence } = invitation;
+    const { id, from, name, right, documents, bytes, here, in_step, declined, state, sentence, suggested } = invitation;
     const about = [right === 'write' ? 'to read and write' : 'to read', Number.isFinite(documents) && plural(documents, 'document'), Number.isFinite(bytes) && size(bytes)].filter(Boolean).join(', ');
     const accept = async () => {
       const given = await ask({
         title: `Take “${name}” from ${from.name}?`,
         text: `It is copied to your devices: ${about}.`,
         button: 'Take it',
-        fields: [field('It is called here', input('as'), `Leave empty for ${from.name}/${name}`)],
+        fields: [field('It is called here', input('as'), suggested && `Leave empty for ${suggested}`)],
       });
       if (!given) return false;
       await post(at('_hub', 'invitations', id), { accept: true, as: given.as.trim() || undefined });
@@ -102,7 +102,7 @@ function drawInvitations(data, changed) {
     return row({
       title: here ? to(here, 'databases', here) : name,
       mark: state === 'withdrawn' ? badge('Withdrawn', 'wait') : here ? badge(in_step ? 'In step' : 'Not yet in step', in_step ? 'good' : 'wait') : declined && badge('Declined'),
-      about: [`From ${from.name}: ${about}`, sentence],
+      about: [state === 'withdrawn' ? `From ${from.name}` : `From ${from.name}: ${about}`, sentence],
       actions: here ? [] : [action('Take it', accept, { kind: 'primary', label: `Take ${name}` }), !declined && action('Decline', decline, { label: `Decline ${name}` })],
     });
   }));
