@@ -10,7 +10,7 @@ use super::{Outcome, device, show};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum FriendVerb {
-    /// Know somebody else's hub; it gets what `larder acl grant` gives it, and nothing before
+    /// Know somebody else's hub; it gets what `larder share` gives it, and nothing before
     Add {
         /// Where it is and which key it has
         #[arg(value_name = "HTTPKEY-URL")]
