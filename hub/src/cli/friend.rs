@@ -31,7 +31,7 @@ pub(super) enum FriendVerb {
         /// Their name or key
         who: String,
     },
-    /// Let somebody come again
+    /// Let somebody come again: a friend who was blocked, or by their key somebody who was removed
     Unblock {
         /// Their name or key
         who: String,

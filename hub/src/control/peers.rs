@@ -130,16 +130,27 @@ pub(crate) async fn block_friend(call: Call) -> Result<Reply, HttpError> {
     block(call, true).await
 }
 
-/// `POST /_hub/friends/{doc}/unblock`: lets a friend come again, with the rights that lists give.
+/// `POST /_hub/friends/{doc}/unblock`: lets a friend come again, with the rights that lists give; or, by the key,
+/// somebody who was removed, who has what lists still give.
 pub(crate) async fn unblock_friend(call: Call) -> Result<Reply, HttpError> {
     block(call, false).await
 }
 
 async fn block(call: Call, blocked: bool) -> Result<Reply, HttpError> {
     let Call { app, captures, .. } = call;
-    let key = named(&app, &captures.doc)?.record.key;
+    let key = match named(&app, &captures.doc) {
+        Ok(friend) => friend.record.key,
+        Err(error) => removed(&app, &captures.doc).filter(|_| !blocked).ok_or(error)?,
+    };
     blocking(move || mesh::block_friend(&app, key, blocked, clock::now())).await?;
     Ok(reply::ok(StatusCode::OK))
+}
+
+/// The key of somebody who was removed, and is no device.
+fn removed(app: &App, word: &str) -> Option<PublicKey> {
+    let (key, policies) = (word.parse().ok()?, app.access.policies());
+    let is_removed = policies.is_blocked(key) && policies.devices().listing(key).is_none();
+    is_removed.then_some(key)
 }
 
 fn named(app: &App, word: &str) -> Result<std::sync::Arc<Peer>, HttpError> {

@@ -124,7 +124,10 @@ impl Connection {
         };
         let late = || broke("The other hub did not answer in time.".into());
         let answered = timeout(ANSWER_MAX, answered).await.map_err(|_late| late())?;
-        let (status, body) = answered.map_err(|error| broke(with_causes(&error)))?;
+        let (status, body) = answered.map_err(|error| {
+            tracing::debug!(%error, "a connection of a pairing was cut");
+            broke(CUT.into())
+        })?;
         match (status, body) {
             (StatusCode::OK, Some(body)) => Ok(body.to_vec()),
             (StatusCode::OK, None) => Err(broke("The other hub's answer broke off.".into())),
@@ -132,6 +135,11 @@ impl Connection {
         }
     }
 }
+
+/// What is said of a host that goes without an answer: it may be one that refuses this hub's key.
+const CUT: &str = "The other hub closed the connection. If this hub was removed or blocked there, its owner has \
+                   to let it in again first: `larder friend unblock KEY`, with the key that `larder key show` \
+                   prints here.";
 
 /// What the host says that does not take a message.
 fn refusal(status: StatusCode, body: &[u8]) -> Refused {

@@ -38,6 +38,30 @@ fn two_devices_by_a_link() {
 }
 
 #[test]
+fn whoever_was_removed_hears_how_to_come_back() {
+    let (anna, bert) = (Hub::start(), Hub::start());
+    let meet = || {
+        let host = ["pair", "--friend", "--print-link", "--yes", "--me", "Anna"];
+        let mut host = Process::start(&mut larder(&host, &anna.data_dir()));
+        let link = format!("larder:{}", host.await_line("larder:", LIMIT).unwrap());
+        let joined = bert.larder(&["pair", &link, "--yes", "--me", "Bert"]);
+        if joined.succeeded() {
+            assert!(host.await_end(LIMIT).0.success());
+        }
+        joined
+    };
+    meet().expect_success();
+    anna.larder(&["friend", "remove", "Bert"]).expect_success();
+    let refused = meet().expect_failure();
+    assert!(refused.contains("`larder friend unblock KEY`"), "{refused}");
+    anna.larder(&["friend", "unblock", "Bert"]).expect_failure();
+    anna.larder(&["friend", "unblock", &bert.key()]).expect_success();
+    meet().expect_success();
+    let friends = anna.larder(&["friend", "list"]).expect_success();
+    assert!(friends.contains("Bert") && !friends.contains("blocked"), "{friends}");
+}
+
+#[test]
 fn friends_by_a_code() {
     let (anna, bert) = (Hub::start(), Hub::start());
     anna.put("/recipes", "").expect(201);
