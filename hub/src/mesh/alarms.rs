@@ -75,7 +75,10 @@ pub(crate) fn alarms(app: &App) -> Vec<Shown> {
     });
     let mut all: Vec<Shown> = of_list.chain(twins).collect();
     if let (count @ 1.., _) = devices.problems() {
-        let sentence = format!("{count} documents of _devices say nothing that is understood.");
+        let sentence = match count {
+            1 => "A document of _devices says nothing that is understood.".into(),
+            _ => format!("{count} documents of _devices say nothing that is understood."),
+        };
         all.push(alarm("statements", sentence, None));
     }
     all

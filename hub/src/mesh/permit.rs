@@ -11,6 +11,7 @@ use store::{Database, DbUuid};
 use super::databases;
 use super::link::trouble;
 use super::record::Kind;
+use super::why::RIGHT_HERE;
 use super::{id_of, state::State};
 use crate::app::App;
 
@@ -59,7 +60,7 @@ pub(super) fn permit(app: &App, key: PublicKey, id: DbUuid, name: &str) -> Permi
     }
     match databases::find(app, id) {
         Some(database) if Rights::of(app, key, &database).writes() => Permit::Granted,
-        Some(_) => Permit::Withheld(trouble("right_missing_here", "it may not write here")),
+        Some(_) => Permit::Withheld(trouble(RIGHT_HERE, "it may not write here")),
         None => Permit::Withheld(absence(app, id, name, peer.kind)),
     }
 }

@@ -12,6 +12,7 @@ use super::peers::Peer;
 use super::record::Kind;
 use super::record::is_onion;
 use super::state::{SharedRight, State};
+use super::why::RIGHT_HERE;
 use super::{databases, id_of};
 use crate::app::App;
 
@@ -88,6 +89,10 @@ fn describe_one(app: &App, state: &State, key: PublicKey, peer: &Peer, now: Mill
         let Some(offer) = standing.offered() else { continue };
         if matches!(standing.permitted(), Permit::Withheld(trouble) if trouble.code == "rule") {
             left_out += 1;
+            continue;
+        }
+        // Somebody else's edits of what they may only read are nothing to wait for.
+        if matches!(standing.permitted(), Permit::Withheld(trouble) if trouble.code == RIGHT_HERE) {
             continue;
         }
         offered += 1;

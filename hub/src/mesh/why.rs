@@ -36,7 +36,7 @@ const RULE: &str = "rule";
 const RULE_THERE: &str = "rule_there";
 
 /// What programs tell by that a friend may not write here what it offers.
-const RIGHT_HERE: &str = "right_missing_here";
+pub(super) const RIGHT_HERE: &str = "right_missing_here";
 
 /// The same of a peer that is off: of a friend that is no fault where nothing is known to wait for it.
 const AWAY: [&str; 4] = ["cut", "dialling", "paused", "unreachable"];
@@ -127,8 +127,7 @@ impl<'a> Asked<'a> {
         if self.peers.is_empty() {
             reasons.push(Reason {
                 code: "no_peers",
-                sentence: "No device and no friend has been added: `larder device add` does that."
-                    .into(),
+                sentence: "No device and no friend has been added: `larder pair` does that.".into(),
                 ..Reason::default()
             });
         }

@@ -77,6 +77,7 @@ fn a_database_is_left_out_and_taken_in_again() {
     second.get("/notes/a").expect(404);
     assert_eq!(rule_of(&second)["complete"], true);
     assert_eq!(second.peer("first")["databases"]["left_out"], 1);
+    assert_eq!(second.alarms(), Vec::<String>::new(), "a rule says something");
     // Rules of one device are set on any of them.
     eventually("the rule", || match rule_of(&first) {
         Value::Null => Err("none".into()),

@@ -71,7 +71,7 @@ fn friends_by_a_code() {
     let wanted = ["pair", "--friend", &address(&anna), "--code", &code, "--yes", "--me", "Bert"];
     let joined = bert.larder(&wanted);
     assert!(joined.stderr.contains("recipes (read and write)"), "{joined}");
-    assert!(joined.stderr.contains("larder friend accept 'Anna' DB"), "{joined}");
+    assert!(joined.stderr.contains("larder invitations accept ID"), "{joined}");
     joined.expect_success();
     assert!(host.await_end(LIMIT).0.success());
     assert_eq!(known(&anna)[0].1["verified"], "spoken");

@@ -1,7 +1,7 @@
 //! Databases shared, withdrawn and shared again.
 
 use serde_json::json;
-use tests::{Hub, await_member, await_status};
+use tests::{Hub, await_member, await_status, eventually};
 
 use super::{accept, await_invitation, friends, path, share, shares, unshare};
 
@@ -18,6 +18,18 @@ fn a_database_shared_to_read_then_to_write_then_withdrawn_and_shared_again() {
     let here = accept(&bert, "recipes");
     assert_eq!(here, "anna/recipes");
     await_member(&bert, &(path(&here) + "/soup"), "text", "water");
+
+    // To share for reading alone keeps nothing from being in step.
+    eventually("in step", || {
+        let why = anna.get("/_hub/why").expect(200).json();
+        if why["in_step"] == true && why["reasons"] == json!([]) {
+            Ok(())
+        } else {
+            Err(why.to_string())
+        }
+    });
+    let figures = &anna.peer("Bert")["databases"];
+    assert_eq!(figures["offered"], figures["in_step"], "{figures}");
 
     // What is edited where only reading is shared stays there, and its owner is told so.
     assert!(bert.why("").is_empty(), "{:?}", bert.why(""));

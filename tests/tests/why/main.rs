@@ -36,7 +36,7 @@ fn devices() -> (Hub, Hub) {
 #[test]
 fn nobody_was_added() {
     let hub = Hub::start();
-    check(&hub, "", "no_peers", &["larder device add"]);
+    check(&hub, "", "no_peers", &["larder pair"]);
     hub.get("/_hub/why?peer=phone").expect(404);
     let said = hub.larder(&["why"]).expect_finding();
     assert!(said.contains("No device and no friend"), "{said}");

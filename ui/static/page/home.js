@@ -62,7 +62,8 @@ async function load() {
     onion: { mode: onion.mode, stage: onion.stage, detail: onion.detail, percent: onion.percent, hint: onion.hint, last_error: onion.last_error },
     tasks: active_tasks.map(({ updated_on, ...task }) => task),
     disk_full, undecided: conflicts?.undecided ?? 0, failed: backup?.failed?.reason, held: held.length, paused,
-    reasons: why.reasons.filter(({ code }) => code !== 'no_peers'),
+    // What is left out since the owner wants that is no reason to look.
+    reasons: why.in_step ? [] : why.reasons.filter(({ code }) => code !== 'no_peers'),
     alone: why.reasons.some(({ code }) => code === 'no_peers'),
     alarms: devices.alarms ?? [],
     waiting: {

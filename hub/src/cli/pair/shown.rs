@@ -98,10 +98,9 @@ pub(super) fn done(session: &Value) {
     say(&format!("Paired with {name}."));
     let offers = session["peer"]["share"].as_array().is_some_and(|share| !share.is_empty());
     if session["kind"] == "friend" && offers {
-        say(&format!(
-            "What they share is there to be taken: larder friend databases '{name}', \
-             larder friend accept '{name}' DB."
-        ));
+        say(
+            "What they share is there to be taken: larder invitations, larder invitations accept ID.",
+        );
     }
 }
 

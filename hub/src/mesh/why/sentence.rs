@@ -34,7 +34,8 @@ pub(super) fn of_trouble(code: &str, text: &str, peer: &str, db: &str) -> String
     let text = text.trim_end_matches('.');
     match code {
         "right_missing_here" => format!(
-            "{peer} may not write to {db} here, so nothing is taken from it: `larder acl grant` gives that right."
+            "{peer} may only read {db}: what they write there stays with them. `larder share {db} --with {peer} --write` \
+             lets it in."
         ),
         "right_missing_there" => format!("{peer} does not let this device read {db}: {text}."),
         "not_accepted" => format!(
