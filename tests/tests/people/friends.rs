@@ -81,7 +81,7 @@ fn a_friend_is_added_with_what_is_shared_or_not_at_all() {
         hub.post("/_hub/friends", friend)
     };
     let notes = json!({"database": "notes", "right": "write"});
-    with(json!([notes, {"database": "nothing", "right": "read"}])).expect(404);
+    with(json!([notes, {"database": "nothing", "right": "read"}])).expect(400);
     with(json!([notes, {"database": "_acl", "right": "read"}])).expect(400);
     with(json!([notes, {"database": "photos", "right": "own"}])).expect(400);
     assert_eq!(hub.get("/_hub/friends").json()["friends"], json!([]));
