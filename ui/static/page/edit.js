@@ -29,11 +29,12 @@ export default {
       h('div.buttons', {},
         action('Restore what lost', async () => {
           await post(`${path}/restore`);
-          go('#/overwritten');
+          // Whoever has gone on meanwhile stays there.
+          if (!scope.ended) go('#/overwritten');
         }, { kind: 'primary', done: 'Restored: it is the newest edit now.' }),
         action('Dismiss', async () => {
           await remove(path);
-          go('#/overwritten');
+          if (!scope.ended) go('#/overwritten');
         }, { done: 'Dismissed, on all devices.' })),
     ];
   },
