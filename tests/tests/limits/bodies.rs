@@ -1,6 +1,7 @@
 //! Request bodies: endless, lying about their length, compressed beyond reason, all at once.
 
 use std::io::Write as _;
+use std::net::TcpStream;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -154,7 +155,16 @@ fn the_requests_of_all_clients_share_one_stock_of_memory() {
     // Whoever needs little is served meanwhile.
     assert_serves(&hub, "meanwhile");
     assert_grown_at_most(&hub, before, 150);
-    // Whoever found nothing left is told so, the others wait for the rest of their bodies.
+    // Whoever found nothing left is told so, the others wait for the rest of their bodies. What they give back
+    // when they end is there for nobody before that.
+    for socket in &clients {
+        socket.set_nonblocking(true).unwrap();
+    }
+    tests::eventually("refusals", || {
+        let answered = |socket: &&TcpStream| socket.peek(&mut [0]).is_ok_and(|bytes| bytes > 0);
+        let answered = clients.iter().filter(answered).count();
+        if answered >= 8 { Ok(()) } else { Err(format!("{answered} were answered")) }
+    });
     let mut refused = 0;
     for mut socket in clients {
         socket.set_nonblocking(false).unwrap();
