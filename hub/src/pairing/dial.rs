@@ -137,9 +137,8 @@ impl Connection {
 }
 
 /// What is said of a host that goes without an answer: it may be one that refuses this hub's key.
-const CUT: &str = "The other hub closed the connection. If this hub was removed or blocked there, its owner has \
-                   to let it in again first: `larder friend unblock KEY`, with the key that `larder key show` \
-                   prints here.";
+const CUT: &str = "The other hub closed the connection. If this hub was blocked there, its owner has to let it in \
+                   again first: `larder friend unblock KEY`, with the key that `larder key show` prints here.";
 
 /// What the host says that does not take a message.
 fn refusal(status: StatusCode, body: &[u8]) -> Refused {

@@ -29,8 +29,6 @@ pub(crate) fn rows() -> Vec<Row> {
         ("POST /_hub/invitations/{doc}", "/_hub/invitations/i"),
         ("POST /_hub/pause", "/_hub/pause"),
         ("POST /_hub/conflicts", "/_hub/conflicts"),
-        ("PUT /_hub/devices/{doc}", "/_hub/devices/d"),
-        ("PUT /_hub/friends/{doc}", "/_hub/friends/f"),
         ("PUT /_hub/profile", "/_hub/profile"),
         ("PUT /_hub/quotas", "/_hub/quotas"),
         ("PUT /_hub/requests", "/_hub/requests"),
@@ -51,15 +49,17 @@ pub(crate) fn rows() -> Vec<Row> {
     let reason = "there is no friend of that name or key";
     let accept = row("POST /_hub/friends/{doc}/accept", "/_hub/friends/nobody/accept");
     rows.push(accept.json("{}").gets(404, "not_found", reason));
-    for (kind, verb) in [
-        ("device", "confirm-removal"),
-        ("device", "keep"),
-        ("friend", "block"),
-        ("friend", "unblock"),
+    for (method, kind, verb) in [
+        ("PUT", "device", ""),
+        ("POST", "device", "/confirm-removal"),
+        ("POST", "device", "/keep"),
+        ("PUT", "friend", ""),
+        ("POST", "friend", "/block"),
+        ("POST", "friend", "/unblock"),
     ] {
         let reason = format!("there is no {kind} of that name or key");
-        let endpoint = format!("POST /_hub/{kind}s/{{doc}}/{verb}");
-        let path = format!("/_hub/{kind}s/nobody/{verb}");
+        let endpoint = format!("{method} /_hub/{kind}s/{{doc}}{verb}");
+        let path = format!("/_hub/{kind}s/nobody{verb}");
         rows.push(row(&endpoint, &path).json("{}").gets(404, "not_found", &reason));
     }
     // The owner is no hub of another's.
@@ -68,11 +68,13 @@ pub(crate) fn rows() -> Vec<Row> {
         ("POST /_hub/sync/{doc}", "/_hub/sync/d"),
         ("POST /_hub/sync/{doc}/wanted", "/_hub/sync/d/wanted"),
         ("POST /_hub/pair/{doc}", "/_hub/pair/d"),
-        ("POST /_hub/request", "/_hub/request"),
     ] {
         let reason = "This is for other devices, known by their keys.";
         rows.push(row(endpoint, path).json("{}").gets(403, "forbidden", reason));
     }
+    let reason = "This is for other hubs, known by their keys.";
+    let request = row("POST /_hub/request", "/_hub/request");
+    rows.push(request.json("{}").gets(403, "forbidden", reason));
     rows.extend(lists());
     rows.extend(pairing());
     rows.extend(rights());
