@@ -8,7 +8,7 @@ use rustls::client::Resumption;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::ServerName;
 
-use super::verifier::{AnyKey, OneKey};
+use super::verifier::ServerKey;
 use super::{ConfigError, HTTP_1, HTTP_2, VERSIONS, presented, protocols, provider};
 use crate::{DeviceKey, PublicKey};
 
@@ -20,7 +20,7 @@ pub fn client_config(
     key: Option<&DeviceKey>,
     expected: PublicKey,
 ) -> Result<Arc<ClientConfig>, ConfigError> {
-    config(key, Arc::new(OneKey(expected)), protocols([HTTP_1]))
+    config(key, Arc::new(ServerKey::Only(expected)), protocols([HTTP_1]))
 }
 
 /// The same for a connection that carries many requests at a time, where the hub has that: which
@@ -32,7 +32,7 @@ pub fn multiplexed_client_config(
     key: &DeviceKey,
     expected: PublicKey,
 ) -> Result<Arc<ClientConfig>, ConfigError> {
-    config(Some(key), Arc::new(OneKey(expected)), protocols([HTTP_2, HTTP_1]))
+    config(Some(key), Arc::new(ServerKey::Only(expected)), protocols([HTTP_2, HTTP_1]))
 }
 
 /// TLS for dialling whoever answers, whatever its key: it proves one, and that it is who is meant is yet
@@ -43,7 +43,7 @@ pub fn multiplexed_client_config(
 pub fn client_config_for_any_key_not_yet_compared(
     key: &DeviceKey,
 ) -> Result<Arc<ClientConfig>, ConfigError> {
-    config(Some(key), Arc::new(AnyKey), protocols([HTTP_1]))
+    config(Some(key), Arc::new(ServerKey::NotYetCompared), protocols([HTTP_1]))
 }
 
 fn config(

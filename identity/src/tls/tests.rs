@@ -372,7 +372,7 @@ fn stock_client(versions: &[&'static SupportedProtocolVersion], alpn: &[&[u8]]) 
         .with_protocol_versions(versions)
         .unwrap()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier::OneKey(device(1).public())))
+        .with_custom_certificate_verifier(Arc::new(verifier::ServerKey::Only(device(1).public())))
         .with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     Pair::new(&Arc::new(config), &good_server()).run()

@@ -18,13 +18,18 @@ pub const CERTIFICATE_BYTES_MAX: usize = 4096;
 /// validity, subject.
 const FIELDS_BEFORE_KEY: usize = 5;
 
-/// Takes whoever proves a key, and clients without one.
+/// Takes clients whatever key they prove, and clients without one.
 #[derive(Debug)]
 pub(super) struct AnyKey;
 
-/// Takes the one server that proves this key.
+/// Which server is taken.
 #[derive(Debug)]
-pub(super) struct OneKey(pub(super) PublicKey);
+pub(super) enum ServerKey {
+    /// The one that proves this key.
+    Only(PublicKey),
+    /// Whoever proves any.
+    NotYetCompared,
+}
 
 /// The key in a peer's only certificate. That the peer holds it is for the handshake's signature to say.
 pub(crate) fn key_of(
@@ -143,7 +148,7 @@ impl ClientCertVerifier for AnyKey {
     }
 }
 
-impl ServerCertVerifier for OneKey {
+impl ServerCertVerifier for ServerKey {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -152,46 +157,11 @@ impl ServerCertVerifier for OneKey {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if key_of(end_entity, intermediates)? != self.0 {
-            return Err(CertificateFault::Unexpected.into());
+        let key = key_of(end_entity, intermediates)?;
+        match self {
+            Self::Only(expected) if key != *expected => Err(CertificateFault::Unexpected.into()),
+            Self::Only(_) | Self::NotYetCompared => Ok(ServerCertVerified::assertion()),
         }
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(too_old())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        check_signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ED25519]
-    }
-}
-
-impl ServerCertVerifier for AnyKey {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        key_of(end_entity, intermediates)?;
-        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
