@@ -9,6 +9,9 @@ use crate::pair::{introduce, until, until_quiet, write};
 
 const FAST: LinkOptions = LinkOptions { delay: Duration::ZERO, bytes_per_second: None };
 
+/// How often it is looked whether all is in step, and how long acknowledgements may be on their way then.
+const SETTLING: Duration = Duration::from_secs(10);
+
 /// How long nothing happens.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -44,7 +47,12 @@ pub(crate) fn measure(extent: &Extent) {
         until(other, "notes", 2);
     }
     until_quiet(&links);
-    std::thread::sleep(Duration::from_secs(10));
+    // All of them are devices of one person, so that each comes into step with each.
+    let all: Vec<&Hub> = [&near, &far].into_iter().chain(&others).collect();
+    while !all.iter().all(|hub| is_in_step(hub, extent.peers)) {
+        std::thread::sleep(SETTLING);
+    }
+    std::thread::sleep(SETTLING);
     let looks = || far.mesh_figure("looks") as f64;
     let before = (processor(&far), looks(), switches(&far));
     std::thread::sleep(IDLE);
@@ -58,6 +66,17 @@ pub(crate) fn measure(extent: &Extent) {
         (looks() - before.1) * an_hour,
         (switches(&far) - before.2) * an_hour
     );
+}
+
+/// Whether a hub has all that so many peers have.
+fn is_in_step(hub: &Hub, peers: usize) -> bool {
+    let status = hub.get("/_hub/status").expect(200).json();
+    let all = status["peers"].as_array().unwrap();
+    let has_all = |peer: &serde_json::Value| {
+        let databases = &peer["databases"];
+        peer["state"] == "connected" && databases["offered"] == databases["in_step"]
+    };
+    all.len() == peers && all.iter().all(has_all)
 }
 
 /// Seconds of processor time that a hub has used.
