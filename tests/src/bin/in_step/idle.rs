@@ -1,5 +1,7 @@
 //! Many databases in which nothing happens.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::time::Duration;
 
 use tests::{Hub, LinkOptions};
@@ -64,7 +66,7 @@ pub(crate) fn measure(extent: &Extent) {
         extent.peers,
         100.0 * seconds / IDLE.as_secs_f64(),
         (looks() - before.1) * an_hour,
-        (switches(&far) - before.2) * an_hour
+        woken(&before.2, &switches(&far)) * an_hour
     );
 }
 
@@ -87,13 +89,19 @@ fn processor(hub: &Hub) -> f64 {
     (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
 }
 
-/// How often its threads have gone to sleep, and so woken.
-fn switches(hub: &Hub) -> f64 {
+/// How often each of its threads has gone to sleep, and so woken.
+fn switches(hub: &Hub) -> BTreeMap<OsString, f64> {
     let tasks = std::fs::read_dir(format!("/proc/{}/task", hub.pid())).unwrap();
     let of_task = |task: std::io::Result<std::fs::DirEntry>| {
-        let status = std::fs::read_to_string(task.ok()?.path().join("status")).ok()?;
+        let task = task.ok()?;
+        let status = std::fs::read_to_string(task.path().join("status")).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
-        line.trim().parse::<f64>().ok()
+        Some((task.file_name(), line.trim().parse::<f64>().ok()?))
     };
-    tasks.filter_map(of_task).sum()
+    tasks.filter_map(of_task).collect()
+}
+
+/// How often threads have woken between two looks: those that ended meanwhile are left out.
+fn woken(before: &BTreeMap<OsString, f64>, after: &BTreeMap<OsString, f64>) -> f64 {
+    after.iter().map(|(thread, count)| count - before.get(thread).unwrap_or(&0.0)).sum()
 }
