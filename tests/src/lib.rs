@@ -46,6 +46,8 @@ pub use scripts::{node, node_client, run_page_suite, run_python_suite, run_suite
 mod testnet;
 pub use testnet::{CTor, CTorOptions, Control, OnionService, TestNet};
 mod peers;
-pub use peers::{await_member, await_status, pair};
+pub use peers::{await_member, await_status, friends, pair};
+mod stamp;
+pub use stamp::{now_ms, stamp_ms, stamped};
 pub mod demo;
 pub mod exchange;

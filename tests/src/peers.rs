@@ -123,6 +123,15 @@ pub fn pair(first: &Hub, second: &Hub) {
     second.add_device(first, "first");
 }
 
+/// The hubs of two people, Anna and Bert, who are friends.
+#[track_caller]
+pub fn friends() -> (Hub, Hub) {
+    let (anna, bert) = (Hub::start(), Hub::start());
+    anna.add_friend(&bert, "Bert");
+    bert.add_friend(&anna, "Anna");
+    (anna, bert)
+}
+
 /// Waits until a hub answers a document with this member.
 #[track_caller]
 pub fn await_member(hub: &Hub, path: &str, member: &str, value: impl Into<Value>) {

@@ -2,28 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde_json::{Value, json};
-use tests::{Hub, eventually};
+use tests::{Hub, eventually, now_ms};
 
 /// How far ahead a revision may be stamped.
 const AHEAD_MS: u64 = 10 * 60 * 1000;
 
-#[expect(clippy::disallowed_methods, reason = "as the clock of the hub that is asked")]
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    u64::try_from(since.as_millis()).unwrap()
-}
-
 /// The id of a first revision as a hub writes it whose clock shows this.
 fn stamped(ms: u64) -> String {
-    let mut bytes = ((u128::from(ms) << 80) | (7 << 40)).to_be_bytes();
-    let mut checked = b"larder-stamp-1".to_vec();
-    checked.extend_from_slice(&1_u64.to_be_bytes());
-    checked.extend_from_slice(&bytes[..11]);
-    bytes[11..].copy_from_slice(&blake3::hash(&checked).as_bytes()[..5]);
-    format!("1-{:032x}", u128::from_be_bytes(bytes))
+    format!("1-{}", tests::stamped(ms))
 }
 
 /// An app that may write to `notes`.

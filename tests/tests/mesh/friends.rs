@@ -6,9 +6,7 @@ use tests::{Hub, await_member, await_status, eventually};
 /// Two people's hubs that know each other, and a database of the first one's.
 #[track_caller]
 fn friends() -> (Hub, Hub) {
-    let (anna, bert) = (Hub::start(), Hub::start());
-    anna.add_friend(&bert, "Bert");
-    bert.add_friend(&anna, "Anna");
+    let (anna, bert) = tests::friends();
     anna.put("/recipes", "").expect(201);
     anna.put("/recipes/soup", json!({"text": "water"})).expect(201);
     anna.put("/diary", "").expect(201);

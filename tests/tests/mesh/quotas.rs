@@ -6,9 +6,7 @@ use tests::{Body, Hub, await_status, eventually};
 /// Two people's hubs with a database in common that both write to.
 #[track_caller]
 fn friends() -> (Hub, Hub) {
-    let (anna, bert) = (Hub::start(), Hub::start());
-    anna.add_friend(&bert, "Bert");
-    bert.add_friend(&anna, "Anna");
+    let (anna, bert) = tests::friends();
     anna.put("/recipes", "").expect(201);
     anna.put("/recipes/soup", json!({})).expect(201);
     let grant = json!({"place": "recipes", "who": "Bert", "right": "write"});

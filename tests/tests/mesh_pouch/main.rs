@@ -25,7 +25,7 @@ mod needs_node {
     use std::time::{Duration, Instant};
 
     use serde_json::json;
-    use tests::{Chance, Client, await_status, eventually};
+    use tests::{Chance, Client, await_status, eventually, now_ms, stamp_ms};
 
     use crate::contents::{Contents, await_same};
     use crate::device::Device;
@@ -165,7 +165,10 @@ mod needs_node {
         let unstamped = write(&middle.server, "server", "notes", "torn");
         let beaten = write(laptop, "laptop", "notes", "both");
         // By the clock that both have the second one is later.
-        std::thread::sleep(Duration::from_millis(2));
+        eventually("a later time", || match now_ms() > stamp_ms(&beaten) {
+            true => Ok(()),
+            false => Err("the same".into()),
+        });
         let newest = write(desktop, "desktop", "notes", "both");
         Torn { newest, beaten, unstamped }
     }

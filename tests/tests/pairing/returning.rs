@@ -7,9 +7,7 @@ use super::*;
 
 /// Two hubs that know each other as friends.
 fn friends() -> (Hub, Hub) {
-    let (anna, bert) = (Hub::start(), Hub::start());
-    anna.add_friend(&bert, "Bert");
-    bert.add_friend(&anna, "Anna");
+    let (anna, bert) = tests::friends();
     await_connected(&bert, "Anna");
     (anna, bert)
 }

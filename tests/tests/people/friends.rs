@@ -13,9 +13,7 @@ fn friend(hub: &Hub, name: &str) -> Value {
 /// Two people's hubs that know each other, and a database that the first one shares.
 #[track_caller]
 fn two() -> (Hub, Hub) {
-    let (anna, bert) = (Hub::start(), Hub::start());
-    anna.add_friend(&bert, "Bert");
-    bert.add_friend(&anna, "Anna");
+    let (anna, bert) = tests::friends();
     anna.put("/recipes", "").expect(201);
     anna.put("/recipes/soup", json!({})).expect(201);
     let granted = json!({"place": "recipes", "who": "Bert", "right": "write"});

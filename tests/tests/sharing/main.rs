@@ -14,9 +14,7 @@ use tests::{Hub, eventually};
 /// Two people's hubs that know each other; the first has recipes and a diary.
 #[track_caller]
 fn friends() -> (Hub, Hub) {
-    let (anna, bert) = (Hub::start(), Hub::start());
-    anna.add_friend(&bert, "Bert");
-    bert.add_friend(&anna, "Anna");
+    let (anna, bert) = tests::friends();
     anna.put("/recipes", "").expect(201);
     anna.put("/recipes/soup", json!({"text": "water", "title": "Soup"})).expect(201);
     anna.put("/recipes/bread", json!({"text": "flour", "title": "Bread"})).expect(201);

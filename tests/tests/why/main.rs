@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 
 use serde_json::{Value, json};
-use tests::{Hub, await_status, pair};
+use tests::{Hub, await_status, now_ms, pair, stamped};
 
 use crate::liar::{Liar, damaged_batch};
 
@@ -138,9 +138,7 @@ fn a_database_that_stays_where_it_is() {
 /// Two people's hubs, and a database that one shares with the other by this right.
 #[track_caller]
 fn friends(right: &str) -> (Hub, Hub) {
-    let (anna, bert) = (Hub::start(), Hub::start());
-    anna.add_friend(&bert, "Bert");
-    bert.add_friend(&anna, "Anna");
+    let (anna, bert) = tests::friends();
     anna.put("/recipes", "").expect(201);
     anna.put("/recipes/soup", json!({})).expect(201);
     let grant = json!({"place": "recipes", "who": "Bert", "right": right});
@@ -241,15 +239,21 @@ fn a_friends_design_document_that_is_left_out() {
     check(&bert, "db=recipes", "design_not_taken", &["_design/rules", "`admin`"]);
 }
 
+/// Writes notes that are more than the 200,000 bytes that may come in an hour.
+#[track_caller]
+fn more_than_a_budget(hub: &Hub) {
+    hub.put("/notes", "").expect(201);
+    let noise: Vec<u8> = (0..300_000u32).map(|n| (n.wrapping_mul(n ^ 0x9e37) >> 7) as u8).collect();
+    let attachment = tests::Body::bytes(noise, "application/octet-stream");
+    hub.put("/notes/a/file", attachment).expect(201);
+    hub.put("/notes/b", json!({})).expect(201);
+}
+
 #[test]
 fn enough_has_come_for_now() {
     let (first, second) = (Hub::start(), Hub::start_with("[mesh]\nbytes_per_hour_max = 200_000\n"));
     pair(&first, &second);
-    first.put("/notes", "").expect(201);
-    let noise: Vec<u8> = (0..300_000u32).map(|n| (n.wrapping_mul(n ^ 0x9e37) >> 7) as u8).collect();
-    let attachment = tests::Body::bytes(noise, "application/octet-stream");
-    first.put("/notes/a/file", attachment).expect(201);
-    first.put("/notes/b", json!({})).expect(201);
+    more_than_a_budget(&first);
     check(&second, "db=notes", "budget", &["in an hour", "notes goes on in"]);
     // What the hubs need themselves comes all the same.
     first.put("/later", "").expect(201);
@@ -261,11 +265,7 @@ fn a_line_that_is_paid_for_by_the_byte() {
     let settings = "[mesh]\nmetered = true\nmetered_bytes_per_hour_max = 200_000\n";
     let (first, second) = (Hub::start(), Hub::start_with(settings));
     pair(&first, &second);
-    first.put("/notes", "").expect(201);
-    let noise: Vec<u8> = (0..300_000u32).map(|n| (n.wrapping_mul(n ^ 0x9e37) >> 7) as u8).collect();
-    let attachment = tests::Body::bytes(noise, "application/octet-stream");
-    first.put("/notes/a/file", attachment).expect(201);
-    first.put("/notes/b", json!({})).expect(201);
+    more_than_a_budget(&first);
     check(&second, "db=notes", "metered", &["paid for by the byte", "notes goes on in"]);
     let status = second.get("/_hub/status").expect(200).json();
     assert_eq!(status["on_hold"]["code"], "metered", "{status}");
@@ -360,23 +360,6 @@ fn a_clock_that_is_ahead() {
     hub.as_key(Some(&cleo)).post("/recipes/_bulk_docs", edits).expect(201);
     let words = ["1 of Cleo's edits in recipes", "dated in the future", "counts in"];
     check(&hub, "peer=Cleo&db=recipes", "clock_held", &words);
-}
-
-/// The signature of a first revision as a hub writes it whose clock shows this.
-fn stamped(ms: u64) -> String {
-    let mut bytes = ((u128::from(ms) << 80) | (7 << 40)).to_be_bytes();
-    let mut checked = b"larder-stamp-1".to_vec();
-    checked.extend_from_slice(&1_u64.to_be_bytes());
-    checked.extend_from_slice(&bytes[..11]);
-    bytes[11..].copy_from_slice(&blake3::hash(&checked).as_bytes()[..5]);
-    format!("{:032x}", u128::from_be_bytes(bytes))
-}
-
-/// What clocks show.
-#[expect(clippy::disallowed_methods, reason = "as the clock of the hub that is asked")]
-fn now_ms() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    u64::try_from(now.as_millis()).unwrap()
 }
 
 #[test]
