@@ -5,6 +5,7 @@ mod child;
 mod control;
 mod copy;
 mod echo;
+mod gathered;
 mod log;
 mod message;
 mod session;

@@ -18,8 +18,9 @@ use crate::{DIAL_MAX, DialError, DiscoveryKey, OnionAddress};
 /// What of the libraries' logs is worth its parent's: problems, and of those only the ones that tell.
 const LOG_FILTER: &str = "warn,tor_netdir=error,tor_guardmgr=error";
 
-/// Threads: what Tor costs is cryptography, and the parent needs processors too.
-const WORKERS: usize = 2;
+/// Threads that work. What Tor costs is cryptography and handing cells from task to task, which is cheaper where
+/// no other processor has to be woken for it; C Tor has one, too. Arti needs a runtime that has threads at all.
+const WORKERS: usize = 1;
 
 /// What streams are opened through.
 pub(super) trait Network: Send + Sync + Sized + 'static {

@@ -10,6 +10,7 @@ use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::control::Writer;
+use super::gathered::Gathered;
 use super::message::ToParent;
 
 /// Messages that wait for a parent that is busy.
@@ -49,7 +50,7 @@ impl Parent {
     }
 
     /// Hands it one end of a stream, and carries what comes and goes until both sides have ended.
-    pub(super) async fn pass_on<S>(&self, message: ToParent, mut stream: S)
+    pub(super) async fn pass_on<S>(&self, message: ToParent, stream: S)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -59,6 +60,7 @@ impl Parent {
             Err(error) => return tracing::warn!(%error, "a stream cannot be passed on"),
         };
         if self.messages.send((message, Some(theirs))).await.is_ok() {
+            let mut stream = Gathered::from(stream);
             // How it ends is seen at both of its ends.
             let _ended =
                 copy_bidirectional_with_sizes(&mut ours, &mut stream, PIECE_BYTES, PIECE_BYTES)
