@@ -166,11 +166,6 @@ impl Hub {
         self.process.id()
     }
 
-    /// The hub's process id.
-    pub fn process_id(&self) -> u32 {
-        self.process.id()
-    }
-
     /// Runs `larder ARGUMENTS --data-dir …` to its end.
     #[track_caller]
     pub fn larder(&self, arguments: &[&str]) -> Finished {

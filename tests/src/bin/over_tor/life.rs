@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tests::{Hub, HubOptions, TestNet, median};
 
-use crate::pairs::{await_reachable, memory, onion};
+use crate::pairs::{Memory, await_reachable, onion};
 
 /// How long a hub is left alone before its memory is looked at.
 const IDLE: Duration = Duration::from_secs(10);
@@ -16,7 +16,7 @@ pub(crate) fn measure(network: &TestNet, rounds: usize) {
     let mut hub = Hub::start_as(&options);
     await_reachable(&hub);
     std::thread::sleep(IDLE);
-    println!("fresh hub and child: {:.1} MiB idle", memory(&hub));
+    println!("fresh hub and child: {}", Memory::of(&hub));
     let (mut starts, mut kills) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         let folder = hub.stop();

@@ -11,7 +11,7 @@ use crate::constant::Constant;
 use crate::engine::rate;
 use crate::queries;
 use crate::report::Report;
-use crate::starts::resident_mib;
+use crate::starts::note_memory;
 
 const BATCH: u64 = 1000;
 
@@ -40,7 +40,7 @@ pub(crate) fn price(number: u64) -> u64 {
 /// Measures a fresh hub under every kind of load.
 pub(crate) fn measure(documents: u64, seconds: u64, report: &mut Report) {
     let hub = Hub::start();
-    report.note("idle, MiB", resident_mib(&hub));
+    note_memory(&hub, "idle", report);
     for connections in [1, 16] {
         hub.put("/put", "").expect(201);
         let name = format!("put {connections}");
@@ -67,9 +67,9 @@ pub(crate) fn measure(documents: u64, seconds: u64, report: &mut Report) {
         report.note(name, rate(documents, begun.elapsed()));
     }
     report.note("replication", replication(&hub, documents));
-    report.note("after the load, MiB", resident_mib(&hub));
+    note_memory(&hub, "after the load", report);
     queries::measure(&hub, documents, seconds, report);
-    report.note("after the queries, MiB", resident_mib(&hub));
+    note_memory(&hub, "after the queries", report);
 }
 
 /// The same reads and writes over TLS: by the owner's token, as `wrk` has no key, and by a device's key.

@@ -20,7 +20,7 @@ pub(crate) fn measure(report: &mut Report) {
     }
     let (hub, ms) = start(hub.stop());
     report.note("start, ms", ms);
-    report.note("idle with 300 databases, MiB", resident_mib(&hub));
+    note_memory(&hub, "idle with 300 databases", report);
     for number in 0..DATABASES {
         hub.put(&format!("/db-{number}/other"), json!({ "number": number })).expect(201);
     }
@@ -36,9 +36,13 @@ fn start(folder: TempDir) -> (Hub, f64) {
     (hub, begun.elapsed().as_secs_f64() * 1000.0)
 }
 
-/// Resident memory of a hub.
-pub(crate) fn resident_mib(hub: &Hub) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", hub.process_id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
+/// Notes what a hub has resident, and what of that is its own: the rest are pages of the program's file, of which
+/// some kernels map many around each that is read, and which any can drop and read again.
+pub(crate) fn note_memory(hub: &Hub, when: &str, report: &mut Report) {
+    let status = fs::read_to_string(format!("/proc/{}/status", hub.pid())).unwrap();
+    for (field, what) in [("VmRSS:", ""), ("RssAnon:", " own,")] {
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+        let mib = line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0;
+        report.note(&format!("{when},{what} MiB"), mib);
+    }
 }
