@@ -14,6 +14,11 @@ use hyper::body;
 const REST_BYTES_MAX: u64 = 64 * 1024;
 const REST_WAIT_MAX: Duration = Duration::from_millis(50);
 
+/// What is longer, of a request that has its answer already, is read up to so many bytes, and let come no longer than so
+/// long: enough for a client to see that it was answered.
+const LATE_BYTES_MAX: usize = 1024 * 1024;
+const LATE_WAIT_MAX: Duration = Duration::from_secs(2);
+
 /// The body of a request: as its client sends it, or as a rewrite gives it.
 #[derive(Debug)]
 pub(crate) enum Incoming {
@@ -36,23 +41,59 @@ pub(crate) struct Sent {
 pub(crate) struct Heard(Arc<Mutex<Option<body::Incoming>>>);
 
 impl Heard {
-    /// Reads the rest, where it is short and here. Whether the client was heard to the end.
+    /// Reads the rest, where it is short and here. Whether the client was heard to the end; where it was not, what
+    /// is left is kept for as long as this is.
     pub(crate) async fn out(&self) -> bool {
         let rest = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut rest) = rest else { return true };
-        if rest.size_hint().upper().is_none_or(|bytes| bytes > REST_BYTES_MAX) {
-            return false;
+        let is_short = rest.size_hint().upper().is_some_and(|bytes| bytes <= REST_BYTES_MAX);
+        let reading = async { is_short && read_out(&mut rest).await };
+        let is_out = tokio::time::timeout(REST_WAIT_MAX, reading).await.unwrap_or(false);
+        if !is_out {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(rest);
         }
-        let read = async {
-            loop {
-                match rest.frame().await {
-                    Some(Ok(_thrown_away)) => {}
-                    Some(Err(_broken)) => return false,
-                    None => return true,
-                }
-            }
-        };
-        tokio::time::timeout(REST_WAIT_MAX, read).await.unwrap_or(false)
+        is_out
+    }
+}
+
+/// What was not read of a request, while its answer is sent, and a while after.
+///
+/// Over HTTP/2, a client that is told to stop in the middle of its request may drop the answer that it has, so that it
+/// is told so late.
+#[derive(Debug)]
+pub(crate) struct Late(pub(crate) Heard);
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        let rest = self.0.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Without a runtime the connection is gone as well.
+        if let (Some(rest), Ok(runtime)) = (rest, tokio::runtime::Handle::try_current()) {
+            runtime.spawn(async move {
+                let _late = tokio::time::timeout(LATE_WAIT_MAX, let_come(rest)).await;
+            });
+        }
+    }
+}
+
+/// Lets a client send until it is done or stops, and throws that away. What is more than enough waits in its window.
+async fn let_come(mut rest: body::Incoming) {
+    let mut bytes = 0_usize;
+    while let Some(Ok(frame)) = rest.frame().await {
+        bytes = bytes.saturating_add(frame.data_ref().map_or(0, Bytes::len));
+        if bytes > LATE_BYTES_MAX {
+            return std::future::pending().await;
+        }
+    }
+}
+
+/// Reads what is left and throws it away; whether it came to its end.
+async fn read_out(rest: &mut body::Incoming) -> bool {
+    loop {
+        match rest.frame().await {
+            Some(Ok(_thrown_away)) => {}
+            Some(Err(_broken)) => return false,
+            None => return true,
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use super::door::Door;
 use super::guest::{Answering, Entered, until_sent};
 use super::stream::ClientStream;
 use crate::app::App;
-use crate::http::incoming::Incoming;
+use crate::http::incoming::{Incoming, Late};
 
 /// Requests that one connection may have open: a hub that follows another has a handful.
 const STREAMS_MAX: u32 = 64;
@@ -65,9 +65,10 @@ where
             let (body, heard) = Incoming::sent(body);
             let reply = door.answer(app, Request::from_parts(head, body)).await;
             // A request whose body is let go before it was answered is taken back, answer and all, and some
-            // clients drop an answer that comes while they still send.
+            // clients drop an answer that comes while they still send: what is short is read first, and the rest
+            // let go after the answer.
             let _all_heard = heard.out().await;
-            Ok::<_, Infallible>(until_sent(reply, (one, heard)))
+            Ok::<_, Infallible>(until_sent(reply, (one, Late(heard))))
         }
     };
     let connection = http2::Builder::new(TokioExecutor::new())

@@ -2,11 +2,13 @@
 
 use std::io::Write as _;
 use std::net::TcpStream;
+use std::process::Command;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
-use tests::{Body, Hub};
+use tempfile::TempDir;
+use tests::{Body, Finished, Hub, Key};
 
 use super::socket::{answer_head, head, host, send, send_to, status};
 use super::{assert_grown_at_most, assert_serves, hub_with, resident_mib};
@@ -50,6 +52,35 @@ fn chunks_that_never_end_are_refused_at_the_limit() {
     }
     assert_serves(&hub, "after");
     assert_grown_at_most(&hub, before, 200);
+}
+
+#[test]
+fn what_is_too_long_hears_so_over_http_2() {
+    let hub = hub_with("");
+    hub.put("/_hub/requests", json!({"open": true})).expect(200);
+    let folder = TempDir::new().unwrap();
+    let (certificate, key) = Key::new().write_to(folder.path());
+    let body = folder.path().join("body");
+    let ask = |bytes: usize, header: &str| {
+        std::fs::write(&body, vec![b' '; bytes]).unwrap();
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--show-error", "--insecure", "--http2", "--max-time", "60"]);
+        curl.arg("--cert").arg(&certificate).arg("--key").arg(&key);
+        curl.args(["--write-out", "\n%{http_version} %{http_code}"]);
+        curl.args(["--header", "Content-Type: application/json", "--header", header]);
+        curl.arg("--data-binary").arg(format!("@{}", body.display()));
+        curl.arg(format!("{}_hub/request", hub.tls_url()));
+        Finished::of(&mut curl).expect_success()
+    };
+    for bytes in [9_000, 70_000, 300_000, 5_000_000] {
+        // With its length said, and without.
+        for header in ["X-Is: long", "Content-Length:"] {
+            let said = ask(bytes, header);
+            let refused = said.contains(r#""error":"too_large""#) && said.ends_with("\n2 413");
+            assert!(refused, "{bytes} {header} {said}");
+        }
+    }
+    assert_serves(&hub, "after");
 }
 
 #[test]
