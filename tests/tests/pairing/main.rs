@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 mod agree;
+mod at_once;
 mod command_line;
 mod hostile;
 mod links;
@@ -43,6 +44,15 @@ fn confirm(hub: &Hub, session: &Value, said: Value) -> Value {
 #[track_caller]
 fn refuse(hub: &Hub, session: &Value) {
     hub.post(&format!("{}/refuse", path(session)), json!({})).expect(200);
+}
+
+/// Both sides say yes.
+#[track_caller]
+fn agree((host, waiting): (&Hub, &Value), (guest, coming): (&Hub, &Value)) {
+    confirm(host, waiting, json!({}));
+    confirm(guest, coming, json!({}));
+    await_state(host, waiting, "done");
+    await_state(guest, coming, "done");
 }
 
 /// Where a hub is reached, without its key.

@@ -20,15 +20,6 @@ fn await_connected(hub: &Hub, peer: &str) {
     });
 }
 
-/// Both sides say yes.
-#[track_caller]
-fn agree((host, waiting): (&Hub, &Value), (guest, coming): (&Hub, &Value)) {
-    confirm(host, waiting, json!({}));
-    confirm(guest, coming, json!({}));
-    await_state(host, waiting, "done");
-    await_state(guest, coming, "done");
-}
-
 #[test]
 fn a_friend_who_was_removed_comes_back_as_a_friend() {
     let (anna, bert) = friends();
