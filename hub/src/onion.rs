@@ -5,11 +5,12 @@ mod clients;
 mod introduce;
 mod metered;
 mod settings;
+mod spare;
 mod status;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use acl::Policies;
 use identity::key_file::Key;
+use identity::pairing::FindSecret;
 use identity::{DEFAULT_PORT, PublicKey};
 use onion::{
     ArtiSettings, CheckError, Dial, DialError, Discovery, DiscoveryKey, DiscoverySecret, Finding,
@@ -30,6 +32,7 @@ use tokio::time::Instant;
 
 use self::clients::Clients;
 use self::metered::Traffic;
+use self::spare::Spares;
 use crate::app::App;
 use crate::data_dir::DataDir;
 
@@ -37,6 +40,7 @@ pub(crate) use self::clients::{ClientsError, Keys, follow};
 pub(crate) use self::introduce::introduce;
 pub(crate) use self::metered::Metered;
 pub(crate) use self::settings::{OnionConfig, OnionMode};
+pub(crate) use self::spare::Loan;
 pub(crate) use self::status::{Moment, child_memory_bytes, describe, is_reachable};
 
 /// What makes the hub's program the child that speaks Tor.
@@ -65,6 +69,8 @@ pub(crate) struct Onion {
     system: Option<SystemTorSettings>,
     traffic: Arc<Traffic>,
     clients: Clients,
+    /// By what guests find it whom it does not know yet.
+    spares: Spares,
     telling: Mutex<()>,
     /// Hubs that know by which key this device looks for them, or are about to be told.
     introduced: Mutex<HashSet<PublicKey>>,
@@ -79,6 +85,9 @@ pub(crate) enum OnionError {
     /// Who may find the service cannot be read.
     #[error("could not read who may find the onion service")]
     Clients(#[source] store::Error),
+    /// The system draws nothing at random.
+    #[error("could not draw a key at random")]
+    Random(#[source] getrandom::Error),
 }
 
 impl fmt::Debug for Onion {
@@ -98,14 +107,17 @@ impl Onion {
         paused: bool,
     ) -> Result<Self, OnionError> {
         let clients = Clients::read(store).map_err(OnionError::Clients)?;
+        let spares = Spares::of(ServiceKey::main(seed.bytes()).address());
+        let spares = spares.map_err(OnionError::Random)?;
         let transport = match paused {
             true => Box::new(onion::Off::default()),
             false => {
-                let found_by = discovery(config.restricted_discovery, &clients, policies);
+                let restricted = config.restricted_discovery;
+                let found_by = discovery(restricted, &clients, &spares, policies);
                 transport(config, settings(config, seed, found_by), data_dir)?
             }
         };
-        let mut begun = Self::over(transport, config, seed, clients);
+        let mut begun = Self::over(transport, config, seed, (clients, spares));
         begun.remake = Some((config.clone(), data_dir.clone()));
         Ok(begun)
     }
@@ -119,7 +131,7 @@ impl Onion {
     /// Begins anew after a pause, and waits for nothing.
     pub(crate) fn resume(&self, app: &App) -> Result<(), OnionError> {
         let Some((config, data_dir)) = &self.remake else { return Ok(()) };
-        let found_by = discovery(self.restricted, &self.clients, &app.access.policies().now());
+        let found_by = self.found_by(&app.access.policies().now());
         let begun = transport(config, settings(config, &self.seed, found_by), data_dir)?;
         self.transport.send_replace(begun.into());
         Ok(())
@@ -129,7 +141,7 @@ impl Onion {
         transport: Box<dyn OnionTransport>,
         config: &OnionConfig,
         seed: &Key,
-        clients: Clients,
+        (clients, spares): (Clients, Spares),
     ) -> Self {
         Self {
             mode: config.mode,
@@ -145,6 +157,7 @@ impl Onion {
             system: (config.mode == OnionMode::System).then(|| system_settings(config)),
             traffic: Traffic::new(config.bytes_per_second_max, Instant::now()),
             clients,
+            spares,
             telling: Mutex::default(),
             introduced: Mutex::default(),
         }
@@ -213,14 +226,19 @@ impl Onion {
         }
     }
 
-    /// Opens a stream to an onion service; those of different groups share no circuits.
+    /// Opens a stream to an onion service; those of different groups share no circuits. It is looked for by what
+    /// a link holds, or else by this device's own key.
     pub(crate) async fn dial(
         &self,
         address: &OnionAddress,
         port: u16,
         group: String,
+        link: Option<&FindSecret>,
     ) -> Result<Metered<OnionStream>, DialError> {
-        let secret = Some(DiscoverySecret::of(self.seed.bytes(), address));
+        let secret = Some(match link {
+            Some(secret) => spare::secret_of(secret, address),
+            None => DiscoverySecret::of(self.seed.bytes(), address),
+        });
         let dial = Dial { address: address.clone(), port, group, secret };
         let stream = self.transport().dial(dial).await?;
         Ok(Metered::new(stream, &self.traffic))
@@ -283,12 +301,30 @@ impl Onion {
         pruned
     }
 
+    /// What a new link has to hold so that its guest finds this hub; nothing where everybody does, or where
+    /// nothing is published.
+    pub(crate) fn lend_spare(&self) -> Option<Loan> {
+        if self.restricted && !self.is_off() { self.spares.lend() } else { None }
+    }
+
+    /// A link is over, and what it held finds this hub no longer, from the next descriptor on. May block.
+    pub(crate) fn give_spare_back(&self, app: &App, loan: Loan) {
+        if let Err(error) = self.spares.give_back(loan) {
+            tracing::warn!(%error, "links go on with a key that was used");
+        }
+        self.tell_discovery(app);
+    }
+
     /// Says who can find the service as of now. May block.
     fn tell_discovery(&self, app: &App) {
         // Held from looking to telling, so that what was true earlier is never told last.
         let _telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
         let policies = app.access.policies().now();
-        self.transport().set_discovery(discovery(self.restricted, &self.clients, &policies));
+        self.transport().set_discovery(self.found_by(&policies));
+    }
+
+    fn found_by(&self, policies: &Policies) -> Discovery {
+        discovery(self.restricted, &self.clients, &self.spares, policies)
     }
 
     /// Whether a hub has yet to be told by which key this device looks for it. Whoever is told so
@@ -312,8 +348,20 @@ pub(crate) fn moment(wall: Millis) -> Moment {
     Moment { wall, steady: Instant::now() }
 }
 
-fn discovery(restricted: bool, clients: &Clients, policies: &Policies) -> Discovery {
-    if restricted { clients.discovery(policies) } else { Discovery::Open }
+fn discovery(
+    restricted: bool,
+    clients: &Clients,
+    spares: &Spares,
+    policies: &Policies,
+) -> Discovery {
+    match restricted {
+        true => {
+            let mut keys: BTreeSet<_> = clients.known(policies);
+            keys.extend(spares.keys());
+            Discovery::Restricted(keys)
+        }
+        false => Discovery::Open,
+    }
 }
 
 fn settings(config: &OnionConfig, seed: &Key, discovery: Discovery) -> Settings {

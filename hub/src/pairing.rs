@@ -4,6 +4,7 @@
 //! (`guest`). They are held in memory, since nobody pairs over a restart; a few at a time, each for minutes.
 
 mod dial;
+mod finding;
 mod finish;
 mod guest;
 mod host;
@@ -20,6 +21,7 @@ use identity::PublicKey;
 use identity::pairing::{Chance, LinkSecret, SpokenCode};
 use store::Millis;
 
+pub(crate) use self::finding::{comes_by, may_come};
 pub(crate) use self::host::receive;
 use self::rate::Rate;
 pub(crate) use self::returning::{may_return, returns_by};
@@ -94,11 +96,10 @@ impl Pairings {
         sessions.values().filter(of_window).max_by_key(|session| session.begun).cloned()
     }
 
-    /// Whether somebody waits for whoever has this key, or has met it: behind this window, or behind any.
-    fn waits_for(&self, key: PublicKey, window: Option<&str>, now: Millis) -> bool {
+    /// Whether somebody waits for whoever has this key, or has met it, behind one of these windows.
+    fn waits_for(&self, key: PublicKey, is_meant: impl Fn(&Session) -> bool, now: Millis) -> bool {
         let sessions = self.sessions(now);
-        let of_window = |session: &&Arc<Session>| window.is_none_or(|name| session.is_behind(name));
-        sessions.values().filter(of_window).any(|session| session.waits_for(key, now))
+        sessions.values().any(|session| is_meant(session) && session.waits_for(key, now))
     }
 
     fn sessions(&self, now: Millis) -> MutexGuard<'_, BTreeMap<String, Arc<Session>>> {

@@ -11,6 +11,7 @@ mod card;
 mod chance;
 mod code;
 mod error;
+mod finding;
 mod guest;
 mod host;
 mod link;
@@ -27,6 +28,7 @@ pub use card::{
 pub use chance::Chance;
 pub use code::{CODE_SPACE, CodeError, DIGITS_SPACE, Digits, SpokenCode, reduce};
 pub use error::{Blame, PairingError};
+pub use finding::{FindKey, FindSecret};
 pub use guest::{Greeting, GuestSession, Revealed};
 pub use host::{Effect, Host, Reception};
 pub use link::{LINK_BYTES_MAX, LinkError, LinkSecret, PairingLink, WindowName};

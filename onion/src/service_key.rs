@@ -88,7 +88,8 @@ impl DiscoverySecret {
         &self.0
     }
 
-    pub(crate) fn from_bytes(bytes: Zeroizing<[u8; 32]>) -> Self {
+    /// The secret with these bytes, which follow from one that others have told.
+    pub fn from_bytes(bytes: Zeroizing<[u8; 32]>) -> Self {
         Self(bytes)
     }
 }
@@ -114,6 +115,16 @@ pub struct DiscoveryKey([u8; 32]);
 pub struct DiscoveryKeyError;
 
 impl DiscoveryKey {
+    /// The key with these bytes.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The key alone, in base32.
     pub(crate) fn base32(&self) -> String {
         BASE32_NOPAD.encode(&self.0)
@@ -210,6 +221,19 @@ mod tests {
         for bad in ["", "descriptor:x25519:", "descriptor:x25519:AAAA", &text[1..], &text[..69]] {
             assert_eq!(bad.parse::<DiscoveryKey>(), Err(DiscoveryKeyError), "{bad}");
         }
+    }
+
+    /// That the secret follows from the link, `identity` tests.
+    #[test]
+    fn what_finds_the_host_of_a_link_is_as_written_down() {
+        let vectors = include_str!("../../identity/tests/vectors/pairing.json");
+        let vectors: serde_json::Value = serde_json::from_str(vectors).unwrap();
+        let finding = |member: &str| vectors["finding"][member].as_str().unwrap();
+        let secret = data_encoding::HEXLOWER.decode(finding("discovery_secret").as_bytes());
+        let secret = Zeroizing::new(secret.unwrap().try_into().unwrap());
+        let key = DiscoverySecret::from_bytes(secret).public();
+        assert_eq!(key.to_string(), finding("discovery_key"));
+        assert_eq!(DiscoveryKey::from_bytes(*key.bytes()), key);
     }
 
     #[test]

@@ -119,7 +119,7 @@ fn describe_onion(onion: &Value, now: Millis) -> Vec<[String; 2]> {
     let discovery = match (onion["discovery"]["state"].as_str(), onion["restricted"] == true) {
         (Some("keys" | "keys_soon"), _) => {
             let keys = onion["discovery"]["keys"].as_u64().unwrap_or_default();
-            format!("; found by {}", plural(keys, "key"))
+            format!("; found by {}, those of links included", plural(keys, "key"))
         }
         (_, true) => "; not yet found by anybody".into(),
         (_, false) => String::new(),
@@ -250,7 +250,7 @@ mod tests {
         onion["last_self_dial"] = json!({"at": 0, "took_ms": 1234});
         onion["discovery"] = json!({"state": "keys", "keys": 3});
         let rows = describe_onion(&onion, Millis(4000));
-        let expected = "reachable (for 1 min; dialled itself 4 s ago, in 1.2 s; found by 3 keys)";
+        let expected = "reachable (for 1 min; dialled itself 4 s ago, in 1.2 s; found by 3 keys, those of links included)";
         assert_eq!((rows.len(), rows[1][1].as_str()), (2, expected));
     }
 

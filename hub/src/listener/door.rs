@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use identity::{Authority, Host, HttpKeyUrl, ProvenKey};
 use onion::Service;
 
+use super::tls::is_closed_to;
 use crate::access::{CrossOrigin, LocalDoor, LogIn, Principal, Proof, Renewal, Way};
 use crate::app::App;
 use crate::clock;
@@ -72,6 +73,12 @@ impl Visit {
         {
             let reason = mesh::refusal(&app, key);
             return reason.map_or(HttpError::Forbidden, HttpError::Removed).reply();
+        }
+        if let Some(key) = self.key.as_ref().map(ProvenKey::key)
+            && is_closed_to(&app, self.way, Some(key))
+            && !pairing::comes_by(&app, key, &request)
+        {
+            return HttpError::Forbidden.reply();
         }
         let way = self.way_of(request.headers());
         let proven = self.key.as_ref().map_or(Proven::Nothing, |key| Proven::Key(key, way));

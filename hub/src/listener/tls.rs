@@ -155,12 +155,19 @@ fn admit(app: &App, way: Way, key: Option<&ProvenKey>) -> Result<(), &'static st
         }
     }
     // A descriptor keeps strangers from finding the service; who has found it nevertheless, or has
-    // been forgotten since, is none the wiser.
-    let known = key.is_some_and(|key| app.access.policies().now().knows(key.key()));
-    match way == Way::Onion(Service::Main) && app.onion.is_restricted() && !known {
-        true => Err("nobody whom the hub knows, while its discovery is restricted"),
-        false => Ok(()),
+    // been forgotten since, is none the wiser. Whoever may have come by a link is heard at its window.
+    match key.map(ProvenKey::key) {
+        key if !is_closed_to(app, way, key) => Ok(()),
+        Some(key) if pairing::may_come(app, key) => Ok(()),
+        _ => Err("nobody whom the hub knows, while its discovery is restricted"),
     }
+}
+
+/// Whether this way is for those alone whom the hub knows, and this is none of them.
+pub(super) fn is_closed_to(app: &App, way: Way, key: Option<PublicKey>) -> bool {
+    way == Way::Onion(Service::Main)
+        && app.onion.is_restricted()
+        && !key.is_some_and(|key| app.access.policies().now().knows(key))
 }
 
 /// Whether whoever has this key is told why it is refused: a device that is, or was, the owner's.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use acl::Policies;
 use identity::PublicKey;
-use onion::{Discovery, DiscoveryKey};
+use onion::DiscoveryKey;
 use serde::{Deserialize, Serialize};
 use store::{Database, DbName, Error, LocalId, Store};
 
@@ -114,11 +114,11 @@ impl Clients {
         })
     }
 
-    /// Who can find the service now, where its discovery is restricted.
-    pub(super) fn discovery(&self, policies: &Policies) -> Discovery {
+    /// The keys of those that may find the service now.
+    pub(super) fn known(&self, policies: &Policies) -> BTreeSet<DiscoveryKey> {
         let keys = self.keys();
         let known = keys.iter().filter(|(device, _)| policies.knows(**device));
-        Discovery::Restricted(known.map(|(_, key)| *key).collect::<BTreeSet<_>>())
+        known.map(|(_, key)| *key).collect()
     }
 
     fn change(
@@ -202,19 +202,18 @@ mod tests {
         clients.allow(&store, &both, device(2), key(2)).unwrap();
         let stranger = clients.allow(&store, &both, device(3), key(3));
         assert!(matches!(stranger, Err(ClientsError::Unknown)));
-        let keys = |keys: &[DiscoveryKey]| Discovery::Restricted(keys.iter().copied().collect());
-        assert_eq!(clients.discovery(&both), keys(&[key(1), key(2)]));
+        assert_eq!(clients.known(&both), [key(1), key(2)].into());
 
         let blocked = policies(&[note(1, r#"{"blocked": true}"#), note(2, "{}")]);
         // At once, whatever can be written.
-        assert_eq!(clients.discovery(&blocked), keys(&[key(2)]));
+        assert_eq!(clients.known(&blocked), [key(2)].into());
         clients.prune(&store, &blocked).unwrap();
         assert_eq!(Clients::read(&store).unwrap().all(), Keys::from([(device(2), key(2))]));
 
         let unreadable = policies(&[("group/ ".into(), "{}")]);
         clients.prune(&store, &unreadable).unwrap();
         assert_eq!(clients.all().len(), 1, "what cannot be read may have named it");
-        assert_eq!(clients.discovery(&unreadable), keys(&[]));
+        assert!(clients.known(&unreadable).is_empty());
         clients.prune(&store, &policies(&[])).unwrap();
         assert!(Clients::read(&store).unwrap().all().is_empty());
         assert!(!clients.remove(&store, device(2)).unwrap());

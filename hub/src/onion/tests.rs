@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use identity::DeviceKey;
+use identity::pairing::{PairingLink, WindowName};
 use onion::{Off, Pending};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -21,6 +22,7 @@ use crate::mesh;
 #[derive(Debug)]
 struct StandIn {
     arrived: tokio::sync::Mutex<mpsc::Receiver<Incoming>>,
+    found_by: watch::Sender<Discovery>,
     off: Off,
 }
 
@@ -42,7 +44,7 @@ impl OnionTransport for StandIn {
     }
 
     fn set_discovery(&self, discovery: Discovery) {
-        self.off.set_discovery(discovery);
+        self.found_by.send_replace(discovery);
     }
 
     fn shut_down(&self, grace: Duration) -> Pending<'_, ()> {
@@ -54,9 +56,11 @@ impl OnionTransport for StandIn {
 struct Reached {
     app: Arc<App>,
     arrivals: mpsc::Sender<Incoming>,
+    /// Who can find it, as it said last.
+    found_by: watch::Receiver<Discovery>,
     stop: watch::Sender<bool>,
     running: tokio::task::JoinHandle<()>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Reached {
@@ -73,8 +77,13 @@ impl Reached {
         let opened = App::open(data_dir, &seed, &config, shutdown, clock::now()).unwrap();
         let mut app = opened.app;
         let (arrivals, arrived) = mpsc::channel(64);
-        let stand_in = StandIn { arrived: tokio::sync::Mutex::new(arrived), off: Off::default() };
-        let onion = Onion::over(Box::new(stand_in), &config.onion, &seed, Clients::default());
+        let (told, found_by) = watch::channel(Discovery::Open);
+        let arrived = tokio::sync::Mutex::new(arrived);
+        let stand_in = StandIn { arrived, found_by: told, off: Off::default() };
+        let spares = Spares::of(ServiceKey::main(seed.bytes()).address()).unwrap();
+        let known = (Clients::default(), spares);
+        let onion = OnionConfig { mode: OnionMode::System, ..config.onion.clone() };
+        let onion = Onion::over(Box::new(stand_in), &onion, &seed, known);
         Arc::get_mut(&mut app).unwrap().onion = Arc::new(onion);
         app.store.create(&"notes".parse().unwrap(), clock::now()).unwrap();
         let control = std::os::unix::net::UnixListener::bind(folder.path().join("control"));
@@ -82,7 +91,7 @@ impl Reached {
         control.set_nonblocking(true).unwrap();
         let listeners = Listeners::bind(&config, &app, control).await.unwrap();
         let running = tokio::spawn(Arc::clone(&app).run(listeners));
-        Self { app, arrivals, stop, running, _folder: folder }
+        Self { app, arrivals, found_by, stop, running, folder }
     }
 
     /// Notes that a key is the owner's device.
@@ -122,6 +131,16 @@ impl Reached {
         statuses
     }
 
+    /// What the owner is answered.
+    async fn owner(&self, path: &str, body: &str) -> serde_json::Value {
+        let mut stream = UnixStream::connect(self.folder.path().join("control")).await.unwrap();
+        stream.write_all(post(path, body).as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str(body).unwrap()
+    }
+
     async fn end(self) {
         self.stop.send_replace(true);
         self.running.await.unwrap();
@@ -134,13 +153,25 @@ impl Connection {
     /// The status that a path is answered with; further headers may follow it in lines of their own.
     async fn ask(&mut self, path: &str) -> Option<u16> {
         let (path, headers) = path.split_once('\n').unwrap_or((path, ""));
-        let request = format!("GET {path} HTTP/1.1\r\nHost: hub\r\n{headers}\r\n");
+        self.send(&format!("GET {path} HTTP/1.1\r\nHost: hub\r\n{headers}\r\n")).await
+    }
+
+    async fn send(&mut self, request: &str) -> Option<u16> {
         self.0.write_all(request.as_bytes()).await.ok()?;
         self.0.flush().await.ok()?;
         let mut answer = vec![0; 4096];
         let length = self.0.read(&mut answer).await.ok()?;
         std::str::from_utf8(&answer[..length]).ok()?.split(' ').nth(1)?.parse().ok()
     }
+}
+
+/// A request with a body, the last of its connection.
+fn post(path: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: hub\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )
 }
 
 fn device(seed: u8) -> DeviceKey {
@@ -194,6 +225,45 @@ async fn a_hub_whose_discovery_is_restricted_talks_to_nobody_else() {
     assert_eq!(hub.statuses(Service::Main, Some(&device(2)), &ASKED).await, [0, 0, 0]);
     assert_eq!(hub.statuses(Service::Main, None, &ASKED).await, [0, 0, 0]);
     assert_eq!(hub.statuses(Service::Strangers, Some(&device(2)), &ASKED).await, [200, 403, 404]);
+    hub.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_found_it_by_a_link_is_heard_at_its_window_alone() {
+    let restricted = OnionConfig { restricted_discovery: true, ..OnionConfig::default() };
+    let mut hub = Reached::start(restricted).await;
+    let (main, guest, other) = (Service::Main, device(2), device(3));
+    // Digits and codes are for those who find it otherwise.
+    let compare = hub.owner("/_hub/pairing", r#"{"kind": "friend", "proof": "compare"}"#).await;
+    assert_eq!(hub.statuses(main, Some(&guest), &ASKED).await, [0, 0, 0]);
+    hub.owner(&format!("/_hub/pairing/{}/refuse", compare["id"].as_str().unwrap()), "{}").await;
+
+    let opened = hub.owner("/_hub/pairing", r#"{"kind": "friend"}"#).await;
+    let link: PairingLink = opened["link"].as_str().unwrap().parse().unwrap();
+    let service = hub.app.onion.address().clone();
+    assert_eq!(link.reach, [format!("{}:9898", service.full()).parse().unwrap()]);
+    let key = spare::secret_of(link.find.as_ref().unwrap(), &service).public();
+    assert_eq!(hub.app.onion.spares.keys(), [key], "published before there was a link");
+
+    let window = format!("/_hub/pair/{}", WindowName::of_link(&link.secret).as_str());
+    assert_eq!(hub.statuses(main, None, &ASKED).await, [0, 0, 0]);
+    let elsewhere = ["/", "/_all_dbs", "/notes", "/_up", "/_session", &window];
+    assert_eq!(hub.statuses(main, Some(&guest), &elsewhere).await, [403; 6]);
+    let say = async |device, path: &str| {
+        hub.connect(main, Some(device)).await.send(&post(path, "{}")).await.unwrap_or_default()
+    };
+    assert_eq!(say(&guest, "/_hub/pair/compare").await, 403);
+    assert_eq!(say(&guest, "/_hub/request").await, 403);
+    // It is heard, and what it says is no message.
+    assert_eq!(say(&guest, &window).await, 400);
+    assert_eq!(say(&other, &window).await, 400);
+
+    hub.found_by.mark_unchanged();
+    hub.owner(&format!("/_hub/pairing/{}/refuse", opened["id"].as_str().unwrap()), "{}").await;
+    hub.found_by.changed().await.unwrap();
+    let Discovery::Restricted(keys) = hub.found_by.borrow_and_update().clone() else { panic!() };
+    assert!(keys.len() == 1 && !keys.contains(&key), "{keys:?}");
+    assert_eq!(hub.statuses(main, Some(&guest), &ASKED).await, [0, 0, 0]);
     hub.end().await;
 }
 

@@ -8,7 +8,7 @@ use http::{Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use identity::pairing::MESSAGE_BYTES_MAX;
+use identity::pairing::{FindSecret, MESSAGE_BYTES_MAX};
 use identity::tls::{CertificateFault, HandshakeError};
 use identity::{Authority, Host, ProvenKey, PublicKey};
 use serde_json::Value;
@@ -50,12 +50,13 @@ impl Connection {
         app: &App,
         ways: &[Authority],
         expected: Option<PublicKey>,
+        find: Option<&FindSecret>,
     ) -> Result<Self, Trouble> {
         let is_onion = |at: &&Authority| matches!(at.host, Host::Onion(_));
         let near = ways.iter().filter(|at| !is_onion(at));
         let mut trouble = Trouble::new("unreachable", "It is not said where the other hub is.");
         for at in near.chain(ways.iter().filter(is_onion)) {
-            match Self::dial_one(app, at, expected).await {
+            match Self::dial_one(app, at, expected, find).await {
                 Ok(connection) => return Ok(connection),
                 Err(error) => trouble = error,
             }
@@ -67,12 +68,14 @@ impl Connection {
         app: &App,
         at: &Authority,
         expected: Option<PublicKey>,
+        find: Option<&FindSecret>,
     ) -> Result<Self, Trouble> {
         let uri: Uri = format!("https://{}/", at.to_string())
             .parse()
             .map_err(|_| Trouble::new("unreachable", "The address leads nowhere."))?;
         let limit = if matches!(at.host, Host::Onion(_)) { ONION_DIAL_MAX } else { DIAL_MAX };
-        let dialled = timeout(limit, connect_to_pair(&app.device, &app.onion, &uri, expected));
+        let connecting = connect_to_pair(&app.device, &app.onion, &uri, expected, find);
+        let dialled = timeout(limit, connecting);
         let stream = dialled.await.map_err(|_late| {
             let sentence = format!("The other hub did not answer within {} s.", limit.as_secs());
             Trouble::new("unreachable", sentence)

@@ -4,6 +4,7 @@ use identity::pairing::{Card, Kind, Right, Share};
 use identity::{Host, HttpKeyUrl};
 use store::Millis;
 
+use super::finding;
 use super::session::{Inner, Session};
 use crate::app::App;
 use crate::http::HttpError;
@@ -77,6 +78,7 @@ pub(super) fn write(
     card: Card,
     now: Millis,
 ) -> Result<(), HttpError> {
+    let find = card.find;
     let (record, kind, share) = {
         let mut inner = session.at(now);
         if let Some(other) = &mut inner.other {
@@ -85,7 +87,9 @@ pub(super) fn write(
         (record(app, session, &inner, now)?, inner.kind, inner.share.clone())
     };
     let shares = shares(app, kind, &share)?;
+    let key = record.key;
     mesh::introduce_with(app, kind_of(kind), record, &shares, now)?;
+    finding::let_find(app, key, find);
     Ok(())
 }
 

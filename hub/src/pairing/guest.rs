@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use identity::pairing::{
-    Card, Channel, Greeting, GuestSays, GuestSession, HostSays, LinkSecret, PairingError,
-    SpokenCode, Standing, WindowName,
+    Card, Channel, FindSecret, Greeting, GuestSays, GuestSession, HostSays, LinkSecret,
+    PairingError, SpokenCode, Standing, WindowName,
 };
 use identity::{Authority, Host, PublicKey};
 use store::Millis;
@@ -13,11 +13,10 @@ use tokio::time::{sleep, timeout};
 
 use super::dial::{Connection, Refused};
 use super::session::{Decision, Other, Session, State, Trouble, trouble_of};
-use super::{chance, finish};
+use super::{chance, finding, finish};
 use crate::app::App;
 use crate::clock;
 use crate::http::blocking;
-use crate::mesh;
 
 /// How often the host is asked how things stand; through Tor a round trip takes a second or more.
 const ASK_EVERY: Duration = Duration::from_millis(400);
@@ -30,6 +29,10 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 const ONION_DIALS_MAX: u32 = 4;
 const ONION_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
+/// The same for a link that finds a hub which few find otherwise: a descriptor is published once a minute, and
+/// the one that goes with the link may be the next.
+const FINDING_DIALS_MAX: u32 = 12;
+
 /// How often a busy host is asked again before anything was agreed on.
 const TRIES_MAX: u32 = 5;
 
@@ -39,6 +42,8 @@ pub(super) struct Errand {
     /// Who has to answer, where that is known.
     pub(super) expected: Option<PublicKey>,
     pub(super) token: Token,
+    /// What finds the onion service among the ways, where not everybody does.
+    pub(super) find: Option<FindSecret>,
 }
 
 /// By what the guest proves itself.
@@ -111,7 +116,8 @@ async fn go(
     let connection = reach(app, &errand).await.map_err(failed)?;
     let host = connection.proven().key();
     let window = errand.token.window();
-    let mut talk = Talk { app, connection, window, host, ways: errand.ways, until: session.until };
+    let (ways, find) = (errand.ways, errand.find);
+    let mut talk = Talk { app, connection, window, host, ways, find, until: session.until };
     let mut guest = talk.meet(&errand.token, kind).await?;
     let me = {
         let mut inner = session.at(clock::now());
@@ -122,7 +128,7 @@ async fn go(
     finish::shares(app, guest.kind(), &me)
         .map_err(|error| failed(Trouble::new("share", format!("{error}."))))?;
     // Who waits there is not known before digits were compared, so it learns a name and no more.
-    let mut card = own_card(app, session);
+    let mut card = finding::own_card(app, session.finds, &session.at(clock::now()));
     if matches!(errand.token, Token::Nothing) {
         card = Card { name: card.name, ..Card::default() };
     }
@@ -140,9 +146,14 @@ async fn go(
 /// that has only begun.
 async fn reach(app: &App, errand: &Errand) -> Result<Connection, Trouble> {
     let onion = errand.ways.iter().any(|at| matches!(at.host, Host::Onion(_)));
-    let mut tries = if onion { ONION_DIALS_MAX } else { 1 };
+    let mut tries = match (onion, &errand.find) {
+        (false, _) => 1,
+        (true, None) => ONION_DIALS_MAX,
+        (true, Some(_)) => FINDING_DIALS_MAX,
+    };
     loop {
-        match Connection::dial(app, &errand.ways, errand.expected).await {
+        let find = errand.find.as_ref();
+        match Connection::dial(app, &errand.ways, errand.expected, find).await {
             Err(trouble) if trouble.code == "unreachable" && tries > 1 => {
                 tries -= 1;
                 sleep(ONION_AGAIN_AFTER).await;
@@ -152,12 +163,6 @@ async fn reach(app: &App, errand: &Errand) -> Result<Connection, Trouble> {
     }
 }
 
-/// What this hub says of itself.
-fn own_card(app: &App, session: &Session) -> Card {
-    let inner = session.at(clock::now());
-    Card { name: inner.me.clone(), reach: mesh::own_reach(app), share: inner.share.clone() }
-}
-
 /// A conversation with the host.
 struct Talk<'a> {
     app: &'a Arc<App>,
@@ -165,6 +170,7 @@ struct Talk<'a> {
     window: WindowName,
     host: PublicKey,
     ways: Vec<Authority>,
+    find: Option<FindSecret>,
     until: Millis,
 }
 
@@ -213,6 +219,7 @@ impl Talk<'_> {
 
     /// Says something until it is answered, over another connection where one broke.
     async fn say(&mut self, guest: &mut GuestSession, says: &GuestSays) -> Result<HostSays, End> {
+        let mut knows_us = false;
         loop {
             let (number, message) = guest.say(says);
             match self.connection.ask(self.window.as_str(), message).await {
@@ -226,7 +233,11 @@ impl Talk<'_> {
                 }
                 Err(Refused::ForNow(_)) => {
                     sleep(AGAIN_AFTER).await;
-                    let again = Connection::dial(self.app, &self.ways, Some(self.host)).await;
+                    // Once the host has noted this hub, what the link holds may find it no longer, and the hub's own
+                    // key does.
+                    let find = self.find.as_ref().filter(|_| !knows_us);
+                    let again = Connection::dial(self.app, &self.ways, Some(self.host), find).await;
+                    knows_us = !knows_us;
                     // The session's time ends this, if nothing else does.
                     if let Ok(again) = again {
                         self.connection = again;
@@ -250,7 +261,8 @@ impl Talk<'_> {
                     return Ok(());
                 }
                 Some(Decision::Yes) if !told => {
-                    GuestSays::Confirm { card: own_card(self.app, session) }
+                    let inner = session.at(clock::now());
+                    GuestSays::Confirm { card: finding::own_card(self.app, session.finds, &inner) }
                 }
                 Some(Decision::Yes) | None => GuestSays::Ask {},
             };

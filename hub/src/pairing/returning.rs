@@ -12,18 +12,23 @@ const PATH: &str = "/_hub/pair/";
 
 /// Whether whoever has this key was taken away, and a window is open to it.
 pub(crate) fn may_return(app: &App, key: PublicKey) -> bool {
-    app.access.policies().is_removed(key) && app.pairings.waits_for(key, None, clock::now())
+    app.access.policies().is_removed(key) && app.pairings.waits_for(key, |_| true, clock::now())
 }
 
 /// Whether this is a message to a window that is open to whoever has this key, who was taken away.
+pub(crate) fn returns_by<B>(app: &App, key: PublicKey, request: &Request<B>) -> bool {
+    let Some(window) = window_of(request) else { return false };
+    app.pairings.waits_for(key, |session| session.is_behind(window), clock::now())
+        && app.access.policies().is_removed(key)
+}
+
+/// The window that a message is for.
 ///
 /// The path is read as it came: one with anything to be decoded in it names no window.
-pub(crate) fn returns_by<B>(app: &App, key: PublicKey, request: &Request<B>) -> bool {
-    let window = request.uri().path().strip_prefix(PATH);
-    let window = window.filter(|name| name.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-    request.method() == Method::POST
-        && window.is_some_and(|name| app.pairings.waits_for(key, Some(name), clock::now()))
-        && app.access.policies().is_removed(key)
+pub(super) fn window_of<B>(request: &Request<B>) -> Option<&str> {
+    let window = request.uri().path().strip_prefix(PATH)?;
+    let is_name = window.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    (is_name && request.method() == Method::POST).then_some(window)
 }
 
 /// What the owner should know before the yes to a key that was taken away.

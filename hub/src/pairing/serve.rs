@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderValue, Response, StatusCode, header};
 use identity::pairing::{
-    Card, Host, Kind, NAME_BYTES_MAX, PairingError, PairingLink, Proof, Share, SpokenCode,
+    Host, Kind, NAME_BYTES_MAX, PairingError, PairingLink, Proof, Share, SpokenCode,
 };
 use identity::{Authority, HttpKeyUrl};
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use store::Millis;
 
 use super::guest::{self, Errand, Token};
 use super::session::{Decision, Inner, Role, Session, State, Trouble};
-use super::{MINUTES, MINUTES_MAX, finish, new_code, new_id, new_secret};
+use super::{MINUTES, MINUTES_MAX, finding, finish, new_code, new_id, new_secret};
 use crate::app::App;
 use crate::clock;
 use crate::http::{Call, HttpError, Reply, blocking, body, json_body, reply};
@@ -53,14 +53,17 @@ pub(crate) async fn open(call: Call) -> Result<Reply, HttpError> {
     let mut inner = Inner::new(kind, State::Waiting, own_name(&app, kind, me).await?);
     (inner.name, inner.share) = (name, share);
     inner.reach = mesh::own_reach(&app);
-    let card = own_card(&app, &inner);
+    let card = finding::own_card(&app, false, &inner);
+    let mut loan = None;
     inner.host = Some(match proof {
         Proof::Link => {
             let secret = new_secret()?;
-            let reach = reach_of_link(&app);
+            let reach = inner.reach.iter().map(|url| url.authority().clone()).collect();
             let until_s = until.0 / 1000;
             let key = app.device.public();
-            let link = PairingLink { kind, key, reach, secret: secret.clone(), until_s };
+            loan = app.onion.lend_spare();
+            let find = loan.as_ref().map(|loan| loan.secret.clone());
+            let link = PairingLink { kind, key, reach, secret: secret.clone(), find, until_s };
             inner.link = Some(link.to_string());
             Host::for_link(secret, kind, card, until.0)
         }
@@ -71,8 +74,12 @@ pub(crate) async fn open(call: Call) -> Result<Reply, HttpError> {
             Host::for_code(code, kind, card, until.0)
         }
     });
+    let proof = (proof, loan.is_some());
     let session = Arc::new(Session::new(new_id()?, Role::Host, proof, (now, until), inner));
     app.pairings.add(Arc::clone(&session), now)?;
+    if let Some(loan) = loan {
+        tokio::spawn(finding::end_with(Arc::clone(&app), Arc::clone(&session), loan));
+    }
     Ok(reply::json(StatusCode::CREATED, &session.describe(&app, now)))
 }
 
@@ -113,8 +120,9 @@ pub(crate) async fn join(call: Call) -> Result<Reply, HttpError> {
             // Clocks differ; nobody waits for longer than windows are open.
             let latest = now.0.saturating_add(MINUTES_MAX * 60_000);
             until = Millis(link.until_s.saturating_mul(1000).min(latest));
-            let PairingLink { reach, key, secret, kind, .. } = link;
-            let errand = Errand { ways: reach, expected: Some(key), token: Token::Link(secret) };
+            let PairingLink { reach, key, secret, find, kind, .. } = link;
+            let token = Token::Link(secret);
+            let errand = Errand { ways: reach, expected: Some(key), token, find };
             (errand, Some(kind), Proof::Link)
         }
         (None, Some(address), code) => {
@@ -126,7 +134,7 @@ pub(crate) async fn join(call: Call) -> Result<Reply, HttpError> {
                     (Token::Code(code), Proof::Spoken)
                 }
             };
-            (Errand { ways: vec![at], expected, token }, asked.kind, proof)
+            (Errand { ways: vec![at], expected, token, find: None }, asked.kind, proof)
         }
         _ => {
             let reason = "either a link, or an address and perhaps a code";
@@ -142,6 +150,8 @@ pub(crate) async fn join(call: Call) -> Result<Reply, HttpError> {
     (inner.name, inner.share, inner.scanned) = (asked.name, asked.share, asked.scanned);
     let url = |at: &Authority| HttpKeyUrl::new(at.clone(), errand.expected?, "").ok();
     inner.reach = errand.ways.iter().filter_map(url).collect();
+    inner.looks_for = finding::service(&inner.reach);
+    let proof = (proof, errand.find.is_some());
     let session = Arc::new(Session::new(new_id()?, Role::Guest, proof, (now, until), inner));
     app.pairings.add(Arc::clone(&session), now)?;
     let shown = session.describe(&app, now);
@@ -230,7 +240,7 @@ pub(crate) async fn confirm(call: Call) -> Result<Reply, HttpError> {
         }
     };
     inner.name = Some(settled);
-    let card = own_card(&app, &inner);
+    let card = finding::own_card(&app, session.finds, &inner);
     if let Some(host) = &mut inner.host {
         host.set_card(card);
         host.confirm(now.0)?;
@@ -276,27 +286,6 @@ pub(crate) async fn qr(call: Call) -> Result<Reply, HttpError> {
     // It is a secret for a while.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(reply)
-}
-
-/// What this hub says of itself.
-fn own_card(app: &App, inner: &Inner) -> Card {
-    Card { name: inner.me.clone(), reach: mesh::own_reach(app), share: inner.share.clone() }
-}
-
-/// Where a guest that this hub does not know yet may look for it.
-fn reach_of_link(app: &App) -> Vec<Authority> {
-    let reach = mesh::own_reach(app);
-    let mut ways: Vec<_> = reach.iter().map(|url| url.authority().clone()).collect();
-    if app.onion.is_restricted() {
-        // Its own onion service is found by nobody whom it does not know; the one for strangers is.
-        ways.retain(|at| !matches!(at.host, identity::Host::Onion(_)));
-        let host = app.onion.strangers_address().cloned().map(identity::Host::Onion);
-        ways.extend(host.map(|host| Authority { host, port: identity::DEFAULT_PORT }));
-    }
-    if ways.is_empty() {
-        ways.extend(reach.first().map(|url| url.authority().clone()));
-    }
-    ways
 }
 
 /// Refuses what nobody could be called, before somebody waits for it in vain.

@@ -1,10 +1,10 @@
 //! One pairing as its owner sees it.
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use identity::pairing::{Card, Host, Kind, PairingError, Proof, Share, WindowName};
-use identity::{HttpKeyUrl, PublicKey};
+use identity::{HttpKeyUrl, OnionAddress, PublicKey};
 use serde::Serialize;
 use serde_json::{Value, json};
 use store::{DbName, Millis};
@@ -92,6 +92,8 @@ pub(super) struct Session {
     /// Which of the windows of the same name is the newer one.
     pub(super) begun: Millis,
     pub(super) until: Millis,
+    /// Whether its link holds what finds the host, which few find otherwise.
+    pub(super) finds: bool,
     /// The window that the host waits behind.
     window: Option<WindowName>,
     inner: Mutex<Inner>,
@@ -108,6 +110,8 @@ pub(super) struct Inner {
     /// What is shown to whoever is to come: secrets, until somebody has.
     pub(super) link: Option<String>,
     pub(super) code: Option<String>,
+    /// The host's onion service, which the guest will look for by its own key once it is known there.
+    pub(super) looks_for: Option<OnionAddress>,
     /// Where this hub is reached, or where the guest looks for the host.
     pub(super) reach: Vec<HttpKeyUrl>,
     pub(super) digits: Option<String>,
@@ -125,6 +129,8 @@ pub(super) struct Inner {
     /// Whether what both agreed to is being written down.
     pub(super) writing: bool,
     pub(super) trouble: Option<Trouble>,
+    /// Told when it is over.
+    ended: Arc<Notify>,
 }
 
 impl Inner {
@@ -136,6 +142,7 @@ impl Inner {
             host: None,
             link: None,
             code: None,
+            looks_for: None,
             reach: Vec::new(),
             digits: None,
             name: None,
@@ -147,6 +154,7 @@ impl Inner {
             decision: None,
             writing: false,
             trouble: None,
+            ended: Arc::default(),
         }
     }
 
@@ -155,6 +163,7 @@ impl Inner {
         self.state = state;
         self.trouble = trouble;
         (self.link, self.code) = (None, None);
+        self.ended.notify_one();
     }
 
     /// The other side has said who it is: the owner is asked.
@@ -197,13 +206,13 @@ impl Session {
     pub(super) fn new(
         id: String,
         role: Role,
-        proof: Proof,
+        (proof, finds): (Proof, bool),
         (begun, until): (Millis, Millis),
         inner: Inner,
     ) -> Self {
         let window = inner.host.as_ref().map(Host::window);
         let (inner, decided) = (Mutex::new(inner), Notify::new());
-        Self { id, role, proof, begun, until, window, inner, decided }
+        Self { id, role, proof, begun, until, finds, window, inner, decided }
     }
 
     /// What changes of it. Where the time is over, that shows.
@@ -224,6 +233,12 @@ impl Session {
             inner.end(State::Expired, Some(Trouble::new("expired", sentence)));
         }
         inner
+    }
+
+    /// What one task waits on to hear that it is over.
+    pub(super) fn ended(&self) -> Arc<Notify> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&inner.ended)
     }
 
     pub(super) fn is_over(&self, now: Millis) -> bool {

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use http::Uri;
+use identity::pairing::FindSecret;
 use identity::{DeviceKey, OnionAddress, PublicKey};
 use replication::{BoxedIo, Connect};
 use rustls::pki_types::pem::PemObject as _;
@@ -39,7 +40,8 @@ impl Network {
         let destination = Destination::of(uri).map_err(io::Error::other)?;
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
         // An onion service has no key that it is known by here, so it is a group by itself.
-        let stream = stream(&self.onion, &destination, port, |of| format!("web {of}")).await?;
+        let group = |of: &str| format!("web {of}");
+        let stream = stream(&self.onion, &destination, port, group, None).await?;
         if !secure {
             return Ok(stream);
         }
@@ -76,7 +78,7 @@ impl ToKey {
     async fn reach(&self, destination: &Destination, port: u16) -> io::Result<BoxedIo> {
         let config = identity::tls::client_config(Some(&self.device), self.key);
         let connector = TlsConnector::from(config.map_err(io::Error::other)?);
-        let stream = stream(&self.onion, destination, port, |_| self.key.to_string()).await?;
+        let stream = self.stream(destination, port).await?;
         let stream = connector.connect(identity::tls::server_name(), stream).await?;
         Ok(Box::new(stream))
     }
@@ -87,10 +89,14 @@ impl ToKey {
         let port = uri.port_u16().unwrap_or(identity::DEFAULT_PORT);
         let config = identity::tls::multiplexed_client_config(&self.device, self.key);
         let connector = TlsConnector::from(config.map_err(io::Error::other)?);
-        let stream = stream(&self.onion, &destination, port, |_| self.key.to_string()).await?;
+        let stream = self.stream(&destination, port).await?;
         let stream = connector.connect(identity::tls::server_name(), stream).await?;
         self.introduce(destination, port);
         Ok(stream)
+    }
+
+    async fn stream(&self, destination: &Destination, port: u16) -> io::Result<BoxedIo> {
+        stream(&self.onion, destination, port, |_| self.key.to_string(), None).await
     }
 
     /// Tells a hub that has just proven its key by which key this device looks for its onion service;
@@ -116,12 +122,14 @@ impl ToKey {
     }
 }
 
-/// A connection for pairing: to the hub with this key, or to whoever answers where none is known yet.
+/// A connection for pairing: to the hub with this key, or to whoever answers where none is known yet. An onion
+/// service is looked for by what the link holds, if anything.
 pub(crate) async fn connect_to_pair(
     device: &DeviceKey,
     onion: &Onion,
     uri: &Uri,
     expected: Option<PublicKey>,
+    link: Option<&FindSecret>,
 ) -> io::Result<TlsStream<BoxedIo>> {
     let destination = Destination::of(uri).map_err(io::Error::other)?;
     let port = uri.port_u16().unwrap_or(identity::DEFAULT_PORT);
@@ -131,7 +139,8 @@ pub(crate) async fn connect_to_pair(
     };
     let connector = TlsConnector::from(config.map_err(io::Error::other)?);
     // Circuits are shared with no other connection: whom it is for may not be known.
-    let stream = stream(onion, &destination, port, |of| format!("pairing {of}")).await?;
+    let group = |of: &str| format!("pairing {of}");
+    let stream = stream(onion, &destination, port, group, link).await?;
     connector.connect(identity::tls::server_name(), stream).await
 }
 
@@ -149,16 +158,17 @@ impl Connect for ToKey {
 }
 
 /// A connection to a destination; an onion service is dialled within the group that `group` makes of
-/// its address.
+/// its address, and looked for by what a link holds, or else by this device's own key.
 async fn stream(
     onion: &Onion,
     destination: &Destination,
     port: u16,
     group: impl FnOnce(&str) -> String,
+    link: Option<&FindSecret>,
 ) -> io::Result<BoxedIo> {
     match destination {
         Destination::Onion(address) => {
-            let stream = onion.dial(address, port, group(address.full())).await;
+            let stream = onion.dial(address, port, group(address.full()), link).await;
             Ok(Box::new(stream.map_err(io::Error::other)?))
         }
         Destination::Clear(host) => Ok(Box::new(host.connect(port).await?)),

@@ -23,7 +23,8 @@ pub fn pairing_link(bytes: &[u8]) {
     assert_eq!(urls.len(), link.reach.len(), "{printed}");
     assert!(urls.iter().all(|url| url.key() == link.key && url.path() == "/"), "{printed}");
     let (before, _) = printed.split_once('#').expect("a fragment");
-    assert!(!before.contains("secret:"), "{printed}");
+    assert!(!before.contains("secret:") && !before.contains("find:"), "{printed}");
+    assert_eq!(printed.contains("#2/"), link.find.is_some(), "{printed}");
 }
 
 /// Whatever is sent to a window, or answered to a guest, nobody is let in by it.

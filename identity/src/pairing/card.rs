@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::FindKey;
 use crate::{HttpKeyUrl, PublicKey};
 
 /// Longest name that is read, in bytes.
@@ -26,6 +27,12 @@ pub struct Card {
     pub reach: Vec<HttpKeyUrl>,
     /// What it will share, once both have agreed.
     pub share: Vec<Share>,
+    /// By which key it looks for the other's onion service, where the link of the two has a [`FindSecret`]:
+    /// whoever sends a link without one may not know this member.
+    ///
+    /// [`FindSecret`]: super::FindSecret
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub find: Option<FindKey>,
 }
 
 /// A database that will be shared.

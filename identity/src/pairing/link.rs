@@ -8,7 +8,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::transcript::expand;
-use super::{Kind, REACH_MAX, VERSION, text};
+use super::{FindSecret, Kind, REACH_MAX, text};
 use crate::{Authority, AuthorityError, HttpKeyUrl, HttpKeyUrlError, PublicKey};
 
 /// Longest link that is read, in bytes.
@@ -16,6 +16,11 @@ pub const LINK_BYTES_MAX: usize = 2048;
 
 /// What a link begins with.
 const SCHEME: &str = "larder:";
+
+/// The version of a link, and of one that holds what finds the hub as well, which earlier releases refuse as
+/// newer than they are.
+const VERSION: &str = "1";
+const FINDING_VERSION: &str = "2";
 
 /// Bytes of a secret, and where a window's name is derived from it.
 const SECRET_BYTES: usize = 16;
@@ -26,6 +31,9 @@ const WINDOW: &str = "larder pairing 1 window";
 /// It holds the whole key of the hub that waits, the ways to it in the order in which it likes them (the URL's
 /// own, then those of `at`), and a secret of 128 bits that is good once. What is secret stands behind the
 /// `#`, which programs that follow links keep to themselves.
+///
+/// Where the hub's onion service is found by those alone whom it knows, the link is of version 2 and holds what
+/// finds it, too: `#2/kind:device/secret:<26 characters>/find:<26 characters>/until:<Unix seconds>…`.
 ///
 /// Letters may be in either case, so that a QR code can hold it in upper case, which takes less room.
 #[derive(Clone, PartialEq, Eq)]
@@ -38,6 +46,8 @@ pub struct PairingLink {
     pub reach: Vec<Authority>,
     /// What only whoever has the link knows.
     pub secret: LinkSecret,
+    /// What finds the onion service among the ways, where not everybody does.
+    pub find: Option<FindSecret>,
     /// When it ends, in Unix seconds.
     pub until_s: u64,
 }
@@ -61,7 +71,9 @@ pub enum LinkError {
     #[error("the link has lost what follows its `#`, which is needed")]
     NoFragment,
     /// It is of a later release.
-    #[error("the link is of another version than {VERSION}; the other hub is newer, or older")]
+    #[error(
+        "the link is of another version than {VERSION} or {FINDING_VERSION}; the other hub is newer, or older"
+    )]
     Version,
     /// A member that is not there.
     #[error("the link lacks its {0}")]
@@ -69,8 +81,8 @@ pub enum LinkError {
     /// A member that is there twice.
     #[error("the link has its {0} twice")]
     Repeated(&'static str),
-    /// A member that this version does not know.
-    #[error("the link has a member that version {VERSION} does not know")]
+    /// A member that its version does not have.
+    #[error("the link has a member that its version does not have; the other hub may be newer")]
     Unknown,
     /// A member that does not mean anything.
     #[error("the link's {0} is damaged")]
@@ -104,12 +116,18 @@ impl PairingLink {
     /// The whole link, secret included: for the one who is to have it.
     #[allow(clippy::inherent_to_string, reason = "with `Display`, logs would show secrets")]
     pub fn to_string(&self) -> String {
-        let Self { kind, reach, secret, until_s, .. } = self;
+        let Self { kind, reach, secret, find, until_s, .. } = self;
         let url = self.urls().into_iter().next().map(|url| url.to_string()).unwrap_or_default();
         let further = reach.iter().skip(1);
         let further: String = further.map(|at| format!("/at:{}", at.to_string())).collect();
         let (kind, secret) = (kind.word(), text::encode(&*secret.0));
-        format!("{SCHEME}{url}#{VERSION}/kind:{kind}/secret:{secret}/until:{until_s}{further}")
+        let (version, find) = match find {
+            None => (VERSION, String::new()),
+            Some(find) => (FINDING_VERSION, format!("/find:{}", text::encode(find.bytes()))),
+        };
+        format!(
+            "{SCHEME}{url}#{version}/kind:{kind}/secret:{secret}{find}/until:{until_s}{further}"
+        )
     }
 }
 
@@ -145,6 +163,10 @@ impl FromStr for PairingLink {
             key: url.key(),
             reach,
             secret: members.secret.ok_or(LinkError::Missing("secret"))?,
+            find: match members.finds {
+                true => Some(members.find.ok_or(LinkError::Missing("second secret"))?),
+                false => None,
+            },
             until_s: members.until_s.ok_or(LinkError::Missing("time"))?,
         })
     }
@@ -155,6 +177,9 @@ impl FromStr for PairingLink {
 struct Members {
     kind: Option<Kind>,
     secret: Option<LinkSecret>,
+    /// Whether it is of the version that holds what finds the hub.
+    finds: bool,
+    find: Option<FindSecret>,
     until_s: Option<u64>,
     at: Vec<Authority>,
 }
@@ -163,10 +188,12 @@ impl Members {
     fn of(fragment: &str) -> Result<Self, LinkError> {
         let mut parts = fragment.split('/');
         let version = parts.next().unwrap_or_default();
-        if version != VERSION.to_string() {
-            return Err(LinkError::Version);
-        }
-        let mut members = Self::default();
+        let finds = match version {
+            VERSION => false,
+            FINDING_VERSION => true,
+            _ => return Err(LinkError::Version),
+        };
+        let mut members = Self { finds, ..Self::default() };
         for part in parts {
             let (name, value) = part.split_once(':').ok_or(LinkError::Unknown)?;
             members.add(name, value)?;
@@ -187,6 +214,10 @@ impl Members {
             "secret" => {
                 let secret = text::decode(value).ok_or(LinkError::Damaged("secret"))?;
                 once(&mut self.secret, LinkSecret::from_bytes(secret), "secret")
+            }
+            "find" if self.finds => {
+                let secret = text::decode(value).ok_or(LinkError::Damaged("second secret"))?;
+                once(&mut self.find, FindSecret::from_bytes(secret), "second secret")
             }
             "until" => {
                 let digits = value.bytes().all(|b| b.is_ascii_digit()) && !value.starts_with('0');

@@ -40,11 +40,15 @@ fn chance(side: &str, number: u64) -> Chance {
 fn card(name: &str, seed: u8) -> Card {
     let url = format!("httpkey://10.0.0.{seed}:6984/ed25519publickey:{}/", key(seed));
     let share = vec![Share { database: format!("of-{name}"), right: Right::Write }];
-    Card { name: name.into(), reach: vec![url.parse().unwrap()], share }
+    Card { name: name.into(), reach: vec![url.parse().unwrap()], share, find: None }
 }
 
 fn secret() -> LinkSecret {
     LinkSecret::from_bytes([9; 16])
+}
+
+fn find() -> FindSecret {
+    FindSecret::from_bytes([11; 16])
 }
 
 fn code(text: &str) -> SpokenCode {

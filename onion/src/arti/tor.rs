@@ -3,7 +3,7 @@
 mod runtime;
 mod service;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,7 +21,7 @@ use self::service::Services;
 use super::child::Network;
 use super::copy::Parent;
 use super::message::{Secret, Start, ToParent};
-use crate::{Blocked, DialError, DiscoveryKey, OnionAddress};
+use crate::{Blocked, DialError, DiscoveryKey, DiscoverySecret, OnionAddress};
 
 type Client = Arc<TorClient<Runtime>>;
 
@@ -31,8 +31,8 @@ const KNOWN_MAX: usize = 4096;
 pub(super) struct Tor {
     client: Client,
     services: Arc<Services>,
-    /// For which services Arti has the key already.
-    known: Mutex<BTreeSet<String>>,
+    /// For which services Arti has a key already, and which.
+    known: Mutex<BTreeMap<String, DiscoveryKey>>,
 }
 
 impl Network for Tor {
@@ -86,17 +86,27 @@ impl Network for Tor {
 }
 
 impl Tor {
-    /// Gives Arti what finds a service whose discovery is restricted; whether it did not have it yet.
+    /// Gives Arti what finds a service whose discovery is restricted, in place of what it has for it; whether it
+    /// did not have that yet.
     fn know(&self, address: &OnionAddress, secret: &Secret) -> Result<bool, DialError> {
+        let public = DiscoverySecret::from_bytes(secret.0.clone()).public();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.contains(address.full()) || known.len() >= KNOWN_MAX {
+        let before = known.get(address.full());
+        if before == Some(&public) || (before.is_none() && known.len() >= KNOWN_MAX) {
             return Ok(false);
         }
         let id: HsId = address.full().parse().map_err(|_| DialError::NotFound)?;
+        let other = |error: arti_client::Error| DialError::Other(error.report().to_string());
+        if known.remove(address.full()).is_some() {
+            // A link's, before the two hubs knew each other, or that of an older link.
+            let removed = self.client.remove_service_discovery_key(KeystoreSelector::Primary, id);
+            removed.map_err(other)?;
+        }
         let key = HsClientDescEncSecretKey::from(StaticSecret::from(*secret.0));
         let told = self.client.insert_service_discovery_key(KeystoreSelector::Primary, id, key);
-        told.map_err(|error| DialError::Other(error.report().to_string()))?;
-        Ok(known.insert(address.full().into()))
+        told.map_err(other)?;
+        known.insert(address.full().into(), public);
+        Ok(true)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tests::{Finished, Hub, HubOptions, Reply, TestNet, larder};
+use tests::{CTor, CTorOptions, Control, Finished, Hub, HubOptions, Reply, TestNet, larder};
 
 /// Far longer than a hub takes to be reachable.
 const REACHABLE_LIMIT: Duration = Duration::from_secs(120);
@@ -30,6 +30,18 @@ pub(crate) fn hub_with(network: &TestNet, lines: &str) -> Hub {
     });
     await_reachable(&hub);
     hub
+}
+
+/// A hub on a system Tor of its own that is reachable in this network, and that Tor, which has to outlive it.
+#[track_caller]
+pub(crate) fn hub_on_system_tor(network: &TestNet, lines: &str) -> (Hub, CTor) {
+    let tor = network.c_tor(&CTorOptions { control: Control::Cookie, ..CTorOptions::default() });
+    let settings = format!("[onion]\ncontrol = '{}'\n{lines}\n", tor.control());
+    let options =
+        HubOptions { settings: &settings, onion: Some("system"), ..HubOptions::default() };
+    let hub = Hub::start_as(&options);
+    await_reachable(&hub);
+    (hub, tor)
 }
 
 /// What a hub says of its onion service.

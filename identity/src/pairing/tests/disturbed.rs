@@ -203,6 +203,21 @@ fn odd_messages() {
 }
 
 #[test]
+fn cards_say_by_which_key_a_side_looks_or_nothing() {
+    let known = card("B", 2);
+    let text = serde_json::to_string(&known).unwrap();
+    assert!(!text.contains("find"), "earlier releases refuse it: {text}");
+    let finding = Card { find: Some(FindKey([5; 32])), ..known };
+    let text = serde_json::to_string(&finding).unwrap();
+    assert_eq!(serde_json::from_str::<Card>(&text).unwrap(), finding);
+    let key = text::encode(&[5; 32]);
+    for odd in ["", "a", &key[..51], &key.to_uppercase(), &format!("{key}a")] {
+        let odd = text.replace(&key, odd);
+        assert!(serde_json::from_str::<Card>(&odd).is_err(), "{odd}");
+    }
+}
+
+#[test]
 fn cards_are_of_whoever_sends_them() {
     let (mut host, mut guest) = met(Proof::Link);
     let refused = |card: Card, host: &mut Host, guest: &mut GuestSession| {

@@ -9,39 +9,57 @@ const ONION: &str = "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.on
 
 fn link(reach: &[&str]) -> PairingLink {
     let reach = reach.iter().map(|at| at.parse().unwrap()).collect();
-    PairingLink { kind: Kind::Device, key: key(1), reach, secret: secret(), until_s: UNTIL / 1000 }
+    let (key, secret, until_s) = (key(1), secret(), UNTIL / 1000);
+    PairingLink { kind: Kind::Device, key, reach, secret, find: None, until_s }
+}
+
+/// The same, of a hub that not everybody finds.
+fn finding_link(reach: &[&str]) -> PairingLink {
+    PairingLink { find: Some(find()), ..link(reach) }
+}
+
+/// How large its code is: the version of a QR code has 17 + 4 times as many modules a side.
+fn code_version(link: &PairingLink) -> i16 {
+    let text = link.to_string().to_uppercase();
+    let code = QrCode::with_error_correction_level(&text, EcLevel::M).unwrap();
+    let Version::Normal(version) = code.version() else { panic!("{:?}", code.version()) };
+    version
 }
 
 #[test]
 fn come_back_as_they_were() {
-    for reach in [&[ONION][..], &["192.168.178.123:6984", ONION], &["[fe80::1]:6984", "h:1"]] {
-        let link = link(reach);
+    let ways = [&[ONION][..], &["192.168.178.123:6984", ONION], &["[fe80::1]:6984", "h:1"]];
+    let links = ways.map(|reach| [(reach, link(reach)), (reach, finding_link(reach))]);
+    for (reach, link) in links.into_iter().flatten() {
         let text = link.to_string();
         assert_eq!(text.parse(), Ok(link.clone()), "{text}");
         assert_eq!(format!("\n{text} \n").to_uppercase().parse(), Ok(link.clone()), "{text}");
         let urls: Vec<String> = link.urls().iter().map(crate::HttpKeyUrl::to_string).collect();
         let expected = |at: &&str| format!("httpkey://{at}/ed25519publickey:{}/", key(1));
         assert_eq!(urls, reach.iter().map(expected).collect::<Vec<_>>());
-        assert!(text.starts_with(&format!("larder:{}#1/", urls[0])), "{text}");
-        let shown = format!("{link:?}");
-        assert!(!shown.contains(&text::encode(&[9; 16])) && !shown.contains(ONION), "{shown}");
+        let version = if link.find.is_some() { 2 } else { 1 };
+        assert!(text.starts_with(&format!("larder:{}#{version}/", urls[0])), "{text}");
+        let shown = format!("{link:?} {:?} {:?}", link.secret, link.find);
+        let hidden = [text::encode(&[9; 16]), text::encode(&[11; 16]), ONION.to_owned()];
+        assert!(hidden.iter().all(|hidden| !shown.contains(hidden)), "{shown}");
     }
 }
 
 #[test]
 fn hold_the_secret_behind_the_hash() {
-    let text = link(&[ONION]).to_string();
+    let text = finding_link(&[ONION]).to_string();
     let (before, behind) = text.split_once('#').unwrap();
-    let secret = text::encode(&[9; 16]);
-    assert!(!before.contains(&secret) && behind.contains(&secret), "{text}");
+    for secret in [[9; 16], [11; 16]] {
+        let secret = text::encode(&secret);
+        assert!(!before.contains(&secret) && behind.contains(&secret), "{text}");
+    }
 }
 
 #[test]
 fn are_scanned_from_a_telephone() {
-    let text = link(&["192.168.178.123:6984", ONION]).to_string().to_uppercase();
-    let code = QrCode::with_error_correction_level(&text, EcLevel::M).unwrap();
-    let Version::Normal(version) = code.version() else { panic!("{:?}", code.version()) };
-    assert!(version <= 12, "version {version} of {} characters", text.len());
+    let reach = ["192.168.178.123:6984", ONION];
+    assert_eq!((code_version(&link(&reach)), code_version(&finding_link(&reach))), (9, 10));
+    assert_eq!((code_version(&link(&[ONION])), code_version(&finding_link(&[ONION]))), (9, 9));
 }
 
 #[test]
@@ -57,7 +75,8 @@ fn are_refused_precisely() {
         check("larder:", scheme, LinkError::Scheme);
     }
     check("#", "", LinkError::NoFragment);
-    check("#1/", "#2/", LinkError::Version);
+    check("#1/", "#3/", LinkError::Version);
+    check("#1/", "#01/", LinkError::Version);
     check("#1/", "#", LinkError::Version);
     check("httpkey://", "https://", LinkError::Url(HttpKeyUrlError::Scheme));
     check("ed25519publickey", "rsapublickey", LinkError::Url(HttpKeyUrlError::RsaKey));
@@ -82,6 +101,20 @@ fn are_refused_precisely() {
     let long = format!("{good}{}", "/at:h:1".repeat(LINK_BYTES_MAX));
     assert_eq!(long.parse::<PairingLink>(), Err(LinkError::TooLong));
     assert_eq!("".parse::<PairingLink>(), Err(LinkError::Scheme));
+    // What finds a hub is for links of the version that has it, and those alone.
+    check("#1/", "#2/", LinkError::Missing("second secret"));
+    check("/until:", &format!("/find:{}/until:", text::encode(&[11; 16])), LinkError::Unknown);
+    let finding = finding_link(&[ONION]).to_string();
+    let check_finding = |from: &str, to: &str, expected: LinkError| {
+        assert!(finding.contains(from), "{from}");
+        let text = finding.replacen(from, to, 1);
+        assert_eq!(text.parse::<PairingLink>(), Err(expected), "{text}");
+    };
+    check_finding("#2/", "#1/", LinkError::Unknown);
+    check_finding("find:", "find:a", LinkError::Damaged("second secret"));
+    check_finding("/until:", "/find:/until:", LinkError::Damaged("second secret"));
+    let twice = format!("/find:{}/until:", text::encode(&[11; 16]));
+    check_finding("/until:", &twice, LinkError::Repeated("second secret"));
     // The secret's last character has bits that no secret has.
     let secret = text::encode(&[9; 16]);
     check(&secret, &format!("{}b", &secret[..25]), LinkError::Damaged("secret"));

@@ -14,16 +14,30 @@ fn hex(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(bytes)
 }
 
-/// One exchange up to what the guest says first.
-fn vector(proof: Proof) -> Value {
+/// The onion service of the host.
+const SERVICE: &str = "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion";
+
+/// The public key that belongs to what finds it, as Tor's tools write it. That it does, `onion` tests, which has
+/// X25519.
+const DISCOVERY_KEY: &str =
+    "descriptor:x25519:5LV4CKP6SLHSBQBWJ3JAY34RC3NRZ7G27XVXGRPAKVQFA4JLYYAA";
+
+/// One exchange up to what the guest says first; where the link holds what finds the host, the sides say by which
+/// keys they look for each other.
+fn vector(proof: Proof, finds: bool) -> Value {
+    let card_of = |name, seed| {
+        let find = finds.then_some(FindKey([seed; 32]));
+        Card { find, ..card(name, seed) }
+    };
     let mut host = host(proof);
+    host.set_card(card_of("Anna", 1));
     let (guest, hello) = greeting(proof, channel(7));
     let (host_hello, _) = receive(&mut host, &hello).unwrap();
     let (guest, reveal) = guest.hello(&host_hello).unwrap();
     let transcript = hex(guest.keys().transcript());
     let (confirmation, _) = receive(&mut host, &reveal).unwrap();
     let mut guest = guest.proof(&confirmation).unwrap();
-    let (number, says) = guest.say(&GuestSays::Card { card: card("Bert", 2) });
+    let (number, says) = guest.say(&GuestSays::Card { card: card_of("Bert", 2) });
     let (answer, _) = receive(&mut host, &says).unwrap();
     guest.hear(number, &answer).unwrap();
     let chance = |side| hex(chance(side, 0).bytes());
@@ -54,13 +68,30 @@ fn vectors_are_as_written_down() {
         key: key(1),
         reach,
         secret: secret(),
+        find: None,
         until_s: UNTIL / 1000,
     };
+    let service: crate::OnionAddress = SERVICE.parse().unwrap();
+    let host = crate::Host::Onion(service.clone());
+    let reach = vec![crate::Authority { host, port: crate::DEFAULT_PORT }];
+    let finding = PairingLink { reach, find: Some(find()), ..link.clone() };
     let found = json!({
         "about": "Exchanges of docs/pairing.md. Bytes are in hexadecimal digits; messages are JSON text to the byte. \
                   The last 64 bytes of what is random are the secret of the spoken code's exchange.",
         "link": link.to_string(),
-        "exchanges": [vector(Proof::Link), vector(Proof::Compare), vector(Proof::Spoken)],
+        "finding": {
+            "link": finding.to_string(),
+            "find": hex(find().bytes()),
+            "service": SERVICE,
+            "discovery_secret": hex(&*find().discovery_secret(&service)),
+            "discovery_key": DISCOVERY_KEY,
+        },
+        "exchanges": [
+            vector(Proof::Link, false),
+            vector(Proof::Compare, false),
+            vector(Proof::Spoken, false),
+            vector(Proof::Link, true),
+        ],
     });
     if std::env::var_os("WRITE_VECTORS").is_some() {
         let text = serde_json::to_string_pretty(&found).unwrap();
