@@ -6,6 +6,7 @@
 
 mod acknowledge;
 mod alarms;
+mod announce;
 mod ask_once;
 mod battery;
 mod boots;
@@ -237,6 +238,12 @@ impl Mesh {
         if let Some(way) = state.ways.get(&peer).filter(|way| way.link.is_none()) {
             way.nudge.notify_one();
         }
+    }
+
+    /// This machine's network is another one: whoever is not reached may be so now.
+    fn try_again(&self) {
+        let state = self.state();
+        state.ways.values().filter(|way| way.link.is_none()).for_each(|way| way.nudge.notify_one());
     }
 
     /// So many bytes of a person's database have come; where that is enough for now, nothing goes on.

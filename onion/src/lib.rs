@@ -23,6 +23,7 @@ mod way;
 #[cfg(feature = "arti")]
 pub use arti::{arti, echo_child, onion_child};
 pub use identity::{OnionAddress, OnionAddressError};
+pub use network::Network;
 pub use off::Off;
 pub use service_key::{DiscoveryKey, DiscoveryKeyError, DiscoverySecret, ServiceKey};
 pub use settings::{

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-pub(crate) use imp::Network;
+pub use imp::Network;
 
 /// Whether no way leads off this device. Nothing is sent.
 pub(crate) fn is_offline() -> bool {
@@ -36,10 +36,11 @@ mod imp {
 
     /// What the kernel says of it. Where it says nothing, nothing ever changes.
     #[derive(Debug)]
-    pub(crate) struct Network(Option<UnixDatagram>);
+    pub struct Network(Option<UnixDatagram>);
 
     impl Network {
-        pub(crate) fn watch() -> Self {
+        /// Notices what changes from now on.
+        pub fn watch() -> Self {
             let listening = listen().inspect_err(|error| {
                 tracing::debug!(%error, "changes of the network are not noticed at once");
             });
@@ -47,7 +48,7 @@ mod imp {
         }
 
         /// Waits for a change, which stays one until it is forgotten.
-        pub(crate) async fn changed(&mut self) {
+        pub async fn changed(&mut self) {
             match &self.0 {
                 Some(socket) if socket.readable().await.is_ok() => {}
                 _ => std::future::pending().await,
@@ -55,7 +56,7 @@ mod imp {
         }
 
         /// Forgets what has changed so far.
-        pub(crate) fn forget(&mut self) {
+        pub fn forget(&mut self) {
             let Some(socket) = &self.0 else { return };
             // What the messages say is not looked at; too many of them at once are an error, and a
             // change all the same.
@@ -80,17 +81,20 @@ mod imp {
 mod imp {
     /// Changes are not noticed here; the hub's own checks find out later.
     #[derive(Debug)]
-    pub(crate) struct Network;
+    pub struct Network;
 
     impl Network {
-        pub(crate) fn watch() -> Self {
+        /// Notices nothing.
+        pub fn watch() -> Self {
             Self
         }
 
-        pub(crate) async fn changed(&mut self) {
+        /// Waits for ever.
+        pub async fn changed(&mut self) {
             std::future::pending().await
         }
 
-        pub(crate) fn forget(&mut self) {}
+        /// Does nothing.
+        pub fn forget(&mut self) {}
     }
 }

@@ -19,6 +19,7 @@ use super::line::{Line, Lines};
 use super::link::{Link, Refused, trouble};
 use super::peers::Peer;
 use super::permit::Rights;
+use super::reach::{leads_into_own_network, may_dial};
 use super::record::Kind;
 use super::state::{Rule, SharedRight};
 use super::way::Way;
@@ -55,7 +56,9 @@ pub(crate) async fn follow(app: Arc<App>) {
             |key: &PublicKey| peers.get(key).filter(|_| !paused && !is_blocked(&app, *key));
         let gone: Vec<_> = followed
             .iter()
-            .filter(|(key, (peer, _))| !wanted(key).is_some_and(|now| is_reached_so(now, peer)))
+            .filter(|(key, (peer, _))| {
+                !wanted(key).is_some_and(|now| is_reached_so(now, peer, app.mesh.lan))
+            })
             .map(|(key, _)| *key)
             .collect();
         for key in gone {
@@ -85,9 +88,11 @@ pub(crate) async fn follow(app: Arc<App>) {
     }
 }
 
-/// Whether one is followed as the other was: a new name needs no new connection.
-fn is_reached_so(now: &Peer, before: &Peer) -> bool {
-    now.kind == before.kind && now.record.ways(|_| true) == before.record.ways(|_| true)
+/// Whether one is followed as the other was: a new name needs no new connection, nor does a way that is not
+/// dialled anyway.
+fn is_reached_so(now: &Peer, before: &Peer, lan: bool) -> bool {
+    let ways = |peer: &Peer| peer.record.ways(|url| may_dial(url, lan));
+    now.kind == before.kind && now.record.reach == before.record.reach && ways(now) == ways(before)
 }
 
 fn is_blocked(app: &App, key: PublicKey) -> bool {
@@ -129,13 +134,20 @@ async fn follow_one(app: Arc<App>, key: PublicKey) {
 
 /// Dials one of the ways, and follows the feed until it ends.
 async fn over(app: &Arc<App>, key: PublicKey, at: usize, cursor: &mut String) -> Trouble {
-    count(&app.mesh.counts.dials, 1);
-    let url = {
-        let mut state = app.mesh.state();
-        let Some(way) = state.ways.get_mut(&key) else { return trouble("unreachable", "") };
+    let way = app.mesh.state().ways.get_mut(&key).and_then(|way| {
         way.dialling = Some(at);
-        way.urls[at].clone()
-    };
+        way.url(at)
+    });
+    let Some((url, is_announced)) = way else { return trouble("unreachable", "") };
+    let looked_at = url.clone();
+    let look = move || !is_announced || leads_into_own_network(&looked_at);
+    if !tokio::task::spawn_blocking(look).await.unwrap_or_default() {
+        return trouble(
+            "unreachable",
+            "it says that it is in a network that this device is not in",
+        );
+    }
+    count(&app.mesh.counts.dials, 1);
     let link = match Link::dial(app, &url).await {
         Ok(link) => link,
         Err(trouble) => return trouble,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use acl::{Place, Policy, Right, Who};
 use arc_swap::ArcSwap;
-use identity::{DeviceStanding, PublicKey};
+use identity::{DeviceStanding, HttpKeyUrl, PublicKey};
 use serde_json::{Map, Value};
 use store::{Database, DbName, DocId, Error, Millis, Store};
 use tokio::sync::watch;
@@ -236,6 +236,22 @@ pub(super) fn rename(
     })?;
     note(store, record.key, now, |notes| {
         notes.insert("name".into(), record.name.clone().into());
+    })
+}
+
+/// Notes in a device's record, where there is one, where it is reached, as it says itself. May block.
+pub(super) fn announce(
+    store: &Store,
+    key: PublicKey,
+    urls: &[HttpKeyUrl],
+    now: Millis,
+) -> Result<(), AclError> {
+    let database = database(store, Kind::Device).ok_or(Error::NoDatabase)?;
+    access::change_in(&database, &key.to_string(), now, |before| {
+        let Some(before) = before else { return Ok(None) };
+        let mut changed: Record = serde_json::from_str(before).map_err(acl::DocumentError::from)?;
+        changed.announce(urls.to_vec());
+        Ok(Some(serde_json::to_string(&changed).map_err(acl::DocumentError::from)?))
     })
 }
 

@@ -24,6 +24,7 @@ use store::{DocId, Millis};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::announce::{self, Networks};
 use super::bucket::Bucket;
 use super::peers::{OWN_PREFIX, database};
 use super::record::{Kind, Record};
@@ -166,9 +167,9 @@ fn composed(app: &App, seq: u64) -> Profile {
     };
     let listed = devices.listings().iter();
     let listed = listed.filter(|(_, listing)| listing.standing == DeviceStanding::Listed);
-    let others = listed.map(|(key, _)| device(*key, devices.record(*key).reach));
+    let others = listed.map(|(key, _)| device(*key, devices.record(*key).told()));
     // Whoever asks has reached this one.
-    let own = device(hub, super::own_reach(app));
+    let own = device(hub, super::reach::announced(app));
     let all = std::iter::once(own).chain(others).take(32).collect();
     Profile { name, inbox, devices: all, ..Profile::new(hub, seq) }
 }
@@ -276,11 +277,17 @@ fn take(app: &App, key: PublicKey, text: &[u8]) -> Result<(), AclError> {
 pub(crate) async fn keep(app: Arc<App>) {
     let mut peers = app.mesh.peers().changes();
     let mut rights = app.access.policies().changes();
+    let mut networks = Networks::watch(&app);
     let Some(contacts) = database(&app.store, Kind::Friend) else { return };
     loop {
         let changed = contacts.updated();
         let renewing = Arc::clone(&app);
-        let renewed = tokio::task::spawn_blocking(move || own(&renewing).map(|_| ()));
+        let renewed = tokio::task::spawn_blocking(move || {
+            if let Err(error) = announce::to_own_devices(&renewing, clock::now()) {
+                tracing::warn!(%error, "the owner's devices are not told where this one is reached");
+            }
+            own(&renewing).map(|_| ())
+        });
         if let Ok(Err(error)) = renewed.await {
             tracing::warn!(%error, "friends are not told what has changed");
         }
@@ -288,6 +295,7 @@ pub(crate) async fn keep(app: Arc<App>) {
             () = changed => {}
             _ = peers.changed() => {}
             _ = rights.changed() => {}
+            () = networks.changed() => app.mesh.try_again(),
         }
     }
 }

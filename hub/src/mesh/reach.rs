@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use identity::{Authority, DEFAULT_PORT, Host, HttpKeyUrl};
+use if_addrs::IfAddr;
 
 use super::record::is_onion;
 use crate::app::App;
@@ -39,14 +40,50 @@ pub(crate) fn own(app: &App) -> Vec<HttpKeyUrl> {
     all.into_iter().filter_map(|authority| HttpKeyUrl::new(authority, key, "").ok()).collect()
 }
 
-/// Whether a way that another hub *announces* may be dialled: one through Tor, and one to an address of a
+/// Those of them that this hub announces by itself: the ones of its network only where the owner has opted in.
+pub(super) fn announced(app: &App) -> Vec<HttpKeyUrl> {
+    let mut all = own(app);
+    all.retain(|url| match url.authority().host {
+        Host::Ip(address) => app.mesh.lan || address.is_loopback(),
+        Host::Onion(_) | Host::Name(_) => true,
+    });
+    all
+}
+
+/// Whether a way leads nowhere but on the machine that has it.
+pub(super) fn is_loopback(url: &HttpKeyUrl) -> bool {
+    matches!(url.authority().host, Host::Ip(address) if address.to_canonical().is_loopback())
+}
+
+/// Whether a way that another hub *announces* is one at all: one through Tor, and one to an address of a
 /// private network where both sides have opted in, the other one by announcing it. What the owner named, by
-/// hand or by pairing, always may.
+/// hand or by pairing, always is. Whether it may be dialled now, [`leads_into_own_network`] says.
 pub(super) fn may_dial(announced: &HttpKeyUrl, lan: bool) -> bool {
     // A name would be looked up, and an address elsewhere has nothing to do with this network.
     let is_in_network =
         || matches!(announced.authority().host, Host::Ip(address) if is_near(address));
     is_onion(announced) || lan && is_in_network()
+}
+
+/// Whether a way leads through Tor, or into a network that this machine is in now: at an address of another one
+/// there is somebody else, or whoever the other hub likes. May block for a moment.
+pub(super) fn leads_into_own_network(url: &HttpKeyUrl) -> bool {
+    let Host::Ip(address) = url.authority().host else { return is_onion(url) };
+    let found = if_addrs::get_if_addrs().unwrap_or_default();
+    found.iter().any(|interface| !interface.is_loopback() && contains(&interface.addr, address))
+}
+
+/// Whether an address is of the network that an interface is in.
+fn contains(interface: &IfAddr, address: IpAddr) -> bool {
+    match (interface, address.to_canonical()) {
+        (IfAddr::V4(own), IpAddr::V4(address)) => {
+            (own.ip.to_bits() ^ address.to_bits()) & own.netmask.to_bits() == 0
+        }
+        (IfAddr::V6(own), IpAddr::V6(address)) => {
+            (own.ip.to_bits() ^ address.to_bits()) & own.netmask.to_bits() == 0
+        }
+        _ => false,
+    }
 }
 
 /// Whether a way to somebody's hub is taken though nobody but that hub names it: through Tor, or to an address of
@@ -124,6 +161,39 @@ mod tests {
         }
         let onion = format!("httpkey://{ONION}:9898/ed25519publickey:{key}/").parse().unwrap();
         assert!(may_dial(&onion, false));
+    }
+
+    #[test]
+    fn networks_end_where_their_masks_say() {
+        let v4 = |ip: [u8; 4], netmask: [u8; 4]| {
+            let (ip, netmask) = (ip.into(), netmask.into());
+            IfAddr::V4(if_addrs::Ifv4Addr { ip, netmask, prefixlen: 0, broadcast: None })
+        };
+        let v6 = IfAddr::V6(if_addrs::Ifv6Addr {
+            ip: "fd00:0:0:1::7".parse().unwrap(),
+            netmask: "ffff:ffff:ffff:ffff::".parse().unwrap(),
+            prefixlen: 64,
+            broadcast: None,
+        });
+        let home = v4([192, 168, 1, 7], [255, 255, 255, 0]);
+        let alone = v4([10, 8, 0, 2], [255; 4]);
+        for (interface, address, is_inside) in [
+            (&home, "192.168.1.9", true),
+            (&home, "::ffff:192.168.1.9", true),
+            (&home, "192.168.2.9", false),
+            (&home, "10.0.0.9", false),
+            (&home, "fd00::9", false),
+            (&alone, "10.8.0.2", true),
+            (&alone, "10.8.0.1", false),
+            (&v6, "fd00:0:0:1:2::9", true),
+            (&v6, "fd00:0:0:2::9", false),
+            (&v6, "192.168.1.9", false),
+        ] {
+            assert_eq!(contains(interface, address.parse().unwrap()), is_inside, "{address}");
+        }
+        let key = DeviceKey::from_seed(&[7; 32]).public();
+        let here = format!("httpkey://127.0.0.1:1/ed25519publickey:{key}/").parse().unwrap();
+        assert!(!leads_into_own_network(&here) && is_loopback(&here));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use store::Millis;
 
 use super::profile::Said;
+use super::reach::is_loopback;
 
 /// Most ways to one hub that are kept; the one that was named longest ago goes first.
 const REACH_MAX: usize = 8;
@@ -155,6 +156,13 @@ impl Record {
         self.profile = Some(said);
     }
 
+    /// Notes the ways that it announces to the owner's other devices; whether those are others than before.
+    pub(super) fn announce(&mut self, mut announced: Vec<HttpKeyUrl>) -> bool {
+        announced.retain(|url| url.key() == self.key);
+        announced.truncate(REACH_MAX);
+        std::mem::replace(&mut self.announced, announced) != self.announced
+    }
+
     /// A hub of which nothing is noted but its key.
     pub(super) fn unnamed(key: PublicKey) -> Self {
         let name = format!("device-{}", key.shortened());
@@ -211,6 +219,15 @@ impl Record {
         }
         ways.sort_by_key(is_onion);
         ways
+    }
+
+    /// The ways to a device of the owner's that friends are told: those that it announces, which are of its
+    /// network only where it has opted in to that, and what else leads through Tor or nowhere.
+    pub(super) fn told(&self) -> Vec<HttpKeyUrl> {
+        let reach = self.reach.iter().filter(|url| is_onion(url) || is_loopback(url));
+        let mut told = self.announced.clone();
+        told.extend(reach.filter(|url| !self.announced.contains(url)).cloned());
+        told
     }
 
     /// Whether a word of the owner's means it.
@@ -283,6 +300,21 @@ mod tests {
             (hosts, record.profile_seq()),
             (vec!["10.0.0.7:6984".into(), "10.0.0.9:1".into()], 2)
         );
+    }
+
+    #[test]
+    fn friends_are_told_addresses_that_the_device_announces_itself() {
+        let onion = format!("{ONION}:9898");
+        let mut record = record("10.0.0.7:6984", "phone").renewed_by(record(&onion, "phone"));
+        let hosts = |record: &Record| -> Vec<String> {
+            record.told().iter().map(|url| url.authority().to_string()).collect()
+        };
+        assert_eq!(hosts(&record), std::slice::from_ref(&onion));
+        let told = vec![url("10.0.0.8:6984"), url(&onion)];
+        let told: Vec<_> = told.into_iter().chain([record.reach[0].clone()]).collect();
+        assert!(record.announce(told.clone()) && !record.announce(told));
+        assert_eq!(hosts(&record)[0], "10.0.0.8:6984");
+        assert!(!hosts(&record).contains(&"10.0.0.7:6984".to_owned()));
     }
 
     #[test]

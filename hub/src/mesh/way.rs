@@ -21,6 +21,8 @@ const ONION_BACKOFF: Backoff = Backoff { first_ms: 5000, longest_ms: 10 * 60 * 1
 pub(super) struct Way {
     /// The ways that there are, the first to be tried first.
     pub(super) urls: Vec<HttpKeyUrl>,
+    /// Those of them that the owner has named.
+    named: Vec<HttpKeyUrl>,
     pub(super) paths: Paths,
     /// The connection, while there is one.
     pub(super) link: Option<Link>,
@@ -51,6 +53,7 @@ impl Way {
         Self {
             paths: Paths::new(urls.iter().map(backoff)),
             urls,
+            named: record.reach.clone(),
             link: None,
             dialling: None,
             connected: None,
@@ -61,6 +64,12 @@ impl Way {
             nudge: Arc::new(Notify::new()),
             said: Arc::new(Notify::new()),
         }
+    }
+
+    /// One of the ways, and whether nobody but the peer has named it.
+    pub(super) fn url(&self, at: usize) -> Option<(HttpKeyUrl, bool)> {
+        let url = self.urls.get(at)?;
+        Some((url.clone(), !self.named.contains(url)))
     }
 
     /// One of the ways led nowhere, or leads there no longer.

@@ -107,6 +107,9 @@ impl Namespace {
         bridge.ip(&["link", "set", &port, "master", "bridge0", "up"]);
         self.ip(&["link", "set", "eth0", "addrgenmode", "none"]);
         self.silence("eth0");
+        // A second address stays when the first one goes.
+        let promote = "/proc/sys/net/ipv4/conf/eth0/promote_secondaries";
+        self.inside(|| std::fs::write(promote, "1")).expect("addresses that stay");
         self.ip(&["address", "add", &own, "dev", "eth0"]);
         self.ip(&["link", "set", "eth0", "up"]);
         self.send_everything_to(bridge.address);
@@ -120,6 +123,14 @@ impl Namespace {
             // The way went with the cable.
             self.send_everything_to(super::BRIDGE);
         }
+    }
+
+    /// Gives its end of the cable one more address, `10.77.0.9/24` for instance, or takes one away.
+    #[track_caller]
+    pub fn set_address(&self, address: &str, there: bool) {
+        self.ip(&["address", if there { "add" } else { "delete" }, address, "dev", "eth0"]);
+        // The way went with the first address, where there is no other of its network.
+        self.send_everything_to(super::BRIDGE);
     }
 
     #[track_caller]
