@@ -59,7 +59,7 @@ pub(crate) use self::devices::{Devices, adopt as adopt_devices};
 use self::events::Events;
 pub(crate) use self::events::serve as events;
 pub(crate) use self::feed::feed;
-pub(crate) use self::follow::follow;
+pub(crate) use self::follow::{chance, follow};
 pub(crate) use self::friend::{Invitation, accept, ask_sizes, has_all, invitations, offers};
 pub(crate) use self::holdings::holdings;
 pub(crate) use self::introduce::{

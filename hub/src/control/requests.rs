@@ -142,7 +142,7 @@ pub(crate) async fn take(call: Call) -> Result<Reply, HttpError> {
         if app.access.policies().now().knows(key) {
             return Ok(Ok(()));
         }
-        Ok(app.mesh.requests().ask(key, asking, clock::now()))
+        Ok(app.mesh.requests().ask(key, asking, clock::now(), mesh::chance()))
     });
     match taken.await? {
         Ok(()) => Ok(reply::ok(StatusCode::ACCEPTED)),

@@ -254,7 +254,7 @@ fn lost(app: &App, key: PublicKey, at: usize, trouble: Trouble) {
 }
 
 /// Any number, another one each time.
-pub(super) fn chance() -> u64 {
+pub(crate) fn chance() -> u64 {
     // Without chance, peers that failed together come back together, which harms nobody.
     getrandom::u64().unwrap_or_default()
 }

@@ -1,7 +1,10 @@
 //! Strangers who would like to be friends: a bounded queue, closed unless the owner has opened it.
 //!
-//! One request for each key; a queue that is full takes no more, so that a flood pushes nobody out who
-//! asked before it. What a request costs is bounded: so many in a time, from all together.
+//! One request for each key. Who is a person and who a flood cannot be told, so that both have their part: the
+//! first half of the queue is of those who asked first, and nobody pushes them out; the other half is of those
+//! who came later, each of whom takes the place of one of them by chance where the queue is full. What a request
+//! costs is bounded: so many in a time, from all together, and fewer where the queue is full, so that whoever
+//! has a place there keeps it for a while.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,6 +22,13 @@ use crate::small_file;
 
 /// Requests that wait for an answer.
 pub(crate) const WAITING_MAX: usize = 200;
+
+/// Of those, the ones who asked first: they wait until their time is over, or the owner answers.
+const FIRST_MAX: usize = WAITING_MAX / 2;
+
+/// Requests that may take the place of another at once, and how long it takes until there is room for one more.
+const REPLACING_MAX: u64 = 5;
+const REPLACING_EVERY_MS: u64 = 60_000;
 
 /// How long one waits.
 const WAITING_MS: u64 = 30 * 24 * 60 * 60 * 1000;
@@ -96,6 +106,8 @@ struct State {
     open: Option<bool>,
     waiting: BTreeMap<PublicKey, Request>,
     bucket: Bucket,
+    /// Room for those who take somebody's place.
+    replacing: Bucket,
 }
 
 impl Requests {
@@ -113,7 +125,8 @@ impl Requests {
         });
         let waiting = kept.requests.into_iter().take(WAITING_MAX);
         let waiting = waiting.map(|request| (request.key, request)).collect();
-        let state = State { open: kept.open, waiting, bucket: Bucket::default() };
+        let replacing = Bucket::new(REPLACING_MAX, REPLACING_EVERY_MS);
+        let state = State { open: kept.open, waiting, bucket: Bucket::default(), replacing };
         Self { file, open_by_default, state: Mutex::new(state) }
     }
 
@@ -138,8 +151,15 @@ impl Requests {
         all
     }
 
-    /// Takes a request. One whose key waits already changes nothing, and costs nothing. May block.
-    pub(crate) fn ask(&self, key: PublicKey, asking: Asking, now: Millis) -> Result<(), NotTaken> {
+    /// Takes a request. One whose key waits already changes nothing, and costs nothing. `chance` is any number,
+    /// another one each time. May block.
+    pub(crate) fn ask(
+        &self,
+        key: PublicKey,
+        asking: Asking,
+        now: Millis,
+        chance: u64,
+    ) -> Result<(), NotTaken> {
         let mut state = self.state();
         if !state.open.unwrap_or(self.open_by_default) {
             return Err(NotTaken::Closed);
@@ -147,9 +167,17 @@ impl Requests {
         if state.waiting.contains_key(&key) {
             return Ok(());
         }
-        state.waiting.retain(|_, request| request.at.saturating_add(WAITING_MS) > now.0);
-        if state.waiting.len() >= WAITING_MAX || !state.bucket.take(now) {
+        // What a flood costs, nearly all of it.
+        if !state.bucket.take(now) {
             return Err(NotTaken::Busy);
+        }
+        state.waiting.retain(|_, request| request.at.saturating_add(WAITING_MS) > now.0);
+        let is_full = state.waiting.len() >= WAITING_MAX;
+        if is_full && !state.replacing.take(now) {
+            return Err(NotTaken::Busy);
+        }
+        if is_full {
+            state.make_room(chance);
         }
         state.waiting.insert(key, Request::new(key, asking, now));
         self.write(&state).map_err(|_| NotTaken::Busy)
@@ -174,6 +202,20 @@ impl Requests {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Drops one of those who did not ask first.
+    fn make_room(&mut self, chance: u64) {
+        let mut order: Vec<_> =
+            self.waiting.iter().map(|(key, request)| (request.at, *key)).collect();
+        order.sort_unstable();
+        let later = order.get(FIRST_MAX..).unwrap_or_default();
+        let at = chance.checked_rem(later.len() as u64).and_then(|at| usize::try_from(at).ok());
+        if let Some((_, key)) = at.and_then(|at| later.get(at)) {
+            self.waiting.remove(key);
+        }
     }
 }
 
@@ -222,18 +264,15 @@ mod tests {
         Asking { message: message.into(), ..Asking::default() }
     }
 
-    /// Long enough for the next one.
-    const APART_MS: u64 = 60_000;
-
     #[test]
     fn nobody_asks_before_the_owner_opens() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("requests.json");
         let requests = Requests::read(file.clone(), false);
-        assert_eq!(requests.ask(key(1), asking("hi"), Millis(1)), Err(NotTaken::Closed));
+        assert_eq!(requests.ask(key(1), asking("hi"), Millis(1), 0), Err(NotTaken::Closed));
         requests.set_open(true).unwrap();
-        requests.ask(key(1), asking("hi"), Millis(1)).unwrap();
-        requests.ask(key(1), asking("again"), Millis(2)).unwrap();
+        requests.ask(key(1), asking("hi"), Millis(1), 0).unwrap();
+        requests.ask(key(1), asking("again"), Millis(2), 0).unwrap();
         let requests = Requests::read(file.clone(), false);
         assert!(requests.is_open());
         assert_eq!(requests.all(Millis(3))[0].message, "hi");
@@ -244,23 +283,70 @@ mod tests {
         assert!(!Requests::read(file, true).is_open(), "what cannot be read opens nothing");
     }
 
+    /// Asks of a flood, and as many keys as take a moment to make; a key that was pushed out comes as a new one.
+    const FLOOD: u64 = 1_000_000;
+    const KEYS: u16 = 3000;
+
+    /// How far apart they are.
+    const FLOOD_EVERY_MS: u64 = 20;
+
     #[test]
-    fn a_flood_costs_little_and_pushes_nobody_out() {
+    fn a_million_requests_cost_little_and_leave_everybody_a_chance() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("requests.json");
         let requests = Requests::read(file.clone(), true);
-        let long = "é".repeat(100_000);
-        let taken = (0..1000).filter(|at| requests.ask(key(*at), asking(&long), Millis(5)).is_ok());
-        assert!(taken.count() < 50, "in one moment");
-        for at in 0..1000u16 {
-            let now = Millis(10 + u64::from(at) * APART_MS);
-            let _may_be_refused = requests.ask(key(at), asking(&long), now);
+        let waits = |of: &PublicKey, now| requests.all(now).iter().any(|asks| asks.key == *of);
+        let keys: Vec<_> = (0..KEYS).map(key).collect();
+        let [early, during, after] = [KEYS, KEYS + 1, KEYS + 2].map(key);
+        requests.ask(early, asking("before it"), Millis(1), 0).unwrap();
+        // Whoever asks in the middle of it needs many tries, and has some.
+        let (long, mut taken, mut tries, mut is_in) = ("é".repeat(300), 0_u64, 0, false);
+        for at in 0..FLOOD {
+            let now = Millis(10 + at * FLOOD_EVERY_MS);
+            let number = blake3::hash(&at.to_le_bytes());
+            let chance = u64::from_le_bytes(number.as_bytes()[..8].try_into().unwrap());
+            let of = keys[usize::try_from(at).unwrap() % keys.len()];
+            let count = requests.state().waiting.len();
+            let was_there = requests.state().waiting.contains_key(&of);
+            let asked = requests.ask(of, asking(&long), now, chance);
+            taken += u64::from(asked.is_ok() && !was_there);
+            assert!(requests.state().waiting.len() <= WAITING_MAX);
+            assert!(requests.state().waiting.len() >= count, "nobody is dropped for nothing");
+            if at > FLOOD / 2 && !is_in && chance % 20 == 0 {
+                tries += 1;
+                is_in = requests.ask(during, asking("in the middle"), now, chance).is_ok();
+            }
         }
-        let all = requests.all(Millis(1000 * APART_MS));
-        assert_eq!(all.len(), WAITING_MAX);
-        assert!(all.iter().any(|request| request.key == key(0)), "who asked first still waits");
-        assert!(all.iter().all(|request| request.message.len() == MESSAGE_BYTES_MAX));
+        let end = Millis(10 + FLOOD * FLOOD_EVERY_MS);
+        // No more than the rates let in: the bound on what is written, too.
+        let passed = end.0;
+        let most = 20 + WAITING_MAX as u64 + passed / REPLACING_EVERY_MS + REPLACING_MAX;
+        assert!(taken <= most, "{taken} of {most}");
+        assert!(is_in, "after {tries} tries");
+        assert_eq!(requests.all(end).len(), WAITING_MAX);
         assert!(file.metadata().unwrap().len() < 400_000);
+        assert!(waits(&early, end), "who asked before it still waits");
+        // Once it is over there is room in a minute, by chance at the cost of one of those who came late.
+        let later = Millis(end.0 + REPLACING_EVERY_MS);
+        requests.ask(after, asking("after it"), later, 7).unwrap();
+        assert!(waits(&after, later) && waits(&early, later));
+        assert_eq!(requests.all(later).len(), WAITING_MAX);
+        let first: Vec<_> =
+            requests.all(later).iter().take(FIRST_MAX).map(|asks| asks.key).collect();
+        let read = Requests::read(file, true);
+        let all = read.all(later);
+        assert!(first.iter().eq(all.iter().take(FIRST_MAX).map(|asks| &asks.key)));
+        assert!(all.iter().all(|request| request.message.len() <= MESSAGE_BYTES_MAX));
+        assert_eq!(read.all(Millis(later.0 + WAITING_MS)), []);
+    }
+
+    #[test]
+    fn many_in_one_moment_cost_what_few_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let requests = Requests::read(folder.path().join("requests.json"), true);
+        let taken =
+            (0..1000).filter(|at| requests.ask(key(*at), asking("x"), Millis(5), 0).is_ok());
+        assert!(taken.count() < 50);
     }
 
     #[test]
