@@ -101,6 +101,16 @@ fn standing(record: &Value) -> String {
     }
 }
 
+/// When a friend says to be reached, where they say so.
+fn reached_when(record: &Value) -> String {
+    let windows = record["profile"]["windows"].as_array().into_iter().flatten();
+    let windows: Vec<_> = windows.filter_map(Value::as_str).collect();
+    match windows.is_empty() {
+        true => String::new(),
+        false => format!("reached {}", windows.join(" and ")),
+    }
+}
+
 fn path(who: &str, verb: &str) -> String {
     format!("/_hub/devices/{}{verb}", encode(who))
 }
@@ -127,7 +137,9 @@ pub(super) fn list(records: &Value) -> anyhow::Result<()> {
     let row = |record: &Value| {
         let reach = record["reach"].as_array().into_iter().flatten().filter_map(place);
         let reach = reach.collect::<Vec<_>>().join(" ");
-        [text(&record["name"]), text(&record["key"]), reach, standing(record)]
+        let standing = [standing(record), reached_when(record)];
+        let standing: Vec<_> = standing.into_iter().filter(|words| !words.is_empty()).collect();
+        [text(&record["name"]), text(&record["key"]), reach, standing.join("; ")]
     };
     let rows: Vec<_> = records.as_array().into_iter().flatten().map(row).collect();
     Ok(show::table(&rows)?)

@@ -39,6 +39,9 @@ const FETCH_MAX: Duration = Duration::from_secs(60);
 /// Ways to each device that friends are told.
 const URLS_MAX: usize = 8;
 
+/// Windows of this device that friends are told, where its owner has not put them in words.
+const WINDOWS_MAX: usize = 16;
+
 /// Longest file.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
@@ -169,7 +172,12 @@ fn composed(app: &App, seq: u64) -> Profile {
     let listed = listed.filter(|(_, listing)| listing.standing == DeviceStanding::Listed);
     let others = listed.map(|(key, _)| device(*key, devices.record(*key).told()));
     // Whoever asks has reached this one.
-    let own = device(hub, super::reach::announced(app));
+    let mut own = device(hub, super::reach::announced(app));
+    if own.windows.is_empty() {
+        // Of its own times it knows itself, where the owner has not said when people's devices are reached.
+        let windows = app.mesh.config.windows.iter().take(WINDOWS_MAX);
+        own.windows = windows.map(|window| window.0.words()).collect();
+    }
     let all = std::iter::once(own).chain(others).take(32).collect();
     Profile { name, inbox, devices: all, ..Profile::new(hub, seq) }
 }

@@ -75,6 +75,21 @@ impl fmt::Display for Window {
     }
 }
 
+impl Window {
+    /// The same for people who do not know how it is written.
+    #[must_use]
+    pub fn words(self) -> String {
+        let Self { period, from, minutes } = self;
+        let plural = if minutes == 1 { "" } else { "s" };
+        if period == HOUR {
+            return format!("every hour, {minutes} minute{plural} from {from} past on");
+        }
+        let until = (from + minutes) % DAY;
+        let time = |minute: u32| format!("{:02}:{:02}", minute / HOUR, minute % HOUR);
+        format!("every day from {} to {}, by its clock", time(from), time(until))
+    }
+}
+
 /// Whether any of several windows is open, and until when that stays so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opening {
@@ -154,6 +169,18 @@ mod tests {
         let at = |minute: u64| Millis((day + minute) * MINUTE_MS);
         let expected = if open { Opening::Open(at(until)) } else { Opening::Closed(at(until)) };
         assert_eq!(Window::any(&windows, at(minute), offset_s), Some(expected));
+    }
+
+    #[test]
+    fn words_say_it_to_people() {
+        for (window, words) in [
+            ("02:00-06:00", "every day from 02:00 to 06:00, by its clock"),
+            ("22:30-24:00", "every day from 22:30 to 00:00, by its clock"),
+            (":10+5", "every hour, 5 minutes from 10 past on"),
+            (":00+1", "every hour, 1 minute from 0 past on"),
+        ] {
+            assert_eq!(window.parse::<Window>().unwrap().words(), words);
+        }
     }
 
     #[test]

@@ -146,6 +146,27 @@ fn friends_hear_what_others_say_of_themselves() {
 }
 
 #[test]
+fn friends_see_when_a_device_fetches_where_nobody_has_put_that_in_words() {
+    let (anna, bert) = (Hub::start_with("[mesh]\nwindows = [\"02:00-06:00\"]\n"), Hub::start());
+    anna.add_friend(&bert, "Bert");
+    bert.add_friend(&anna, "Anna");
+    let words = "every day from 02:00 to 06:00, by its clock";
+    let await_windows = |expected: Value| {
+        eventually("the windows", || {
+            let profile = friend(&bert, "Anna")["profile"].clone();
+            let is_said = profile["windows"] == expected;
+            if is_said { Ok(()) } else { Err(profile.to_string()) }
+        });
+    };
+    await_windows(json!([words]));
+    let listed = bert.larder(&["friend", "list"]).expect_success();
+    assert!(listed.contains(&format!("reached {words}")), "{listed}");
+    // What the owner says counts for more.
+    anna.put("/_hub/profile", json!({"windows": ["evenings"]})).expect(200);
+    await_windows(json!(["evenings"]));
+}
+
+#[test]
 fn a_new_way_reaches_friends_who_were_told_by_hand_of_another() {
     let (anna, bert) = two();
     eventually("the profile", || {

@@ -60,6 +60,7 @@ function draw(friend) {
       ['Now', friend.blocked ? badge('Blocked', 'bad') : standing(friend)],
       ['Key verified', verified(friend.verified) ?? 'No'],
       ['They call themselves', friend.profile?.name],
+      ['Reached', friend.profile?.windows?.join('; ')],
       ['Their devices', friend.profile?.devices?.length],
       ['Friends since', moment(friend.added_at)]),
     more('Key and addresses', copyable('Key', friend.key), (friend.reach ?? []).map((url) => copyable('Address', url))),

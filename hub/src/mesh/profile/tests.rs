@@ -9,11 +9,17 @@ use crate::mesh;
 
 /// A hub that is not run, and a friend of its owner's.
 fn hub_and_friend() -> (tempfile::TempDir, Arc<App>, DeviceKey) {
+    hub_and_friend_with(|_| {})
+}
+
+/// The same, where something is set.
+fn hub_and_friend_with(set: impl Fn(&mut Config)) -> (tempfile::TempDir, Arc<App>, DeviceKey) {
     let folder = tempfile::tempdir().unwrap();
     let data_dir = DataDir::prepare(&folder.path().join("data")).unwrap();
     let mut config = Config::default();
     config.onion.mode = crate::onion::OnionMode::Off;
     config.tls.address = TlsAddress::Off;
+    set(&mut config);
     let (_stop, shutdown) = watch::channel(false);
     let seed = Key::random().unwrap();
     let opened = App::open(data_dir, &seed, &config, shutdown, clock::now()).unwrap();
@@ -93,4 +99,26 @@ fn what_this_hub_says_is_signed_anew_only_where_it_has_changed() {
     let long = Settings { windows: vec!["x".repeat(500); 17], ..Settings::default() };
     assert!(set(&app, &long, clock::now()).is_err());
     assert_eq!(super::settings(&app), settings);
+}
+
+#[test]
+fn this_devices_windows_are_told_where_the_owner_has_no_words_for_them() {
+    let (_folder, app, _) = hub_and_friend_with(|config| {
+        config.mesh = toml::from_str("windows = [\"02:00-06:00\", \":10+5\"]").unwrap();
+    });
+    let phone = DeviceKey::from_seed(&[9; 32]);
+    let record = Record::new(&url(&phone, "10.0.0.7:1"), "phone".into(), clock::now()).unwrap();
+    mesh::introduce(&app, Kind::Device, record, clock::now()).unwrap();
+    let told = || {
+        let (profile, _) = own(&app).unwrap();
+        assert_eq!(profile.devices.len(), 2);
+        profile.devices.into_iter().map(|device| device.windows).collect::<Vec<_>>()
+    };
+    let words =
+        ["every day from 02:00 to 06:00, by its clock", "every hour, 5 minutes from 10 past on"];
+    // Of other devices this one does not know.
+    assert_eq!(told(), [words.map(str::to_owned).to_vec(), Vec::new()]);
+    let settings = Settings { windows: vec!["evenings".into()], ..Settings::default() };
+    set(&app, &settings, clock::now()).unwrap();
+    assert_eq!(told(), [["evenings"], ["evenings"]]);
 }
