@@ -72,7 +72,12 @@ pub(super) fn standing(peer: &Value, ago: impl Fn(&Value) -> String) -> String {
         (number(&peer["databases"]["offered"]), number(&peer["databases"]["in_step"]));
     let far = match offered {
         0 => String::new(),
-        _ => format!("; {in_step} of {offered} databases in step"),
+        _ => format!("; {in_step} of {} in step", show::plural(offered, "database")),
+    };
+    let system = &peer["databases"]["system"];
+    let own = match number(&system["in_step"]) < number(&system["offered"]) {
+        true => "; what the hubs themselves need is not in step yet",
+        false => "",
     };
     let left_out = match number(&peer["databases"]["left_out"]) {
         0 => String::new(),
@@ -97,7 +102,7 @@ pub(super) fn standing(peer: &Value, ago: impl Fn(&Value) -> String) -> String {
         .flatten()
         .map(|name| format!("; your edits of {} stay here: you may only read it", text(name)));
     format!(
-        "{} {}: {reached}{trouble}{far}{left_out}{}{}",
+        "{} {}: {reached}{trouble}{far}{own}{left_out}{}{}",
         text(&peer["kind"]),
         text(&peer["name"]),
         pulls.collect::<String>(),
@@ -119,7 +124,7 @@ mod tests {
     fn peers_in_one_line() {
         let mut peer = json!({
             "kind": "device", "name": "phone", "state": "connected", "way": "onion", "trouble": null,
-            "databases": {"offered": 7, "in_step": 6},
+            "databases": {"offered": 7, "in_step": 6, "system": {"offered": 5, "in_step": 5}},
             "pulls": [{"db": "notes", "documents": 5, "documents_total": 20, "bytes": 7000, "seconds_left": 90}],
         });
         check(
@@ -127,6 +132,14 @@ mod tests {
             "device phone: connected through Tor; 6 of 7 databases in step; fetching notes: 5 of 20 \
              documents, 7.0 kB, about 1 min to go",
         );
+        peer["pulls"] = json!([]);
+        peer["databases"]["system"]["in_step"] = 4.into();
+        check(
+            &peer,
+            "device phone: connected through Tor; 6 of 7 databases in step; what the hubs themselves need \
+             is not in step yet",
+        );
+        peer["databases"]["system"]["in_step"] = 5.into();
         peer["state"] = "waiting".into();
         peer["pulls"] = json!([]);
         peer["databases"]["offered"] = 0.into();

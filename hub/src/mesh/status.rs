@@ -5,6 +5,7 @@ use std::sync::Arc;
 use identity::PublicKey;
 use replication::sync::SyncProgress;
 use replication::{Next, Permit, Rank, Run, Standing};
+use serde::Serialize;
 use serde_json::{Value, json};
 use store::{Database, DbUuid, Millis};
 
@@ -18,6 +19,15 @@ use crate::app::App;
 
 /// Databases that are not in step that are listed of each peer; `larder why` lists all.
 const BEHIND_MAX: usize = 20;
+
+/// Databases of one peer.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+struct Counted {
+    /// That it has, and that are taken here.
+    offered: u64,
+    /// Of those, which are here as they are there.
+    in_step: u64,
+}
 
 /// Every peer.
 pub(crate) fn describe(app: &App, now: Millis) -> Value {
@@ -82,7 +92,7 @@ fn describe_one(app: &App, state: &State, key: PublicKey, peer: &Peer, now: Mill
     shown["trouble"] = way.trouble().map_or(Value::Null, |(at, trouble, when)| {
         json!({"code": trouble.code, "text": trouble.text, "way": way_word(at), "at": when.0})
     });
-    let (mut offered, mut in_step, mut left_out) = (0, 0, 0);
+    let (mut people, mut system, mut left_out) = (Counted::default(), Counted::default(), 0);
     let mut behind = Vec::new();
     let known = state.manager.peer(id_of(key)).into_iter().flat_map(|known| known.databases());
     for (id, standing) in known {
@@ -95,9 +105,10 @@ fn describe_one(app: &App, state: &State, key: PublicKey, peer: &Peer, now: Mill
         if matches!(standing.permitted(), Permit::Withheld(trouble) if trouble.code == RIGHT_HERE) {
             continue;
         }
-        offered += 1;
+        let counted = if offer.rank == Rank::Person { &mut people } else { &mut system };
+        counted.offered += 1;
         if standing.is_in_step() {
-            in_step += 1;
+            counted.in_step += 1;
         } else if behind.len() < BEHIND_MAX {
             let code = code_of(state, standing, now);
             behind.push(
@@ -105,7 +116,10 @@ fn describe_one(app: &App, state: &State, key: PublicKey, peer: &Peer, now: Mill
             );
         }
     }
-    shown["databases"] = json!({"offered": offered, "in_step": in_step, "left_out": left_out});
+    let Counted { offered, in_step } = people;
+    shown["databases"] = json!({
+        "offered": offered, "in_step": in_step, "left_out": left_out, "system": system,
+    });
     shown["behind"] = behind.into();
     let pulls = state.pulls.iter().filter(|((of, _), _)| *of == key);
     let pulls = pulls.filter_map(|((_, id), pull)| {

@@ -72,8 +72,10 @@ fn many_quiet_databases_cost_nothing() {
     eventually("connected", || {
         let peer = second.peer("first");
         let databases = &peer["databases"];
-        match databases["offered"].as_u64() > Some(40)
+        match databases["offered"].as_u64() == Some(40)
             && databases["offered"] == databases["in_step"]
+            && databases["system"]["offered"].as_u64() > Some(0)
+            && databases["system"]["offered"] == databases["system"]["in_step"]
         {
             true => Ok(()),
             false => Err(peer.to_string()),

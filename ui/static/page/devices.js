@@ -4,7 +4,7 @@ import { badge, empty, row, rows, section, to, toMain } from '../parts.js';
 import { ago, short } from '../format.js';
 import { get } from '../api.js';
 import { h } from '../dom.js';
-import { standing } from './home.js';
+import { far, standing } from './home.js';
 
 export async function listed() {
   const [list, { peers = [] }] = await Promise.all([get('/_hub/devices'), get('/_hub/status')]);
@@ -43,7 +43,7 @@ function draw({ devices, alarms }) {
         about: [
           device.standing === 'suspended' && 'Somebody on the list has removed it. Open it to confirm that or to keep it.',
           device.seen && `Last reached: ${device.seen}`,
-          device.databases?.offered > 0 && `${device.databases.in_step} of ${device.databases.offered} databases in step`,
+          far(device.databases),
         ],
       })))),
   ];

@@ -44,6 +44,11 @@ export function tasks(list = []) {
   });
 }
 
+/** How many of a person's databases are in step; of the hub's own only where they are not. */
+export function far({ offered, in_step, system } = {}) {
+  return [offered > 0 && `${in_step} of ${plural(offered, 'database')} in step`, system?.in_step < system?.offered && 'the hub’s own are not yet'].filter(Boolean).join(', ');
+}
+
 /** How another hub stands, in a few words. */
 export function standing(peer) {
   const words = { connected: ['Connected', 'good'], dialling: ['Being reached', 'wait'], waiting: ['Not reached', 'wait'], nowhere: ['No address', 'wait'], refused_here: ['Blocked', 'bad'] };
@@ -102,7 +107,7 @@ function draw(data) {
         : rows('Devices and friends', data.peers.map((peer) => row({
           title: to(peer.name, peer.kind === 'friend' ? 'people' : 'devices', peer.key),
           mark: standing(peer),
-          about: [peer.state !== 'connected' && `Last reached: ${peer.seen}`, peer.databases?.offered > 0 && `${peer.databases.in_step} of ${plural(peer.databases.offered, 'database')} in step`],
+          about: [peer.state !== 'connected' && `Last reached: ${peer.seen}`, far(peer.databases)],
         })))),
       section('Tor', tor(data.onion, data.paused.onion))),
   ];

@@ -76,7 +76,8 @@ fn is_in_step(hub: &Hub, peers: usize) -> bool {
     let all = status["peers"].as_array().unwrap();
     let has_all = |peer: &serde_json::Value| {
         let databases = &peer["databases"];
-        peer["state"] == "connected" && databases["offered"] == databases["in_step"]
+        let has = |of: &serde_json::Value| of["offered"] == of["in_step"];
+        peer["state"] == "connected" && has(databases) && has(&databases["system"])
     };
     all.len() == peers && all.iter().all(has_all)
 }

@@ -109,6 +109,6 @@ fn say_when_in_step(near: &Hub, far: &Hub, what: &str, bytes: impl Fn() -> u64) 
 
 fn is_in_step(hub: &Hub) -> bool {
     let peer = hub.peer("far")["databases"].clone();
-    let offered = peer["offered"].as_u64().unwrap_or_default();
-    offered > 0 && peer["in_step"].as_u64() == Some(offered)
+    let has = |of: &serde_json::Value| of["offered"] == of["in_step"];
+    peer["offered"].as_u64() > Some(0) && has(&peer) && has(&peer["system"])
 }
