@@ -23,6 +23,7 @@ use store::Millis;
 
 pub(crate) use self::finding::{comes_by, may_come};
 pub(crate) use self::host::receive;
+pub(crate) use self::name::suggested as suggested_name;
 use self::rate::Rate;
 pub(crate) use self::returning::{may_return, returns_by};
 use self::session::Session;

@@ -38,7 +38,7 @@ pub(super) struct PairArgs {
     /// What to call the other [default: what it calls itself]
     #[arg(long)]
     name: Option<String>,
-    /// What this hub calls itself [default: the name that it was given, or the system's]
+    /// What this hub calls itself [default: the name that it was given, or one made of its key]
     #[arg(long, value_name = "NAME")]
     me: Option<String>,
     /// How long to wait [default: 10]
@@ -71,6 +71,7 @@ pub(super) async fn pair(mut hub: Hub, asked: PairArgs) -> anyhow::Result<Outcom
     let mut interrupt = listening(SignalKind::interrupt())?;
     let mut terminate = listening(SignalKind::terminate())?;
     let mut hang_up = listening(SignalKind::hangup())?;
+    name_this(&mut hub, &asked).await?;
     let session = begin(&mut hub, &asked).await?;
     let id = session["id"].as_str().unwrap_or_default().to_owned();
     let ended = tokio::select! {
@@ -93,6 +94,28 @@ pub(super) async fn pair(mut hub: Hub, asked: PairArgs) -> anyhow::Result<Outcom
             Err(error)
         }
     }
+}
+
+/// Asks what this device is called, where nobody has said so yet and there is somebody to ask.
+async fn name_this(hub: &mut Hub, asked: &PairArgs) -> anyhow::Result<()> {
+    if asked.me.is_some() || asked.yes || !io::stdin().is_terminal() {
+        return Ok(());
+    }
+    let shown = hub.get("/_hub/devices").await?;
+    let mut devices = shown["devices"].as_array().into_iter().flatten();
+    let this = devices.find(|device| device["this"] == true);
+    let Some((key, suggested)) =
+        this.and_then(|this| Some((this["key"].as_str()?, this["suggested_name"].as_str()?)))
+    else {
+        return Ok(());
+    };
+    show::remark(format_args!(
+        "What is this device called? Others see it. Enter takes what is in brackets. [{suggested}]"
+    ));
+    let said = line_of_input().await?;
+    let name = if said.is_empty() { suggested } else { &said };
+    hub.request("PUT", &format!("/_hub/devices/{key}"), Some(&json!({ "name": name }))).await?;
+    Ok(())
 }
 
 /// Begins it; the session.

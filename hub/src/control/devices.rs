@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::clock;
 use crate::http::{Call, HttpError, Reply, blocking, json_body, reply};
 use crate::mesh::{self, Devices, Kind};
+use crate::pairing;
 
 /// `GET /_hub/devices`: every device, this one last, and what the owner should look at.
 pub(crate) async fn list(call: Call) -> Result<Reply, HttpError> {
@@ -21,6 +22,10 @@ pub(crate) async fn list(call: Call) -> Result<Reply, HttpError> {
         others.map(|(key, listing)| describe(app, &devices, *key, listing)).collect();
     let mut this = json!(devices.record(hub));
     this["reach"] = json!(mesh::own_reach(app));
+    if !devices.is_noted(hub) {
+        // For its owner alone, who may take it.
+        this["suggested_name"] = pairing::suggested_name(hub).into();
+    }
     this["this"] = true.into();
     this["standing"] = "listed".into();
     shown.push(this);

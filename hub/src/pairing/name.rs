@@ -24,6 +24,19 @@ pub(super) fn cleaned(name: &str, kind: Kind, key: PublicKey) -> String {
     }
 }
 
+/// What a device with this key may be called as long as nobody has named it: what its system is, made harmless,
+/// unless that says nothing.
+pub(crate) fn suggested(key: PublicKey) -> String {
+    suggested_of(&rustix::system::uname().nodename().to_string_lossy(), key)
+}
+
+fn suggested_of(host: &str, key: PublicKey) -> String {
+    // As many systems are called: the name that stands before their network's.
+    let host = host.split('.').next().unwrap_or_default();
+    let says_nothing = ["localhost", "(none)"].contains(&host);
+    cleaned(if says_nothing { "" } else { host }, Kind::Device, key)
+}
+
 /// The name, with a number behind it where somebody has it already.
 pub(super) fn free(name: String, is_taken: impl Fn(&str) -> bool) -> String {
     if !is_taken(&name) {
@@ -130,6 +143,23 @@ mod tests {
         let taken = ["Anna", "Anna 2"];
         assert_eq!(free("Anna".into(), |name| taken.contains(&name)), "Anna 3");
         assert_eq!(free("Bert".into(), |name| taken.contains(&name)), "Bert");
+    }
+
+    #[test]
+    fn a_device_may_be_called_as_its_system_is() {
+        let own = format!("device-{}", key().shortened());
+        for (host, expected) in [
+            ("kitchen", "kitchen"),
+            ("kitchen.home.example", "kitchen"),
+            ("a\u{1b}[2J\u{202e}b", "a[2Jb"),
+            ("localhost", own.as_str()),
+            ("localhost.localdomain", &own),
+            ("(none)", &own),
+            ("", &own),
+            (&key().to_string(), &own),
+        ] {
+            assert_eq!(suggested_of(host, key()), expected, "{host:?}");
+        }
     }
 
     #[test]

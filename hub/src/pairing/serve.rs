@@ -297,7 +297,7 @@ fn check_name(app: &App, name: Option<&str>) -> Result<(), HttpError> {
 }
 
 /// What this hub calls itself: what its owner says now, or has said before: to friends the name that friends
-/// are told, to devices what this one is called. Without any of these it is the system's name.
+/// are told, to devices what this one is called. Without any of these it is a name made of its key.
 async fn own_name(app: &Arc<App>, kind: Kind, said: Option<String>) -> Result<String, HttpError> {
     let said = said.filter(|said| !said.trim().is_empty());
     let own = match said {
@@ -319,11 +319,9 @@ fn known_name(app: &App, kind: Kind) -> String {
     if kind == Kind::Friend && !told.trim().is_empty() {
         return told;
     }
-    let (devices, hub) = (app.access.policies().devices(), app.device.public());
-    match devices.is_noted(hub) {
-        true => devices.record(hub).name,
-        false => rustix::system::uname().nodename().to_string_lossy().into_owned(),
-    }
+    let devices = app.access.policies().devices();
+    // Not what the system is called: nobody has said that others may know that.
+    devices.record(app.device.public()).name
 }
 
 fn parsed<T: serde::de::DeserializeOwned>(members: Map<String, Value>) -> Result<T, HttpError> {

@@ -23,8 +23,13 @@ fn two_devices_by_a_link() {
     let joined = phone.larder(&["pair", &link, "--yes", "--name", "Big one"]);
     let said = joined.stderr.clone();
     joined.expect_success();
-    for part in ["Laptop is there, to become a device of yours", "Paired with Big one", "In step:"]
-    {
+    // The hub's own databases are not a person's to count.
+    let parts = [
+        "Laptop is there, to become a device of yours",
+        "Paired with Big one",
+        "In step: 1 of 1 database.",
+    ];
+    for part in parts {
         assert!(said.contains(part), "{part}: {said}");
     }
     let (status, rest) = host.await_end(LIMIT);
@@ -35,6 +40,35 @@ fn two_devices_by_a_link() {
     assert!(devices.contains("Big one"), "{devices}");
     let again = phone.larder(&["pair", &link, "--yes"]).expect_failure();
     assert!(again.contains("good once"), "{again}");
+}
+
+#[test]
+fn what_the_system_is_called_is_suggested_to_the_owner_and_told_nobody() {
+    let (laptop, phone) = (Hub::start(), Hub::start());
+    let suggested = |hub: &Hub| {
+        let shown = hub.get("/_hub/devices").expect(200).json();
+        let mut devices = shown["devices"].as_array().unwrap().iter();
+        devices.find(|device| device["this"] == true).unwrap()["suggested_name"].clone()
+    };
+    let uname = rustix::system::uname();
+    let host = uname.nodename().to_string_lossy();
+    let host = host.split('.').next().unwrap_or_default();
+    let suggests = suggested(&laptop);
+    let suggests = suggests.as_str().unwrap();
+    // Some systems are called nothing that could be suggested.
+    let says_something = host.chars().any(char::is_alphanumeric) && host != "localhost";
+    assert!(suggests == host || !says_something && suggests.starts_with("device-"), "{suggests}");
+    let mut waiting =
+        Process::start(&mut larder(&["pair", "--print-link", "--yes"], &laptop.data_dir()));
+    let link = format!("larder:{}", waiting.await_line("larder:", LIMIT).unwrap());
+    let joined = phone.larder(&["pair", &link, "--yes"]);
+    assert!(waiting.await_end(LIMIT).0.success());
+    let own = format!("device-{}", &laptop.key()[..4]);
+    assert!(joined.stderr.contains(&own), "{joined}");
+    assert!(!joined.stderr.contains(&format!("{host} is there")), "{joined}");
+    joined.expect_success();
+    laptop.larder(&["device", "rename", &laptop.key(), "kitchen"]).expect_success();
+    assert!(suggested(&laptop).is_null());
 }
 
 #[test]

@@ -58,7 +58,7 @@ async function deviceName() {
   return form({ label: 'Rename this device', button: 'Rename', quiet: true, submit: async ({ name }) => {
     await put(at('_hub', 'devices', own.key), { name });
     say('Renamed.');
-  } }, field('Name of this device', input('name', { value: own.name ?? '', required: true, maxlength: 64 })));
+  } }, field('Name of this device', input('name', { value: own.suggested_name ?? own.name, required: true, maxlength: 64 })));
 }
 
 async function profile() {

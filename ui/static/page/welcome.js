@@ -47,7 +47,7 @@ async function name(next) {
     form({ label: 'Name this device', button: 'Go on', submit: async (values) => {
       await put(at('_hub', 'devices', own.key), { name: values.name });
       await next();
-    } }, field('Name', input('name', { value: own.name ?? '', required: true, maxlength: 64 }), 'For instance: laptop, phone, at home')));
+    } }, field('Name', input('name', { value: own.suggested_name ?? own.name, required: true, maxlength: 64 }), 'For instance: laptop, phone, at home')));
 }
 
 function pair(next) {
