@@ -4,13 +4,16 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod entry;
+mod tor;
+
+/// Where screenshots are kept.
+const SCREENSHOTS: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/pages");
 
 mod needs_node {
     mod needs_chromium {
         use tests::{Hub, run_page_suite};
 
-        /// Where screenshots are kept.
-        const SCREENSHOTS: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/pages");
+        use crate::SCREENSHOTS;
 
         #[track_caller]
         fn run(script: &str, hubs: usize) {
