@@ -42,7 +42,7 @@ impl Policies {
             Caller::App { name, grants, admin: false } => {
                 self.decide_app(name, grants, action, resource)
             }
-            Caller::Key(key) => self.decide_key(key, action, resource),
+            Caller::Key(key) => self.decide_key(self.person(key), action, resource),
         }
     }
 
@@ -132,7 +132,7 @@ mod tests {
     use Action as A;
 
     use super::*;
-    use crate::{Device, Document};
+    use crate::{Device, Document, Vouched};
 
     const DB: DbUuid = DbUuid([1; 16]);
     const HIDDEN: Decision = Decision::Deny(Reason::Hidden);
@@ -292,6 +292,27 @@ mod tests {
         assert_eq!(decide(8), FORBID, "its notes say that it is one");
         assert_eq!(decide(4), Decision::Deny(Reason::Blocked), "an admin that was removed");
         assert_eq!(policies.principals()[&key(9)].name, "laptop");
+    }
+
+    #[test]
+    fn a_device_of_a_friend_is_the_friend() {
+        let name = "notes".parse().unwrap();
+        let database = Resource::Database { name: &name, uuid: Some(DB) };
+        // Key 2 is a member, 7 is blocked, 1 a reader, 8 the owner's; 12 and 13 are nobody.
+        let friends = [(key(2), vec![key(12), key(1), key(8), key(20)]), (key(7), vec![key(13)])];
+        let vouched = Vouched { friends: friends.into_iter().collect(), devices_max: 10 };
+        let policies = policies().with_people(key(20), &vouched);
+        let decide =
+            |who, action| policies.decide(Caller::Key(key(who)), action, database).is_allowed();
+        assert!(decide(12, A::Write) && decide(8, A::Write));
+        assert!(decide(1, A::Read) && !decide(1, A::Write), "whom a list names stays what it is");
+        assert!(!decide(20, A::Read) && policies.knows(key(12)) && !policies.knows(key(13)));
+        let blocked = policies.decide(Caller::Key(key(13)), A::Greet, database);
+        assert_eq!(blocked, Decision::Deny(Reason::Blocked));
+        let sentence = policies.explain(Caller::Key(key(12)), A::Write, database).sentence;
+        let (device, friend) = (key(12), key(2));
+        let expected = format!("The key {device}, as a device of the key {friend}, may");
+        assert!(sentence.starts_with(&expected), "{sentence}");
     }
 
     #[test]

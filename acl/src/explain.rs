@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use identity::PublicKey;
+
 use crate::access::{Action, Caller, Decision, Reason, Resource, Scope};
 use crate::decide::{Target, granted};
 use crate::policies::{Compiled, Policies};
@@ -48,11 +50,21 @@ impl Policies {
             Caller::Anonymous => "Whoever is not logged in".into(),
             Caller::Owner => "The owner".into(),
             Caller::App { name, .. } => format!("The app {name}"),
-            Caller::Key(key) => match self.principals.get(&key) {
-                Some(notes) if !notes.name.is_empty() => format!("{} ({key})", notes.name),
-                Some(_) | None => format!("The key {key}"),
+            Caller::Key(key) => match (self.person(key), self.name_of(self.person(key))) {
+                (person, Some(name)) if person == key => format!("{name} ({key})"),
+                (person, None) if person == key => format!("The key {key}"),
+                (friend, Some(name)) => {
+                    format!("The key {key}, as a device of {name} ({friend}),")
+                }
+                (friend, None) => format!("The key {key}, as a device of the key {friend},"),
             },
         }
+    }
+
+    /// What the owner calls somebody, where that is noted.
+    fn name_of(&self, key: PublicKey) -> Option<&str> {
+        let name = self.principals.get(&key).map(|notes| notes.name.as_str());
+        name.filter(|name| !name.is_empty())
     }
 
     fn ground(

@@ -28,6 +28,7 @@ mod explain;
 mod grant;
 mod group;
 mod nesting;
+mod people;
 mod policies;
 mod policy;
 mod principal;
@@ -41,6 +42,7 @@ pub use documents::{
 pub use explain::Explanation;
 pub use grant::{Grant, GrantError};
 pub use group::{GROUP_MEMBERS_MAX, Group, GroupName, GroupNameError};
+pub use people::{DEVICES_OF_FRIEND_MAX, People, Vouched};
 pub use policies::{DOCUMENTS_MAX, Device, GROUPS_MAX, Policies};
 pub use policy::{POLICY_WORDS_MAX, Place, Policy, Right};
 pub use principal::PrincipalNotes;

@@ -11,6 +11,7 @@ use crate::documents::{
 };
 use crate::group::{Group, GroupName};
 use crate::nesting::{GroupSet, Nesting};
+use crate::people::{People, Vouched};
 use crate::policy::{LISTS, Policy};
 use crate::principal::PrincipalNotes;
 use crate::rights::Rights;
@@ -29,6 +30,7 @@ pub struct Policies {
     pub(crate) groups: BTreeMap<GroupName, Group>,
     pub(crate) nesting: Nesting,
     pub(crate) principals: BTreeMap<PublicKey, PrincipalNotes>,
+    people: People,
     problems: Vec<Problem>,
 }
 
@@ -144,6 +146,7 @@ impl Policies {
             groups: reading.groups,
             nesting,
             principals: reading.principals,
+            people: People::default(),
             problems: reading.problems,
         }
     }
@@ -163,6 +166,27 @@ impl Policies {
             }
         }
         self
+    }
+
+    /// Lets devices stand for friends as those say, but for this hub's own key, `hub`, and keys that the
+    /// owner notes something of or names in a list: what those may is said of themselves.
+    /// [`Self::with_devices`] comes before.
+    #[must_use]
+    pub fn with_people(mut self, hub: PublicKey, vouched: &Vouched) -> Self {
+        let is_blocked = |key| self.principals.get(&key).is_some_and(|notes| notes.blocked);
+        let is_somebody = |key| key == hub || self.principals.contains_key(&key) || self.names(key);
+        self.people = People::new(vouched, is_somebody, is_blocked);
+        self
+    }
+
+    /// Which keys stand for which friends.
+    pub fn people(&self) -> &People {
+        &self.people
+    }
+
+    /// Whom a key is of: the noted key of a friend whose device it is, else itself.
+    pub fn person(&self, key: PublicKey) -> PublicKey {
+        self.people.person(key)
     }
 
     /// The policy of the database that is this.
@@ -191,12 +215,15 @@ impl Policies {
         &self.principals
     }
 
-    /// Whether the owner has to do with this key: notes something of it, names it in a policy or a
-    /// group, and has not blocked it.
+    /// Whether the owner has to do with whoever has this key: notes something of them, names them in a
+    /// policy or a group, and has not blocked them.
     pub fn knows(&self, key: PublicKey) -> bool {
-        if let Some(notes) = self.principals.get(&key) {
-            return !notes.blocked;
-        }
+        let person = self.person(key);
+        self.principals.get(&person).map_or_else(|| self.names(person), |notes| !notes.blocked)
+    }
+
+    /// Whether a policy or a group names this very key.
+    fn names(&self, key: PublicKey) -> bool {
         let who = Who::Key(key);
         let mut databases = self.databases.values();
         self.nesting.groups_of(&who).is_some() || databases.any(|of| of.database.names(&who))
@@ -212,7 +239,7 @@ impl Policies {
         match caller {
             Caller::Anonymous | Caller::Owner => None,
             Caller::App { name, .. } => Some(Who::App(name.into())),
-            Caller::Key(key) => Some(Who::Key(key)),
+            Caller::Key(key) => Some(Who::Key(self.person(key))),
         }
     }
 }

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use acl::{Action, Caller, Document, Policies, Resource};
+use std::collections::{BTreeMap, BTreeSet};
+
+use acl::{Action, Caller, DEVICES_OF_FRIEND_MAX, Document, People, Policies, Resource, Vouched};
 use identity::PublicKey;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -149,6 +151,70 @@ proptest! {
         let policies = Policies::read(None, [Document { id: &id, body: &body }]);
         let found = policies.databases().count() + policies.groups().len();
         prop_assert!(found + policies.principals().len() + policies.problems().len() >= 1);
+    }
+}
+
+/// What friends say, of few enough keys that they name each other's.
+fn vouched() -> impl Strategy<Value = Vouched> {
+    let friends = proptest::collection::btree_map(0..20u8, vec(0..20u8, 0..12), 0..6);
+    (friends, 0..20usize).prop_map(|(friends, devices_max)| {
+        let keys = |seeds: Vec<u8>| seeds.into_iter().map(key).collect();
+        let friends = friends.into_iter().map(|(friend, devices)| (key(friend), keys(devices)));
+        Vouched { friends: friends.collect(), devices_max }
+    })
+}
+
+proptest! {
+    #[test]
+    fn whoever_stands_for_a_friend_is_nobody_else(
+        vouched in vouched(),
+        known in proptest::collection::btree_set(0..20u8, 0..6),
+        blocked in proptest::collection::btree_set(0..20u8, 0..6),
+    ) {
+        let known: BTreeSet<_> = known.into_iter().map(key).collect();
+        let blocked: BTreeSet<_> = blocked.into_iter().map(key).collect();
+        let is_known = |key| known.contains(&key);
+        let is_blocked = |key| blocked.contains(&key);
+        let people = People::new(&vouched, is_known, is_blocked);
+        prop_assert!(people.devices().len() <= vouched.devices_max);
+        let mut counts = BTreeMap::new();
+        for (device, friend) in people.devices() {
+            prop_assert!(vouched.friends[friend].contains(device));
+            prop_assert_eq!(people.person(*friend), *friend, "a chain");
+            prop_assert!(!vouched.friends.contains_key(device) && !is_known(*device));
+            let others = vouched.friends.iter().filter(|(other, _)| *other != friend);
+            for (other, devices) in others {
+                let named = devices.iter().take(DEVICES_OF_FRIEND_MAX).any(|named| named == device);
+                prop_assert!(!named || is_blocked(*other), "another names it");
+            }
+            *counts.entry(friend).or_insert(0) += 1;
+        }
+        prop_assert!(counts.values().all(|count| *count <= DEVICES_OF_FRIEND_MAX));
+    }
+
+    #[test]
+    fn a_device_of_a_friend_may_what_the_friend_may(world in world(), friend in 0..KEYS) {
+        let policies = world.read();
+        let (hub, device) = (key(50), key(51));
+        let all = (0..KEYS).map(|other| (key(other), Vec::new()));
+        let mut friends: BTreeMap<_, Vec<PublicKey>> = all.collect();
+        friends.insert(key(friend), vec![hub, key(friend), key((friend + 1) % KEYS), device]);
+        let vouched = Vouched { friends, devices_max: 10 };
+        let before = |seed| allowed(&policies, Caller::Key(key(seed)), "notes");
+        let before: Vec<_> = (0..KEYS).map(before).collect();
+        let policies = world.read().with_people(hub, &vouched);
+        prop_assert_eq!(policies.people().devices().len(), 1);
+        prop_assert_eq!(
+            &allowed(&policies, Caller::Key(device), "notes"), &before[usize::from(friend)]
+        );
+        prop_assert_eq!(policies.knows(device), policies.knows(key(friend)));
+        prop_assert_eq!(
+            policies.groups_of(Caller::Key(device)), policies.groups_of(Caller::Key(key(friend)))
+        );
+        // Nobody else gains or loses by it.
+        for (seed, before) in (0..KEYS).zip(before) {
+            prop_assert_eq!(allowed(&policies, Caller::Key(key(seed)), "notes"), before);
+        }
     }
 }
 
