@@ -1,6 +1,6 @@
 //! All that `_acl` says, as one snapshot.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use identity::PublicKey;
 use store::DbUuid;
@@ -174,7 +174,15 @@ impl Policies {
     #[must_use]
     pub fn with_people(mut self, hub: PublicKey, vouched: &Vouched) -> Self {
         let is_blocked = |key| self.principals.get(&key).is_some_and(|notes| notes.blocked);
-        let is_somebody = |key| key == hub || self.principals.contains_key(&key) || self.names(key);
+        // A list of all that are named: of what friends name there may be a lot.
+        let is_any = vouched.friends.values().any(|devices| !devices.is_empty());
+        let lists = self.databases.values().filter(|_| is_any);
+        let listed: HashSet<&Who> = lists.flat_map(|of| of.database.principals.keys()).collect();
+        let is_named = |key| {
+            let who = Who::Key(key);
+            listed.contains(&who) || self.nesting.groups_of(&who).is_some()
+        };
+        let is_somebody = |key| key == hub || self.principals.contains_key(&key) || is_named(key);
         self.people = People::new(vouched, is_somebody, is_blocked);
         self
     }

@@ -284,7 +284,7 @@ impl App {
         };
         let policies = app.access.policies();
         policies.suspend(app.mesh.boots().twins());
-        let reading = app.mesh.peers().reload(&app.store, &policies.devices());
+        let reading = app.mesh.reload_peers(&app.store, policies);
         reading.map_err(|source| AppError::Prepare { name: Kind::Friend.database(), source })?;
         Ok(Opened { app: Arc::new(app), first_start })
     }
@@ -333,9 +333,7 @@ impl App {
         background.spawn(watch(Arc::clone(&self), access::APPS_DATABASE, |app| {
             app.access.reload(&app.store)
         }));
-        background.spawn(watch(Arc::clone(&self), access::ACL_DATABASE, |app| {
-            app.access.policies().reload(&app.store)
-        }));
+        background.spawn(watch(Arc::clone(&self), access::ACL_DATABASE, mesh::heed_rights));
         for kind in Kind::ALL {
             let watching = watch(Arc::clone(&self), kind.database(), mesh::heed_databases);
             background.spawn(watching);
@@ -349,6 +347,7 @@ impl App {
         background.spawn(replicate::schedule(Arc::clone(&self)));
         background.spawn(mesh::follow(Arc::clone(&self)));
         background.spawn(mesh::profile::keep(Arc::clone(&self)));
+        background.spawn(mesh::profile::let_run_out(Arc::clone(&self)));
         background.spawn(sharing::follow(Arc::clone(&self)));
         background.spawn(compaction::supervise(Arc::clone(&self)));
         background.spawn(reads::keep(Arc::clone(&self)));

@@ -38,6 +38,7 @@ mod schedule;
 mod serve;
 mod state;
 mod status;
+mod vouched;
 mod way;
 mod why;
 
@@ -63,10 +64,10 @@ pub(crate) use self::follow::{chance, follow};
 pub(crate) use self::friend::{Invitation, accept, ask_sizes, has_all, invitations, offers};
 pub(crate) use self::holdings::holdings;
 pub(crate) use self::introduce::{
-    block_friend, check, heed_databases, introduce, introduce_with, is_taken, keep_device,
-    remove_device, remove_friend, rename, set_rule,
+    block_friend, check, heed_databases, heed_rights, introduce, introduce_with, is_taken,
+    keep_device, remove_device, remove_friend, rename, set_rule,
 };
-pub(crate) use self::peers::{LivePeers, Peer, Share};
+pub(crate) use self::peers::{LivePeers, Peer, Share, devices_of};
 use self::profile::Profiles;
 pub(crate) use self::reach::{may_be_named_by_others, own as own_reach};
 pub(crate) use self::record::{Kind, Record, Verified};
@@ -79,8 +80,9 @@ pub(crate) use self::schedule::schedule;
 pub(crate) use self::serve::{sync, wanted};
 pub(crate) use self::state::SharedRight;
 use self::state::State;
-pub(crate) use self::status::{describe, describe_hold, is_complete};
+pub(crate) use self::status::{describe, describe_hold, is_complete, is_connected};
 pub(crate) use self::why::{outline, serve as why};
+use crate::access::LivePolicies;
 use crate::app::App;
 use crate::clock;
 use crate::config::MeshConfig;
@@ -195,10 +197,29 @@ impl Mesh {
     }
 
     /// Reads anew whom the owner has named, and what devices take. May block.
-    pub(crate) fn reload(&self, store: &Store, devices: &Devices) -> Result<(), store::Error> {
+    pub(crate) fn reload(
+        &self,
+        store: &Store,
+        policies: &LivePolicies,
+    ) -> Result<(), store::Error> {
         // Nothing is pulled from anybody before it is known what is not wanted.
         self.rules.reload(store)?;
-        self.peers.reload(store, devices)
+        self.reload_peers(store, policies)
+    }
+
+    /// Reads anew whom the owner has named. May block.
+    pub(crate) fn reload_peers(
+        &self,
+        store: &Store,
+        policies: &LivePolicies,
+    ) -> Result<(), store::Error> {
+        // Whoever could name others one after the other would fill the memory with what they did.
+        for key in self.peers.reload(store, policies, clock::now())? {
+            self.boots.forget(key);
+            self.delivered.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+            self.state().remembered.forget_all(key);
+        }
+        Ok(())
     }
 
     /// Which start of each peer was seen last.

@@ -86,7 +86,7 @@ fn bundle(app: &App, now: Millis) -> Result<Value, HttpError> {
     let peers: Vec<_> = peers.map(|peer| self::peer(peer, &mut pseudonyms)).collect();
     let reasons = mesh::outline(app, &mut pseudonyms, LISTED_MAX)?;
     let known = app.mesh.peers().now();
-    let of_kind = |kind| known.values().filter(|peer| peer.kind == kind).count();
+    let of_kind = |kind| known.values().filter(|peer| peer.kind == kind && peer.is_noted()).count();
     let policies = app.access.policies().now();
     let onion = app.onion.status();
     let mut tasks: BTreeMap<String, usize> = BTreeMap::new();

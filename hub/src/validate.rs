@@ -66,8 +66,10 @@ impl Author {
         Self { app, principal, deliverer: None, least_refused }
     }
 
-    /// The same, writing what it fetches from whoever holds this key, and is charged for it.
+    /// The same, writing what it fetches from whoever holds this key, and is charged for it; a friend for all
+    /// of the friend's devices.
     pub(crate) fn fetching_from(mut self, key: PublicKey) -> Self {
+        let key = self.app.access.policies().person(key);
         self.deliverer = Some((key, key.to_string().into()));
         self
     }

@@ -129,6 +129,11 @@ impl Profile {
         own.flat_map(|device| device.urls.iter().cloned()).collect()
     }
 
+    /// Whether it counts still at this time, in Unix milliseconds.
+    pub fn counts_at(&self, now: u64) -> bool {
+        self.valid_until.is_none_or(|until| until >= now)
+    }
+
     fn check(&self) -> Result<(), ProfileError> {
         let fits =
             |fits: bool, member| if fits { Ok(()) } else { Err(ProfileError::Member(member)) };
@@ -191,10 +196,7 @@ impl SignedProfile {
             return Err(ProfileError::Signature);
         }
         profile.check()?;
-        match profile.valid_until.is_some_and(|until| until < now) {
-            true => Err(ProfileError::Expired),
-            false => Ok(profile),
-        }
+        if profile.counts_at(now) { Ok(profile) } else { Err(ProfileError::Expired) }
     }
 }
 

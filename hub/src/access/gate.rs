@@ -73,7 +73,7 @@ impl App {
         if !principal.is_current() {
             return Decision::Deny(Reason::LogIn);
         }
-        let blocked = principal.key().filter(|key| self.access.policies().is_blocked(*key));
+        let blocked = principal.device().filter(|key| self.access.policies().is_blocked(*key));
         if let Some(key) = blocked {
             // Of whoever was removed the door lets through what an open window waits for, and that alone.
             return match action == Action::Greet && pairing::may_return(self, key) {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use acl::{Device, Document, Policies, Policy, PrincipalNotes};
+use acl::{Device, Document, Policies, Policy, PrincipalNotes, Vouched};
 use arc_swap::{ArcSwap, Guard};
 use identity::{DeviceStanding, Listing, PublicKey};
 use store::{
@@ -57,6 +57,8 @@ pub(crate) struct LivePolicies {
     devices: ArcSwap<Devices>,
     /// Keys that this hub itself does not trust any more, as two hubs have each.
     suspended: ArcSwap<BTreeSet<PublicKey>>,
+    /// What friends say of their other devices.
+    vouched: ArcSwap<Vouched>,
     /// Counts up when `current` is replaced.
     changes: watch::Sender<u64>,
     /// Held over a whole reading, so that an older one never replaces a newer one.
@@ -77,6 +79,7 @@ impl LivePolicies {
             current: ArcSwap::default(),
             devices: ArcSwap::default(),
             suspended: ArcSwap::default(),
+            vouched: ArcSwap::default(),
             changes: watch::Sender::new(0),
             reading: Mutex::default(),
         }
@@ -109,7 +112,13 @@ impl LivePolicies {
         let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         let documents = read(store)?;
         let documents = documents.iter().map(|(id, body)| Document { id, body });
-        let policies = Policies::read(Some(self.hub), documents).with_devices(self.standings());
+        let policies = Policies::read(Some(self.hub), documents)
+            .with_devices(self.standings())
+            .with_people(self.hub, &self.vouched.load());
+        let contested = policies.people().contested();
+        if contested > self.now().people().contested() {
+            tracing::warn!(contested, "keys that several friends name as theirs stand for nobody");
+        }
         if let Some(problem) = policies.problems().first() {
             let count = policies.problems().len();
             tracing::warn!(count, "documents in _acl say nothing that is understood; ignored");
@@ -152,11 +161,29 @@ impl LivePolicies {
         self.told();
     }
 
+    /// Lets the devices stand for friends that those vouch for, from when this returns, and no others. May
+    /// block.
+    pub(crate) fn vouch(&self, store: &Store, vouched: Vouched) -> Result<(), Error> {
+        if **self.vouched.load() == vouched {
+            return Ok(());
+        }
+        self.vouched.store(Arc::new(vouched));
+        self.reload(store)
+    }
+
+    /// Whom a key is of: the noted key of a friend whose device it is, else itself.
+    pub(crate) fn person(&self, key: PublicKey) -> PublicKey {
+        self.now().person(key)
+    }
+
     /// Whether nothing is let in of whoever has this key: the owner has blocked it, the owner's devices have
-    /// removed it, or two hubs have it.
+    /// removed it, or two hubs have it; or that is so of the friend whose device it is.
     pub(crate) fn is_blocked(&self, key: PublicKey) -> bool {
-        self.suspended.load().contains(&key)
-            || self.now().principals().get(&key).is_some_and(|notes| notes.blocked)
+        let (now, suspended) = (self.now(), self.suspended.load());
+        let person = now.person(key);
+        suspended.contains(&key)
+            || suspended.contains(&person)
+            || now.principals().get(&person).is_some_and(|notes| notes.blocked)
     }
 
     /// Whether this key is refused because the owner, or one of the owner's devices, has taken away whoever

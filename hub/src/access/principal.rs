@@ -28,9 +28,12 @@ pub(crate) enum Principal {
 /// Whoever has proven a key.
 #[derive(Debug)]
 pub(crate) struct KeyHolder {
-    key: PublicKey,
+    /// The key that was proven.
+    device: PublicKey,
+    /// Whom it was of when it came: a friend whose device it is, else itself.
+    person: PublicKey,
     proven: ProvenKey,
-    /// The key in base32.
+    /// The person's key in base32.
     name: String,
     way: Way,
     policies: Arc<LivePolicies>,
@@ -39,14 +42,23 @@ pub(crate) struct KeyHolder {
 impl KeyHolder {
     /// The holder of this key, who came this way.
     pub(crate) fn new(key: &ProvenKey, way: Way, policies: &Arc<LivePolicies>) -> Self {
-        let (proven, key) = (*key, key.key());
-        Self { key, proven, name: key.to_string(), way, policies: Arc::clone(policies) }
+        let (proven, device) = (*key, key.key());
+        let person = policies.person(device);
+        let name = person.to_string();
+        Self { device, person, proven, name, way, policies: Arc::clone(policies) }
+    }
+
+    /// Whose rights it has: the person's, for as long as it is one of theirs.
+    fn key(&self) -> PublicKey {
+        let is_theirs =
+            self.person == self.device || self.policies.person(self.device) == self.person;
+        if is_theirs { self.person } else { self.device }
     }
 
     /// Whether it is one of the owner's own devices, as of now.
     fn is_own(&self) -> bool {
         !self.is_stranger()
-            && self.policies.now().principals().get(&self.key).is_some_and(|notes| notes.own)
+            && self.policies.now().principals().get(&self.device).is_some_and(|notes| notes.own)
     }
 
     /// Whether it came by the door for those whom the hub does not know, where everybody is one.
@@ -66,11 +78,19 @@ impl Principal {
         }
     }
 
-    /// The key, where it is a key that came and no app's.
+    /// The key of whoever came, where it is a key and no app's: of a friend's further device the friend's.
     pub(crate) fn key(&self) -> Option<PublicKey> {
         match self {
             Self::Anonymous | Self::Unproven | Self::Owner | Self::App(_) => None,
-            Self::Key(holder) => Some(holder.key),
+            Self::Key(holder) => Some(holder.key()),
+        }
+    }
+
+    /// The key that was proven, where it is a key that came and no app's.
+    pub(crate) fn device(&self) -> Option<PublicKey> {
+        match self {
+            Self::Anonymous | Self::Unproven | Self::Owner | Self::App(_) => None,
+            Self::Key(holder) => Some(holder.device),
         }
     }
 
@@ -136,7 +156,7 @@ impl Principal {
                 admin: app.is_admin(),
                 grants: &app.document().databases,
             },
-            Self::Key(holder) => Caller::Key(holder.key),
+            Self::Key(holder) => Caller::Key(holder.key()),
         }
     }
 }

@@ -94,6 +94,8 @@ fn standing(record: &Value) -> String {
     match record["standing"].as_str() {
         _ if record["this"] == true => "this device".into(),
         Some("listed") | None if record["blocked"] == true => "blocked".into(),
+        None if record["connected"] == true => "connected".into(),
+        None if record["connected"] == false => "not connected".into(),
         Some("listed") | None => String::new(),
         Some(standing) if by.is_empty() => standing.into(),
         Some("suspended") => format!("suspended: removed by {by}"),

@@ -102,7 +102,9 @@ pub(super) async fn execute(mut hub: Hub, verb: FriendVerb) -> anyhow::Result<Ou
             let asked = json!({"url": url.to_string(), "name": name});
             hub.request("POST", "/_hub/friends", Some(&asked)).await?;
         }
-        FriendVerb::List => device::list(&hub.get("/_hub/friends").await?["friends"])?,
+        FriendVerb::List => {
+            device::list(&with_devices(&hub.get("/_hub/friends").await?["friends"]))?
+        }
         FriendVerb::Remove { who } => {
             hub.request("DELETE", &format!("/_hub/friends/{}", encode(&who)), None).await?;
         }
@@ -146,6 +148,21 @@ pub(super) async fn execute(mut hub: Hub, verb: FriendVerb) -> anyhow::Result<Ou
         }
     }
     Ok(Outcome::Done)
+}
+
+/// Friends, the hubs of each who has several beneath.
+fn with_devices(friends: &Value) -> Value {
+    let mut rows = Vec::new();
+    for friend in friends.as_array().into_iter().flatten() {
+        rows.push(friend.clone());
+        for device in friend["devices"].as_array().into_iter().flatten() {
+            let mut row = device.clone();
+            let label = device["label"].as_str().filter(|label| !label.is_empty());
+            row["name"] = format!("  {}", label.unwrap_or("device")).into();
+            rows.push(row);
+        }
+    }
+    rows.into()
 }
 
 fn requests(shown: &Value) -> anyhow::Result<()> {

@@ -101,8 +101,14 @@ pub(super) fn standing(peer: &Value, ago: impl Fn(&Value) -> String) -> String {
         .into_iter()
         .flatten()
         .map(|name| format!("; your edits of {} stay here: you may only read it", text(name)));
+    let devices = peer["devices"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let connected = devices.iter().filter(|device| device["state"] == "connected").count();
+    let several = match devices.len() {
+        0 => String::new(),
+        count => format!(", {connected} of {count} devices connected"),
+    };
     format!(
-        "{} {}: {reached}{trouble}{far}{own}{left_out}{}{}",
+        "{} {}: {reached}{several}{trouble}{far}{own}{left_out}{}{}",
         text(&peer["kind"]),
         text(&peer["name"]),
         pulls.collect::<String>(),
@@ -145,6 +151,11 @@ mod tests {
         peer["databases"]["offered"] = 0.into();
         peer["trouble"] = json!({"code": "unreachable", "text": "Connection refused"});
         check(&peer, "device phone: not reached yet (unreachable: Connection refused)");
+        peer["devices"] = json!([{"state": "waiting"}, {"state": "connected"}]);
+        let several = ", 1 of 2 devices connected";
+        let trouble = " (unreachable: Connection refused)";
+        check(&peer, &format!("device phone: not reached yet{several}{trouble}"));
+        peer["devices"] = Value::Null;
         peer["kept_here"] = json!(["anna/notes"]);
         let kept = "; your edits of anna/notes stay here: you may only read it";
         let expected =

@@ -176,6 +176,10 @@ fn asker<T>(app: &App, word: &str, ask: impl FnOnce(Caller<'_>) -> T) -> Result<
         "anonymous" => return Ok(ask(Caller::Anonymous)),
         _ => {}
     }
+    // A friend's device asks as itself.
+    if let Ok(Some(Who::Key(key))) = Who::parse(word) {
+        return Ok(ask(Caller::Key(key)));
+    }
     match who::find(app, word)? {
         Who::Key(key) => Ok(ask(Caller::Key(key))),
         Who::App(name) => {

@@ -118,7 +118,7 @@ struct Redemption {
 
 /// `POST /_hub/enrol`: a program that proves its key, and has a code, is let in.
 pub(crate) async fn enrol(call: Call) -> Result<Reply, HttpError> {
-    let key = call.principal.key().ok_or_else(|| match call.principal.name() {
+    let key = call.principal.device().ok_or_else(|| match call.principal.name() {
         None => HttpError::LogIn,
         Some(_) => {
             HttpError::BadRequest("An app enrols by the key that it proves over TLS.".into())

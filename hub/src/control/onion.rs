@@ -120,7 +120,7 @@ pub(crate) fn known_device(call: &Call) -> Result<PublicKey, HttpError> {
     if call.rewritten.is_rewritten() {
         return Err(HttpError::ForbiddenBecause("A rewrite speaks for no device."));
     }
-    let device = call.principal.key().ok_or_else(|| match call.principal.name() {
+    let device = call.principal.device().ok_or_else(|| match call.principal.name() {
         None => HttpError::LogIn,
         Some(_) => HttpError::ForbiddenBecause("This is for other devices, known by their keys."),
     })?;

@@ -18,13 +18,17 @@ use crate::mesh::{self, Kind, Peer, Record, Share};
 pub(crate) async fn friends(call: Call) -> Result<Reply, HttpError> {
     let app = &call.app;
     let peers = app.mesh.peers().now();
-    let of_kind = peers.values().filter(|peer| peer.kind == Kind::Friend);
+    let of_kind = peers.values().filter(|peer| peer.kind == Kind::Friend && peer.is_noted());
     let now = clock::now();
     let shown = of_kind.map(|peer| {
         let mut shown = json!(peer.record);
         shown["blocked"] = app.access.policies().is_blocked(peer.record.key).into();
         shown["profile"] =
             peer.record.profile.as_ref().and_then(|said| said.shown(peer.record.key, now)).into();
+        let devices = mesh::devices_of(&peers, peer.record.key);
+        if devices.len() > 1 {
+            shown["devices"] = devices.iter().map(|(key, peer)| device(app, *key, peer)).collect();
+        }
         if let Some(refused) = app.mesh.profiles().refused(peer.record.key) {
             shown["profiles_refused"] = json!(refused);
         }
@@ -32,6 +36,17 @@ pub(crate) async fn friends(call: Call) -> Result<Reply, HttpError> {
     });
     let friends: Vec<Value> = shown.collect();
     Ok(reply::json(StatusCode::OK, &json!({"friends": friends})))
+}
+
+/// A hub of a friend's who has several.
+fn device(app: &App, key: PublicKey, peer: &Peer) -> Value {
+    json!({
+        "key": key,
+        "label": peer.label,
+        "noted": peer.is_noted(),
+        "blocked": app.access.policies().is_blocked(key),
+        "connected": mesh::is_connected(app, key),
+    })
 }
 
 /// What `POST /_hub/devices` and `POST /_hub/friends` take.
@@ -84,7 +99,9 @@ async fn add(call: Call, kind: Kind) -> Result<Reply, HttpError> {
     let Call { app, headers, body, .. } = call;
     let Added { url, name, share } = parsed(json_body::object(&headers, body).await?)?;
     let record = blocking(move || {
-        let known = app.mesh.peers().now().get(&url.key()).map(|peer| peer.record.name.clone());
+        let peers = app.mesh.peers().now();
+        let known = peers.get(&url.key()).filter(|peer| peer.is_noted());
+        let known = known.map(|peer| peer.record.name.clone());
         let name = name.or(known).unwrap_or_else(|| format!("device-{}", url.key().shortened()));
         let now = clock::now();
         let record = Record::new(&url, name, now);

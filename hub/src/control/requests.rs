@@ -126,7 +126,7 @@ pub(crate) async fn take(call: Call) -> Result<Reply, HttpError> {
     if call.rewritten.is_rewritten() {
         return Err(HttpError::ForbiddenBecause("A rewrite speaks for no device."));
     }
-    let key = call.principal.key().ok_or_else(|| match call.principal.name() {
+    let key = call.principal.device().ok_or_else(|| match call.principal.name() {
         None => HttpError::LogIn,
         Some(_) => HttpError::ForbiddenBecause("This is for other hubs, known by their keys."),
     })?;

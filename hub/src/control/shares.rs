@@ -34,7 +34,8 @@ fn shares(app: &App) -> Vec<Value> {
         let published = record.as_ref().and_then(|record| record.view.clone());
         for (who, right, place) in policy.given() {
             // What is a friend's own is not shared with that friend, who writes it.
-            let is_theirs = record.as_ref().and_then(|record| record.device).map(Who::Key);
+            let origin = record.as_ref().and_then(|record| record.device);
+            let is_theirs = origin.map(|device| Who::Key(policies.person(device)));
             if is_theirs.as_ref() == Some(&who) {
                 continue;
             }

@@ -14,7 +14,8 @@ pub(super) fn find(app: &App, word: &str) -> Result<Who, HttpError> {
     let bad = |reason: String| HttpError::BadRequest(reason);
     let policies = app.access.policies().now();
     match Who::parse(word).map_err(|error| bad(error.to_string()))? {
-        Some(Who::Key(key)) => return Ok(Who::Key(key)),
+        // Whoever names a friend's device means the friend.
+        Some(Who::Key(key)) => return Ok(Who::Key(policies.person(key))),
         Some(Who::Group(name)) if policies.groups().contains_key(&name) => {
             return Ok(Who::Group(name));
         }

@@ -176,13 +176,15 @@ fn is_told(app: &App, way: Way, key: PublicKey) -> bool {
     devices.listing(key).is_some() && way != Way::Onion(Service::Strangers)
 }
 
-/// Ends when this key is blocked that was not, or not any more.
+/// Ends when this key is blocked that was not, or not any more, or when a friend's device is none any more.
 async fn until_blocked(app: Arc<App>, key: Option<PublicKey>) {
     let Some(key) = key else { return std::future::pending().await };
     let mut changes = app.access.policies().changes();
+    let person = app.access.policies().person(key);
+    let is_theirs = || person == key || app.access.policies().person(key) == person;
     // Who comes blocked, and is heard nevertheless, may be let in by what it says.
     for blocked in [true, false] {
-        while app.access.policies().is_blocked(key) == blocked {
+        while app.access.policies().is_blocked(key) == blocked && is_theirs() {
             if changes.changed().await.is_err() {
                 return;
             }

@@ -74,6 +74,17 @@ pub(crate) fn alarms(app: &App) -> Vec<Shown> {
         Some(alarm("twin", sentence, Some(key)))
     });
     let mut all: Vec<Shown> = of_list.chain(twins).collect();
+    if let count @ 1.. = app.access.policies().now().people().contested() {
+        let sentence = match count {
+            1 => {
+                "Two friends name the same key as a device of theirs: it stands for neither.".into()
+            }
+            _ => format!(
+                "{count} keys are each named by two friends as a device of theirs: they stand for nobody."
+            ),
+        };
+        all.push(alarm("contested_device", sentence, None));
+    }
     if let (count @ 1.., _) = devices.problems() {
         let sentence = match count {
             1 => "A document of _devices says nothing that is understood.".into(),

@@ -94,6 +94,11 @@ impl Boots {
         true
     }
 
+    /// Whatever was seen of a key counts for nothing.
+    pub(super) fn forget(&self, key: PublicKey) {
+        self.seen().remove(&key);
+    }
+
     /// A peer says which of its starts this is; whether two hubs are found to have its key. May block,
     /// shortly.
     fn heed(&self, key: PublicKey, now: Boot, at: Millis) -> bool {

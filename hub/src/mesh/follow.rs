@@ -23,7 +23,7 @@ use super::reach::{leads_into_own_network, may_dial};
 use super::record::Kind;
 use super::state::{Rule, SharedRight};
 use super::way::Way;
-use super::{boots, count, id_of, permit, profile, rule};
+use super::{boots, count, id_of, permit, profile, pull, rule};
 use crate::app::App;
 use crate::clock;
 use crate::http::PAUSED;
@@ -62,8 +62,11 @@ pub(crate) async fn follow(app: Arc<App>) {
             .map(|(key, _)| *key)
             .collect();
         for key in gone {
-            if let Some((_, task)) = followed.remove(&key) {
+            if let Some((peer, task)) = followed.remove(&key) {
                 task.abort();
+                if !peer.is_noted() && !peers.contains_key(&key) {
+                    forget_places(&app, key);
+                }
                 app.mesh.state().forget(key);
             }
         }
@@ -88,11 +91,31 @@ pub(crate) async fn follow(app: Arc<App>) {
     }
 }
 
+/// Has it forgotten how far a device that a friend vouches for no longer was followed.
+fn forget_places(app: &Arc<App>, key: PublicKey) {
+    let offered: Vec<DbUuid> = {
+        let state = app.mesh.state();
+        let known = state.manager.peer(id_of(key)).into_iter();
+        known.flat_map(|known| known.databases()).map(|(id, _)| id).collect()
+    };
+    let app = Arc::clone(app);
+    tokio::task::spawn_blocking(move || {
+        for id in offered {
+            let Some(database) = databases::find(&app, id) else { continue };
+            // What is left takes some room, and no more.
+            let _left = pull::target(&app, key, id, database).forget();
+        }
+    });
+}
+
 /// Whether one is followed as the other was: a new name needs no new connection, nor does a way that is not
 /// dialled anyway.
 fn is_reached_so(now: &Peer, before: &Peer, lan: bool) -> bool {
     let ways = |peer: &Peer| peer.record.ways(|url| may_dial(url, lan));
-    now.kind == before.kind && now.record.reach == before.record.reach && ways(now) == ways(before)
+    now.kind == before.kind
+        && now.person == before.person
+        && now.record.reach == before.record.reach
+        && ways(now) == ways(before)
 }
 
 fn is_blocked(app: &App, key: PublicKey) -> bool {

@@ -1,5 +1,6 @@
 //! Databases that friends offer, and taking them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ use tokio::time::timeout;
 
 use super::databases::rank;
 use super::link::Link;
-use super::peers::Peer;
-use super::state::{Rule, SharedRight, Size};
+use super::peers::{Peer, devices_of};
+use super::state::{Rule, SharedRight, Size, State};
 use super::{Kind, databases, id_of};
 use crate::app::App;
 use crate::clock;
@@ -33,31 +34,57 @@ const SIZES_AT_ONCE: usize = 32;
 const INFO_BYTES_MAX: usize = 64 * 1024;
 
 /// What a friend offers, and what it is called here where it was taken.
-pub(crate) fn offers(app: &App, key: PublicKey) -> Vec<Value> {
+pub(crate) fn offers(app: &App, person: PublicKey) -> Vec<Value> {
+    let peers = app.mesh.peers().now();
     let state = app.mesh.state();
-    let known = state.manager.peer(id_of(key)).into_iter().flat_map(|known| known.databases());
-    let offered = known.filter_map(|(id, standing)| {
-        let offer = standing.offered()?;
-        let here = databases::find(app, id).map(|here| here.name().to_string());
-        Some(json!({
-            "name": offer.name, "id": id.to_string(), "here": here,
-            "in_step": standing.is_in_step(),
-            "right": state.shared.get(&(key, id)).map(|right| right.word()),
-        }))
+    let shown = offered_by(&state, &devices_of(&peers, person)).into_iter().map(|offered| {
+        let Offered { from, database, name, in_step, .. } = offered;
+        let here = databases::find(app, database).map(|here| here.name().to_string());
+        json!({
+            "name": name, "id": database.to_string(), "here": here, "in_step": in_step,
+            "right": state.shared.get(&(from, database)).map(|right| right.word()),
+        })
     });
-    offered.collect()
+    shown.collect()
+}
+
+/// A database that some hub of a friend's offers.
+struct Offered {
+    /// The hub that is gone by: of several the one that all is here of, then the one that there is a
+    /// connection to, then the noted one.
+    from: PublicKey,
+    database: DbUuid,
+    name: String,
+    in_step: bool,
+}
+
+/// What these hubs of one friend offer, each database once.
+fn offered_by(state: &State, devices: &[(PublicKey, Arc<Peer>)]) -> Vec<Offered> {
+    let mut all: BTreeMap<DbUuid, ((bool, bool), Offered)> = BTreeMap::new();
+    for (key, _) in devices {
+        let Some(known) = state.manager.peer(id_of(*key)) else { continue };
+        for (database, standing) in known.databases() {
+            let Some(offer) = standing.offered() else { continue };
+            let (from, name, in_step) = (*key, offer.name.clone(), standing.is_in_step());
+            let worth = (known.is_connected() && in_step, known.is_connected());
+            if all.get(&database).is_none_or(|(before, _)| *before < worth) {
+                all.insert(database, (worth, Offered { from, database, name, in_step }));
+            }
+        }
+    }
+    all.into_values().map(|(_, offered)| offered).collect()
 }
 
 /// Takes a database that a friend offers under this name or id: makes it here, under the name that is
 /// wanted where it is free. May block.
 pub(crate) fn accept(
     app: &App,
-    key: PublicKey,
+    person: PublicKey,
     word: &str,
     local: Option<&str>,
     now: Millis,
 ) -> Result<Arc<Database>, HttpError> {
-    let (id, name, rule) = offered(app, key, word)?;
+    let (id, name, rule) = offered(app, person, word)?;
     if let Some(here) = databases::find(app, id) {
         return Ok(here);
     }
@@ -67,7 +94,7 @@ pub(crate) fn accept(
             "its conflicts are decided in a way that this release does not know",
         )
     })?;
-    let mut record = Record::new(id, name, key, now);
+    let mut record = Record::new(id, name, person, now);
     record.conflicts = conflicts;
     record.conflicts_version = rule.version;
     record.scope = Scope::Shared;
@@ -76,23 +103,23 @@ pub(crate) fn accept(
 
 /// The database that a friend offers under this name or id, what it is called there, and what decides
 /// its conflicts.
-fn offered(app: &App, key: PublicKey, word: &str) -> Result<(DbUuid, String, Rule), HttpError> {
+fn offered(app: &App, person: PublicKey, word: &str) -> Result<(DbUuid, String, Rule), HttpError> {
+    let devices = devices_of(&app.mesh.peers().now(), person);
     let state = app.mesh.state();
-    let Some(known) = state.manager.peer(id_of(key)) else {
+    if devices.iter().all(|(key, _)| state.manager.peer(id_of(*key)).is_none()) {
         return Err(HttpError::NotFound("this friend has not been reached yet"));
-    };
-    let mut meant = known.databases().filter_map(|(id, standing)| {
-        let offer = standing.offered()?;
-        (offer.name == word || id.to_string() == word).then(|| (id, offer.name.clone()))
-    });
-    let (id, name) =
+    }
+    let mut meant = offered_by(&state, &devices)
+        .into_iter()
+        .filter(|offered| offered.name == word || offered.database.to_string() == word);
+    let Offered { from, database: id, name, .. } =
         meant.next().ok_or(HttpError::NotFound("this friend offers no such database"))?;
     if meant.next().is_some() {
         return Err(HttpError::BadRequest(format!(
             "the friend has several called {word}: name its id"
         )));
     }
-    let rule = state.rules.get(&(key, id)).cloned().unwrap_or_default();
+    let rule = state.rules.get(&(from, id)).cloned().unwrap_or_default();
     Ok((id, name, rule))
 }
 
@@ -120,43 +147,51 @@ pub(crate) struct Invitation {
 /// What all friends offer, and what was taken of them though they offer it no longer.
 pub(crate) fn invitations(app: &App) -> Vec<Invitation> {
     let peers = app.mesh.peers().now();
-    let friends = peers.iter().filter(|(_, peer)| peer.kind == Kind::Friend);
+    let mut friends: BTreeMap<PublicKey, Vec<(PublicKey, Arc<Peer>)>> = BTreeMap::new();
+    for (key, peer) in peers.iter().filter(|(_, peer)| peer.kind == Kind::Friend) {
+        friends.entry(peer.person).or_default().push((*key, Arc::clone(peer)));
+    }
+    let person = |key| app.access.policies().person(key);
     let state = app.mesh.state();
     let mut invitations = Vec::new();
-    for (key, friend) in friends {
-        let known = state.manager.peer(id_of(*key));
-        let offered = known.into_iter().flat_map(|known| known.databases());
-        for (id, standing) in offered {
-            let Some(offer) = standing.offered() else { continue };
+    for (key, devices) in &friends {
+        let Some(friend) = peers.get(key) else { continue };
+        let mut is_offered = BTreeSet::new();
+        for offered in offered_by(&state, devices) {
+            let Offered { from, database: id, name, in_step } = offered;
+            is_offered.insert(id);
             // Nobody shares those, whatever is offered.
-            if rank(&offer.name) != Rank::Person {
+            if rank(&name) != Rank::Person {
                 continue;
             }
             // Whose it is elsewhere, the owner's or another friend's, is offered back and no news.
             let record = app.registry.record(id);
-            if record.is_some_and(|record| record.device != Some(*key)) {
+            if record.is_some_and(|record| record.device.map(person) != Some(*key)) {
                 continue;
             }
             invitations.push(Invitation {
                 from: Arc::clone(friend),
                 database: id,
-                name: offer.name.clone(),
-                right: state.shared.get(&(*key, id)).copied(),
-                size: state.sizes.get(&(*key, id)).cloned(),
+                name,
+                right: state.shared.get(&(from, id)).copied(),
+                size: state.sizes.get(&(from, id)).cloned(),
                 here: databases::find(app, id).map(|here| here.name().to_string()),
-                in_step: standing.is_in_step(),
+                in_step,
                 is_offered: Some(true),
             });
         }
-        let connected = known.is_some_and(|known| known.is_connected());
+        let known = || devices.iter().filter_map(|(key, _)| state.manager.peer(id_of(*key)));
+        let connected = known().any(|known| known.is_connected());
         for record in app.registry.records().values() {
-            let is_from = record.device == Some(*key) && record.is_live();
-            let standing = state.manager.standing(id_of(*key), record.uuid);
-            if !is_from || standing.is_some_and(|standing| standing.offered().is_some()) {
+            let is_from = record.device.map(person) == Some(*key) && record.is_live();
+            if !is_from || is_offered.contains(&record.uuid) {
                 continue;
             }
             let Some(here) = databases::find(app, record.uuid) else { continue };
-            let withdrawn = connected || standing.is_some();
+            let was_offered = devices
+                .iter()
+                .any(|(key, _)| state.manager.standing(id_of(*key), record.uuid).is_some());
+            let withdrawn = connected || was_offered;
             invitations.push(Invitation {
                 from: Arc::clone(friend),
                 database: record.uuid,
@@ -238,11 +273,12 @@ async fn ask_size(link: &Link, offer: &Offer) -> Option<Size> {
     })
 }
 
-/// Whether the peer has what is here; nothing where it is nobody who would say so.
-pub(crate) fn has_all(app: &App, key: PublicKey, database: &Database) -> Option<bool> {
-    app.mesh.peers().now().get(&key)?;
-    let id = app.registry.sync_id(database)?;
+/// Whether some hub of whoever has this key has what is here; nothing where it is nobody who would say so.
+pub(crate) fn has_all(app: &App, person: PublicKey, database: &Database) -> Option<bool> {
+    let devices = devices_of(&app.mesh.peers().now(), person);
+    let id = app.registry.sync_id(database).filter(|_| !devices.is_empty())?;
+    let here = database.update_seq().to_string();
     let state = app.mesh.state();
-    let known = state.acknowledged.get(&(key, id));
-    Some(known.is_some_and(|known| known.seq == database.update_seq().to_string()))
+    let mut known = devices.iter().filter_map(|(key, _)| state.acknowledged.get(&(*key, id)));
+    Some(known.any(|known| known.seq == here))
 }

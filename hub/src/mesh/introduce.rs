@@ -142,7 +142,9 @@ pub(crate) fn block_friend(
 ) -> Result<(), HttpError> {
     peers::block(&app.store, key, blocked, now)?;
     if !blocked {
-        app.mesh.boots().forgive(key);
+        let devices = peers::devices_of(&app.mesh.peers().now(), key);
+        let others = devices.into_iter().map(|(device, _)| device);
+        std::iter::once(key).chain(others).for_each(|key| _ = app.mesh.boots().forgive(key));
     }
     heed(app)
 }
@@ -185,7 +187,7 @@ pub(crate) fn set_rule(
     now: Millis,
 ) -> Result<(), HttpError> {
     rules::set(&app.store, of, rule, now)?;
-    Ok(app.mesh.reload(&app.store, &app.access.policies().devices())?)
+    Ok(app.mesh.reload(&app.store, app.access.policies())?)
 }
 
 /// Refuses the name of somebody else.
@@ -212,7 +214,7 @@ fn heed(app: &App) -> Result<(), HttpError> {
     policies.suspend(app.mesh.boots().twins());
     policies.reload_devices(&app.store, &app.data_dir.statements())?;
     policies.reload(&app.store)?;
-    Ok(app.mesh.reload(&app.store, &policies.devices())?)
+    Ok(app.mesh.reload(&app.store, policies)?)
 }
 
 /// The same where `_devices` or `_contacts` has changed by whatever way; what was taken from `_devices`
@@ -224,5 +226,12 @@ pub(crate) fn heed_databases(app: &App) -> Result<(), store::Error> {
     if let Err(error) = devices.mend(&app.store, crate::clock::now()) {
         tracing::warn!(%error, "statements of devices could not be written to _devices again");
     }
-    app.mesh.reload(&app.store, &devices)
+    app.mesh.reload(&app.store, policies)
+}
+
+/// The same where `_acl` has changed: whom it names, nobody else vouches for. May block.
+pub(crate) fn heed_rights(app: &App) -> Result<(), store::Error> {
+    let policies = app.access.policies();
+    policies.reload(&app.store)?;
+    app.mesh.reload_peers(&app.store, policies)
 }

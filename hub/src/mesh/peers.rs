@@ -10,9 +10,9 @@ use serde_json::{Map, Value};
 use store::{Database, DbName, DocId, Error, Millis, Store};
 use tokio::sync::watch;
 
-use super::devices::Devices;
 use super::record::{Kind, Record};
-use crate::access::{self, AclError, Change};
+use super::vouched::Opened;
+use crate::access::{self, AclError, Change, LivePolicies};
 use crate::app::App;
 use crate::http::HttpError;
 
@@ -22,24 +22,44 @@ const PEERS_MAX: usize = 2000;
 /// Before what is no record, in ids of `_contacts`.
 pub(super) const OWN_PREFIX: &str = "me/";
 
-/// A hub that the owner has named.
+/// A hub that the owner has named, or one that a friend's key vouches for.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Peer {
     /// Whose it is.
     pub(crate) kind: Kind,
-    /// What is noted of it.
+    /// The noted key of the friend whose device it is; its own where it is noted itself.
+    pub(crate) person: PublicKey,
+    /// What its owner calls it, where a friend says so.
+    pub(crate) label: String,
+    /// What is noted of it. A device that a friend vouches for is called as the friend is.
     pub(crate) record: Record,
 }
 
 impl Peer {
+    fn noted(kind: Kind, record: Record) -> Self {
+        Self { kind, person: record.key, label: String::new(), record }
+    }
+
     /// A device of the owner's, or one that was.
     pub(super) fn device(record: Record) -> Self {
-        Self { kind: Kind::Device, record }
+        Self::noted(Kind::Device, record)
+    }
+
+    /// Whether it is noted itself, and no further device of a friend's.
+    pub(crate) fn is_noted(&self) -> bool {
+        self.person == self.record.key
     }
 }
 
 /// All of them, by their keys.
 pub(crate) type Peers = BTreeMap<PublicKey, Arc<Peer>>;
+
+/// The hubs of whoever has this noted key, that one first.
+pub(crate) fn devices_of(peers: &Peers, person: PublicKey) -> Vec<(PublicKey, Arc<Peer>)> {
+    let own = peers.get(&person).map(|peer| (person, Arc::clone(peer)));
+    let others = peers.iter().filter(|(_, peer)| peer.person == person && !peer.is_noted());
+    own.into_iter().chain(others.map(|(key, peer)| (*key, Arc::clone(peer)))).collect()
+}
 
 /// All of them, as of now.
 #[derive(Debug)]
@@ -49,15 +69,18 @@ pub(crate) struct LivePeers {
     current: ArcSwap<Peers>,
     /// Counts up when `current` is replaced.
     changes: watch::Sender<u64>,
-    /// Held over a whole reading, so that an older one never replaces a newer one.
-    reading: Mutex<()>,
+    /// Held over a whole reading, so that an older one never replaces a newer one: what friends say.
+    reading: Mutex<Opened>,
+    /// When the first of what friends say runs out.
+    runs_out: watch::Sender<Option<Millis>>,
 }
 
 impl LivePeers {
     /// Nobody until [`Self::reload`].
     pub(super) fn new(hub: PublicKey) -> Self {
         let changes = watch::Sender::new(0);
-        Self { hub, current: ArcSwap::default(), changes, reading: Mutex::default() }
+        let (current, reading) = (ArcSwap::default(), Mutex::default());
+        Self { hub, current, changes, reading, runs_out: watch::Sender::new(None) }
     }
 
     /// As they are now.
@@ -65,10 +88,11 @@ impl LivePeers {
         self.current.load_full()
     }
 
-    /// The one that a word of the owner's means: a name, a key or an httpkey URL.
+    /// The noted one that a word of the owner's means: a name, a key or an httpkey URL.
     pub(crate) fn find(&self, word: &str, kind: Option<Kind>) -> Option<Arc<Peer>> {
         let peers = self.now();
-        let of_kind = |peer: &&Arc<Peer>| kind.is_none_or(|kind| peer.kind == kind);
+        let of_kind =
+            |peer: &&Arc<Peer>| kind.is_none_or(|kind| peer.kind == kind) && peer.is_noted();
         peers.values().filter(of_kind).find(|peer| peer.record.is_meant_by(word)).cloned()
     }
 
@@ -77,37 +101,83 @@ impl LivePeers {
         self.changes.subscribe()
     }
 
-    /// Reads them anew, with those devices that are the owner's. What cannot be read is nobody. May block.
-    pub(crate) fn reload(&self, store: &Store, devices: &Devices) -> Result<(), Error> {
-        let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+    /// When the first of what friends say runs out; told whenever that may be another time.
+    pub(super) fn runs_out(&self) -> watch::Receiver<Option<Millis>> {
+        self.runs_out.subscribe()
+    }
+
+    /// Reads them anew, with those devices that are the owner's and those that friends vouch for, which have
+    /// their rights or none when this returns. What cannot be read is nobody. Hands back whom friends vouch
+    /// for no longer. May block.
+    pub(super) fn reload(
+        &self,
+        store: &Store,
+        policies: &LivePolicies,
+        now: Millis,
+    ) -> Result<Vec<PublicKey>, Error> {
+        let mut opened = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let devices = policies.devices();
         let mut peers = Peers::new();
-        let mut add = |kind, record: Record| {
-            if peers.len() < PEERS_MAX {
-                peers.insert(record.key, Arc::new(Peer { kind, record }));
-            }
-        };
         let listed = devices.listings().iter();
         let listed = listed.filter(|(_, listing)| listing.standing == DeviceStanding::Listed);
-        listed.for_each(|(key, _)| add(Kind::Device, devices.record(*key)));
-        if let Some(database) = database(store, Kind::Friend) {
-            for (id, body) in database.read(access::documents)? {
-                let record = serde_json::from_str::<Record>(&body).ok();
-                match record.filter(|record| record.key.to_string() == id) {
-                    // Whoever is, or was, a device of the owner's is no friend.
-                    Some(record)
-                        if record.key == self.hub || devices.listing(record.key).is_some() => {}
-                    Some(record) => add(Kind::Friend, record.bounded()),
-                    None if id.starts_with(OWN_PREFIX) => {}
-                    None => tracing::warn!(database = "_contacts", "a record is ignored"),
-                }
+        for (key, _) in listed.take(PEERS_MAX) {
+            peers.insert(*key, Arc::new(Peer::device(devices.record(*key))));
+        }
+        let contacts = read_contacts(store)?;
+        // Whoever is, or was, a device of the owner's is no friend.
+        let is_friend =
+            |record: &Record| record.key != self.hub && devices.listing(record.key).is_none();
+        let friends = contacts.into_iter().filter(is_friend);
+        for record in friends.take(PEERS_MAX.saturating_sub(peers.len())) {
+            peers.insert(record.key, Arc::new(Peer::noted(Kind::Friend, record.bounded())));
+        }
+        let friends = || peers.values().filter(|peer| peer.kind == Kind::Friend);
+        opened.open(friends().map(|peer| &peer.record));
+        let room = PEERS_MAX.saturating_sub(peers.len());
+        let keys = friends().map(|peer| peer.record.key);
+        let (vouched, runs_out) = opened.vouched(keys, room, now);
+        policies.vouch(store, vouched)?;
+        self.runs_out.send_if_modified(|before| std::mem::replace(before, runs_out) != runs_out);
+        for peer in peers.values_mut().filter(|peer| peer.kind == Kind::Friend) {
+            let said = opened.device(peer.person, peer.person, now);
+            if let Some(said) = said {
+                let label = said.label.clone();
+                *peer = Arc::new(Peer { label, ..Peer::clone(peer) });
             }
         }
-        if *self.now() != peers {
+        for (key, friend) in policies.now().people().devices() {
+            let said = opened.device(*friend, *key, now);
+            let (Some(said), Some(of)) = (said, peers.get(friend)) else { continue };
+            let record = of.record.further_device(said);
+            let (person, label) = (*friend, said.label.clone());
+            let peer = Peer { kind: Kind::Friend, person, label, record };
+            peers.insert(*key, Arc::new(peer));
+        }
+        let before = self.now();
+        let was_vouched_for = before.iter().filter(|(_, peer)| !peer.is_noted());
+        let is_gone = |key: &PublicKey| peers.get(key).is_none_or(|peer| peer.is_noted());
+        let gone = was_vouched_for.map(|(key, _)| *key).filter(is_gone).collect();
+        if *before != peers {
             self.current.store(Arc::new(peers));
             self.changes.send_modify(|count| *count += 1);
         }
-        Ok(())
+        Ok(gone)
     }
+}
+
+/// The records in `_contacts`. May block.
+fn read_contacts(store: &Store) -> Result<Vec<Record>, Error> {
+    let Some(database) = database(store, Kind::Friend) else { return Ok(Vec::new()) };
+    let mut records = Vec::new();
+    for (id, body) in database.read(access::documents)? {
+        let record = serde_json::from_str::<Record>(&body).ok();
+        match record.filter(|record| record.key.to_string() == id) {
+            Some(record) => records.push(record),
+            None if id.starts_with(OWN_PREFIX) => {}
+            None => tracing::warn!(database = "_contacts", "a record is ignored"),
+        }
+    }
+    Ok(records)
 }
 
 /// A database that is shared with a friend from the beginning.

@@ -36,6 +36,9 @@ use crate::small_file;
 /// How long a friend's profile may take to come.
 const FETCH_MAX: Duration = Duration::from_secs(60);
 
+/// How often the clock is looked at while something runs out.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
 /// Ways to each device that friends are told.
 const URLS_MAX: usize = 8;
 
@@ -219,7 +222,8 @@ pub(crate) fn set(app: &App, settings: &Settings, now: Millis) -> Result<(), Acl
 /// A friend says by which number goes what they say of themselves: it is fetched where that is new.
 pub(super) fn heed(app: &Arc<App>, key: PublicKey, seq: u64) {
     let peers = app.mesh.peers().now();
-    let friend = peers.get(&key).filter(|peer| peer.kind == Kind::Friend);
+    // What further devices say of themselves adds nothing to what the noted one says.
+    let friend = peers.get(&key).filter(|peer| peer.kind == Kind::Friend && peer.is_noted());
     if friend.is_none_or(|friend| friend.record.profile_seq() >= seq) {
         return;
     }
@@ -272,13 +276,50 @@ fn take(app: &App, key: PublicKey, text: &[u8]) -> Result<(), AclError> {
             return Ok(None);
         };
         if profile.seq > record.profile_seq() {
-            // Of a friend there is one key: what is said of other devices is shown, and no more.
+            // What it says of other devices takes effect with the next reading.
             record.hear(Said { seq: profile.seq, signed: signed.clone() }, profile.own_urls());
         }
         Ok(Some(serde_json::to_string(&record).map_err(acl::DocumentError::from)?))
     })?;
-    app.mesh.peers().reload(&app.store, &app.access.policies().devices())?;
+    app.mesh.reload_peers(&app.store, app.access.policies())?;
     Ok(())
+}
+
+/// Lets nothing count that has run out, for as long as the hub runs.
+pub(crate) async fn let_run_out(app: Arc<App>) {
+    let mut runs_out = app.mesh.peers().runs_out();
+    loop {
+        let due = *runs_out.borrow_and_update();
+        let now = clock::now();
+        let wait = async {
+            match due {
+                // Clocks are set, and devices sleep.
+                Some(due) => {
+                    let left = Duration::from_millis(due.0.saturating_sub(now.0) + 1);
+                    tokio::time::sleep(left.min(LOOK_EVERY)).await;
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = wait => {}
+            changed = runs_out.changed() => match changed {
+                Ok(()) => continue,
+                Err(_) => return,
+            },
+        }
+        if due.is_none_or(|due| due >= clock::now()) {
+            continue;
+        }
+        let looking = Arc::clone(&app);
+        let looked = tokio::task::spawn_blocking(move || {
+            looking.mesh.reload_peers(&looking.store, looking.access.policies())
+        });
+        if let Ok(Err(error)) = looked.await {
+            tracing::warn!(error = error.unnamed(), "could not look at what has run out");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
 }
 
 /// Signs anew what has changed, for as long as the hub runs.

@@ -198,7 +198,9 @@ fn known(
 /// Where what comes of a peer is written to.
 pub(super) fn target(app: &App, key: PublicKey, id: DbUuid, database: Arc<Database>) -> Target {
     let limits = DocumentLimits::from(&app.limits());
+    let person = app.access.policies().person(key);
     Target::new(database, &key.to_string(), &app.mesh.rules.filter(id), limits)
+        .delivered_by(&person.to_string())
 }
 
 /// Who writes what comes over a connection.

@@ -1,6 +1,6 @@
 //! What the owner notes of another hub: who it is, what it is called, where it is reached.
 
-use identity::{Host, HttpKeyUrl, PublicKey};
+use identity::{Host, HttpKeyUrl, ProfileDevice, PublicKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use store::Millis;
@@ -176,6 +176,16 @@ impl Record {
             profile: None,
             more: Map::new(),
         }
+    }
+
+    /// A further device of the same friend's, as the friend says it: called as the friend is, and reached where it
+    /// is announced to be.
+    pub(super) fn further_device(&self, said: &ProfileDevice) -> Self {
+        let mut further = Self::unnamed(said.key);
+        further.name.clone_from(&self.name);
+        further.added_at = self.added_at;
+        further.announced = said.urls.clone();
+        further.bounded()
     }
 
     /// The same as others may have written it, within bounds: with few ways, and a name that can be

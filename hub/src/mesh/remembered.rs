@@ -68,13 +68,20 @@ impl Remembered {
         }
     }
 
-    /// What has changed since it was written down last.
-    fn take_changed(&mut self) -> Vec<(PublicKey, String)> {
+    /// Whatever was reached of a peer counts for nothing, and no place is kept for it.
+    pub(super) fn forget_all(&mut self, key: PublicKey) {
+        if self.reached.remove(&key).is_some() {
+            self.changed.insert(key);
+        }
+    }
+
+    /// What has changed since it was written down last; nothing of a peer that was forgotten.
+    fn take_changed(&mut self) -> Vec<(PublicKey, Option<String>)> {
         let changed = std::mem::take(&mut self.changed).into_iter();
         let text = |key| {
-            let reached = self.reached.get(&key).cloned().unwrap_or_default();
+            let reached = self.reached.get(&key);
             // It always serialises: its keys are strings.
-            (key, serde_json::to_string(&reached).unwrap_or_default())
+            (key, reached.map(|reached| serde_json::to_string(reached).unwrap_or_default()))
         };
         changed.map(text).collect()
     }
@@ -113,7 +120,7 @@ pub(super) fn write(app: &App) -> Result<(), Error> {
         let before = database.read(|snapshot| snapshot.local(&id))?;
         // Nobody else writes it, so nothing comes in between.
         let base = before.map_or(0, |before| before.rev);
-        database.write_local(id, base, Some(text))?;
+        database.write_local(id, base, text)?;
     }
     Ok(())
 }

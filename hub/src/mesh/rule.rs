@@ -20,11 +20,13 @@ pub(super) fn heed(app: &Arc<App>, key: PublicKey, id: DbUuid, rule: &Rule) {
     let Some(record) = app.registry.record(id).filter(|record| is_newer(rule, record)) else {
         return;
     };
+    let person = |key| app.access.policies().person(key);
     let is_friend = app.mesh.peers.now().get(&key).is_some_and(|peer| peer.kind == Kind::Friend);
     let Some(database) = databases::find(app, id) else { return };
     let Ok(policy) = rule.policy.parse::<ConflictPolicy>() else { return };
     // Whoever shared it says so, or may do as much here.
-    let may = record.device == Some(key) || Rights::of(app, key, &database).administers();
+    let may = record.device.map(person) == Some(person(key))
+        || Rights::of(app, key, &database).administers();
     if !is_friend || !may {
         return;
     }

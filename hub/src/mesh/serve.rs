@@ -41,7 +41,9 @@ async fn serve(
 ) -> Result<Reply, HttpError> {
     let peer = known_device(&call)?;
     super::not_paused(&call.app)?;
-    let counted = call.app.mesh.answers.one_more(peer).ok_or(HttpError::Overloaded)?;
+    // More devices get no more at a time.
+    let person = call.principal.key().unwrap_or(peer);
+    let counted = call.app.mesh.answers.one_more(person).ok_or(HttpError::Overloaded)?;
     let Call { app, principal, captures, headers, body, .. } = call;
     let id = DbUuid::parse(&captures.doc).ok_or(HttpError::NoDatabase)?;
     let database = databases::find(&app, id).ok_or(HttpError::NoDatabase)?;
@@ -64,7 +66,7 @@ async fn serve(
         batch: BatchSize::default(),
     };
     let body = SyncBody::new(Source::new(Arc::clone(&database), question, options));
-    let reader = principal.is_guest().then_some(peer);
+    let reader = principal.is_guest().then_some(person);
     let answer = Answer { app, body, reader, database, noted: 0, _counted: counted };
     let pieces = futures_util::stream::unfold(answer, async |mut answer| {
         let piece = answer.next().await?;

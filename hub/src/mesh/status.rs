@@ -1,5 +1,6 @@
 //! How things stand with every peer: what `/_hub/status` says of them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use identity::PublicKey;
@@ -33,17 +34,24 @@ struct Counted {
 pub(crate) fn describe(app: &App, now: Millis) -> Value {
     let peers = app.mesh.peers.now();
     let mut read_only = Vec::new();
+    let mut people: BTreeMap<PublicKey, Devices<'_>> = BTreeMap::new();
+    for (key, peer) in peers.iter() {
+        people.entry(peer.person).or_default().push((*key, peer));
+    }
     let mut shown: Vec<Value> = {
         let state = app.mesh.state();
-        let described = peers.iter().map(|(key, peer)| {
-            read_only.push(read_only_of(app, &state, *key));
-            describe_one(app, &state, *key, peer, now)
+        let described = people.iter().map(|(key, devices)| {
+            let all = devices.iter().flat_map(|(key, _)| read_only_of(app, &state, *key));
+            read_only.push(all.collect::<Vec<_>>());
+            describe_person(app, &state, *key, devices, now)
         });
         described.collect()
     };
     for (peer, databases) in shown.iter_mut().zip(read_only) {
         let edited = databases.iter().filter(|database| app.sharing.own_edits.are_in(database));
-        let names: Vec<_> = edited.map(|database| database.name().to_string()).collect();
+        let mut names: Vec<_> = edited.map(|database| database.name().to_string()).collect();
+        names.sort();
+        names.dedup();
         if !names.is_empty() {
             peer["kept_here"] = names.into();
         }
@@ -59,6 +67,39 @@ fn read_only_of(app: &App, state: &State, key: PublicKey) -> Vec<Arc<Database>> 
     read_only.filter_map(|((_, id), _)| databases::find(app, *id)).collect()
 }
 
+/// The hubs of one person.
+type Devices<'a> = Vec<(PublicKey, &'a Arc<Peer>)>;
+
+/// A peer; of a friend with several hubs the one that is connected, or else the noted one, and beneath it how all
+/// of them are reached.
+fn describe_person(
+    app: &App,
+    state: &State,
+    person: PublicKey,
+    devices: &Devices<'_>,
+    now: Millis,
+) -> Value {
+    let is_connected = |key: &PublicKey| state.ways.get(key).is_some_and(|way| way.link.is_some());
+    let one =
+        |(key, peer): &(PublicKey, &Arc<Peer>)| (*key, describe_one(app, state, *key, peer, now));
+    let mut all: Vec<_> = devices.iter().map(one).collect();
+    all.sort_by_key(|(key, _)| (!is_connected(key), *key != person));
+    let mut shown = all.first().map(|(_, shown)| shown.clone()).unwrap_or_default();
+    shown["key"] = json!(person);
+    if all.len() > 1 {
+        all.sort_by_key(|(key, _)| *key != person);
+        let devices = all.into_iter().map(|(_, one)| {
+            let mut members = vec!["key", "label", "state", "way", "connected_since", "trouble"];
+            // That of one that is connected changes all the time.
+            members.extend((one["state"] != "connected").then_some("last_seen"));
+            let kept = members.into_iter().map(|member| (member.to_owned(), one[member].clone()));
+            Value::Object(kept.collect())
+        });
+        shown["devices"] = devices.collect();
+    }
+    shown
+}
+
 fn describe_one(app: &App, state: &State, key: PublicKey, peer: &Peer, now: Millis) -> Value {
     let mut shown = json!({
         "key": key,
@@ -66,6 +107,9 @@ fn describe_one(app: &App, state: &State, key: PublicKey, peer: &Peer, now: Mill
         "kind": peer.kind.noun(),
         "state": "refused_here",
     });
+    if !peer.label.is_empty() {
+        shown["label"] = peer.label.as_str().into();
+    }
     if app.pause.now().sync {
         shown["state"] = "paused".into();
         return shown;
@@ -148,6 +192,11 @@ fn code_of(state: &State, standing: &Standing, now: Millis) -> &'static str {
             held.map_or("turn", |(code, _)| code)
         }
     }
+}
+
+/// Whether there is a connection to a peer.
+pub(crate) fn is_connected(app: &App, key: PublicKey) -> bool {
+    app.mesh.state().ways.get(&key).is_some_and(|way| way.link.is_some())
 }
 
 /// Why people's databases are not fetched now, where they are not.

@@ -2,6 +2,7 @@
 
 mod sentence;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -13,18 +14,18 @@ use store::{Database, DbName, DbUuid, DocId, Millis};
 
 use self::sentence::{ago, until};
 use super::alarms::alarms;
-use super::peers::Peer;
+use super::peers::{Peer, devices_of};
 use super::permit::Rights;
 use super::record::{Kind, is_onion};
 use super::refusal::suspension;
-use super::state::{SharedRight, Skipped, State};
+use super::state::{Acknowledged, SharedRight, Skipped, State};
 use super::status::{describe_progress, name_of, way_word};
 use super::way::Way;
 use super::{databases, id_of, pull};
 use crate::app::App;
 use crate::clock;
 use crate::http::{Call, HttpError, Reply, blocking, reply};
-use crate::registry::SourceView;
+use crate::registry::{Record, SourceView};
 use crate::support::Pseudonyms;
 
 /// How far clocks may differ before it is worth a word, in milliseconds: what is stamped later than that
@@ -117,6 +118,7 @@ impl<'a> Asked<'a> {
                 ));
             }
         }
+        leave_out_absent(app, &mut peers);
         let db = db.map(|name| (name.to_owned(), id_by_name(app, name)));
         let (now, is_named, doc) = (clock::now(), peer.is_some(), doc.map(str::to_owned));
         Ok(Self { app, now, peers, is_named, is_for_help: false, db, doc })
@@ -253,6 +255,7 @@ impl<'a> Asked<'a> {
                 offered |= standing.offered().is_some();
                 self.of_database((key, name), id, standing, &state, &mut found);
             }
+            offered |= self.others_offer(key, peer, &state);
             let connected = state.ways.get(&key).is_some_and(|way| way.link.is_some());
             // That a friend does not have everything is no news.
             let expected = connected && (self.is_named || peer.kind == Kind::Device);
@@ -294,8 +297,25 @@ impl<'a> Asked<'a> {
         if peer.kind == Kind::Friend && !is_asked && found.iter().all(is_away) {
             return Ok(());
         }
-        reasons.extend(found.into_iter().map(|found| Reason { peer: Some(name.clone()), ..found }));
+        for found in found {
+            let found = Reason { peer: Some(name.clone()), ..found };
+            // Several hubs of a friend's may be behind alike.
+            if !reasons.contains(&found) {
+                reasons.push(found);
+            }
+        }
         Ok(())
+    }
+
+    /// Whether another hub of the same friend offers what is asked about.
+    fn others_offer(&self, key: PublicKey, peer: &Peer, state: &State) -> bool {
+        let others = devices_of(&self.app.mesh.peers.now(), peer.person).into_iter();
+        others.filter(|(other, _)| *other != key).any(|(other, _)| {
+            let known = state.manager.peer(id_of(other)).into_iter();
+            known
+                .flat_map(|known| known.databases())
+                .any(|(id, standing)| standing.offered().is_some() && self.is_meant(id, standing))
+        })
     }
 
     fn is_meant(&self, id: DbUuid, standing: &Standing) -> bool {
@@ -391,7 +411,13 @@ impl<'a> Asked<'a> {
     fn is_from(&self, key: PublicKey) -> bool {
         let here = self.db.as_ref().and_then(|(_, here)| *here);
         let record = here.and_then(|here| self.app.registry.record(here));
-        record.is_some_and(|record| record.device == Some(key))
+        record.is_some_and(|record| self.is_of(&record, key))
+    }
+
+    /// Whether a database is from whoever has this key.
+    fn is_of(&self, record: &Record, key: PublicKey) -> bool {
+        let policies = self.app.access.policies();
+        record.device.map(|device| policies.person(device)) == Some(policies.person(key))
     }
 
     /// Whether the peer has what is here; the databases of its own that may only be read here.
@@ -404,6 +430,8 @@ impl<'a> Asked<'a> {
         let mut read_only = Vec::new();
         let peers = self.app.mesh.peers.now();
         let is_friend = peers.get(&key).is_some_and(|peer| peer.kind == Kind::Friend);
+        let person = self.app.access.policies().person(key);
+        let hubs = devices_of(&peers, person).into_iter().map(|(key, _)| key).collect::<Vec<_>>();
         for (id, database) in databases::all(self.app) {
             let asked = self.db.as_ref().is_none_or(|(_, here)| *here == Some(id));
             let principal = databases::may_read(self.app, key, &database);
@@ -417,7 +445,7 @@ impl<'a> Asked<'a> {
                 .app
                 .registry
                 .record(id)
-                .is_some_and(|record| record.device == Some(key) && is_friend);
+                .is_some_and(|record| self.is_of(&record, key) && is_friend);
             if is_theirs {
                 match state.shared.get(&(key, id)) {
                     Some(SharedRight::Write) => {}
@@ -430,8 +458,12 @@ impl<'a> Asked<'a> {
                 }
             }
             let db = database.name().to_string();
-            let known = state.acknowledged.get(&(key, id));
+            // What one hub of a friend's has, the friend has.
+            let of_one = |key: &PublicKey| state.acknowledged.get(&(*key, id));
             let here = database.update_seq();
+            let newest = |known: &&Acknowledged| known.seq == here.to_string();
+            let of_any = hubs.iter().filter_map(of_one).find(newest);
+            let known = of_any.or_else(|| of_one(&key));
             let has_all = known.is_some_and(|known| known.seq == here.to_string());
             // That a right is missing is worth a word to whoever asks, though the peer had everything before.
             if (has_all && (principal || !in_question)) || here.seq.0 == 0 {
@@ -482,7 +514,7 @@ impl<'a> Asked<'a> {
         if database.held_count() == 0 {
             return Ok(());
         }
-        let by = key.to_string();
+        let by = self.app.access.policies().person(key).to_string();
         let held = database.held()?;
         let held = held.iter().filter(|held| {
             held.by == by && self.doc.as_ref().is_none_or(|doc| held.doc.as_str() == doc)
@@ -501,6 +533,19 @@ impl<'a> Asked<'a> {
         }
         Ok(())
     }
+}
+
+/// Leaves out hubs of a friend's that there is no connection to where there is one to another: the friend is
+/// reached, and what those have comes by it. Where there is none, the noted one is gone by.
+fn leave_out_absent(app: &App, peers: &mut Vec<(PublicKey, Arc<Peer>)>) {
+    let state = app.mesh.state();
+    let is_connected = |key: &PublicKey| state.ways.get(key).is_some_and(|way| way.link.is_some());
+    let connected: BTreeSet<PublicKey> =
+        peers.iter().filter(|(key, _)| is_connected(key)).map(|(_, peer)| peer.person).collect();
+    peers.retain(|(key, peer)| match connected.contains(&peer.person) {
+        true => is_connected(key),
+        false => peer.is_noted(),
+    });
 }
 
 fn reason(code: &'static str, sentence: String) -> Reason {

@@ -149,7 +149,11 @@ fn of_mesh(mesh: &Mesh) -> Vec<Metric> {
     let level = |number: usize| (Kind::Level, number as u64);
     let counter = |count| (Kind::Counter, load(count));
     let figures = [
-        ("peers", "number of hubs that the owner has named", level(mesh.peers().now().len())),
+        (
+            "peers",
+            "number of hubs that the owner has named or friends vouch for",
+            level(mesh.peers().now().len()),
+        ),
         ("peers_connected", "number of them that are connected", level(connected)),
         ("pulls_running", "number of databases that are being fetched", level(running)),
         ("pulls_waiting", "number of databases that wait to be fetched", level(waiting)),

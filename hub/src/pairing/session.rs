@@ -194,7 +194,7 @@ impl Inner {
         }
         let Other { key, card } = self.other.as_ref()?;
         // Somebody who is known keeps the name.
-        if let Some(known) = app.mesh.peers().now().get(key) {
+        if let Some(known) = app.mesh.peers().now().get(key).filter(|peer| peer.is_noted()) {
             return Some(known.record.name.clone());
         }
         let suggested = name::cleaned(&card.name, self.kind, *key);

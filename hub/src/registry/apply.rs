@@ -178,7 +178,8 @@ impl Registry {
             return digits(record.uuid.to_string());
         };
         let policies = self.policies.now();
-        let petname = policies.principals().get(&device).map(|notes| notes.name.clone());
+        let petname = policies.principals().get(&policies.person(device));
+        let petname = petname.map(|notes| notes.name.clone());
         petname.filter(|name| !name.is_empty()).unwrap_or_else(|| digits(bare(&device.to_string())))
     }
 }

@@ -191,7 +191,10 @@ impl Replications {
                     // What a database here has is as this device wrote it, or has let it in.
                     Some(_) => peer,
                     None => match other {
-                        Endpoint::OfKey(of_key) => peer.delivered_by(&of_key.key.to_string()),
+                        Endpoint::OfKey(of_key) => {
+                            let person = app.access.policies().person(of_key.key);
+                            peer.delivered_by(&person.to_string())
+                        }
                         _ => peer.delivered_by(&other.shown()),
                     },
                 };

@@ -19,7 +19,7 @@ use crate::{Judge, PeerError, RefusalReason};
 #[derive(Clone)]
 pub struct Target {
     database: Arc<Database>,
-    peer: Arc<str>,
+    deliverer: Arc<str>,
     checkpoint: LocalId,
     selector: Option<Box<str>>,
     limits: DocumentLimits,
@@ -67,13 +67,20 @@ impl Target {
         let attachment_bytes_max = limits.attachment_bytes_max.min(cap);
         Self {
             database,
-            peer: peer.into(),
+            deliverer: peer.into(),
             checkpoint: Checkpoint::id(peer, filter),
             selector: filter.selector.clone(),
             limits: DocumentLimits { attachment_bytes_max, ..limits },
             judge: None,
             delivered: None,
         }
+    }
+
+    /// The same, writing down that somebody else has brought what comes, whose hub the peer is.
+    #[must_use]
+    pub fn delivered_by(mut self, deliverer: &str) -> Self {
+        self.deliverer = deliverer.into();
+        self
     }
 
     /// The same, taking only what the judge lets in.
@@ -186,7 +193,7 @@ impl Target {
         let names: Vec<_> =
             admitted.iter().map(|(edit, rev)| (edit.id.clone(), rev.clone())).collect();
         let admitted = admitted.into_iter().map(|(edit, _)| edit).collect();
-        let outcomes = deliver(&self.database, admitted, now, &self.peer)?;
+        let outcomes = deliver(&self.database, admitted, now, &self.deliverer)?;
         let mut revisions = 0;
         for ((id, rev), outcome) in names.into_iter().zip(outcomes) {
             match outcome {
@@ -250,7 +257,7 @@ impl std::fmt::Debug for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Target")
             .field("database", &self.database)
-            .field("peer", &self.peer)
+            .field("deliverer", &self.deliverer)
             .finish_non_exhaustive()
     }
 }

@@ -5,6 +5,7 @@ mod forged;
 mod friends;
 mod removal;
 mod requests;
+mod several;
 mod support;
 mod twins;
 mod upgrade;

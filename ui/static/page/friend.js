@@ -9,7 +9,7 @@ import { h } from '../dom.js';
 import { moment } from '../format.js';
 import { say } from '../notice.js';
 import { standing } from './home.js';
-import { verified } from './people.js';
+import { hubs, verified } from './people.js';
 import { withdraw } from '../share.js';
 
 export default {
@@ -61,7 +61,7 @@ function draw(friend) {
       ['Key verified', verified(friend.verified) ?? 'No'],
       ['They call themselves', friend.profile?.name],
       ['Reached', friend.profile?.windows?.join('; ')],
-      ['Their devices', friend.profile?.devices?.length],
+      ['Their devices', hubs(friend) || friend.profile?.devices?.length],
       ['Friends since', moment(friend.added_at)]),
     more('Key and addresses', copyable('Key', friend.key), (friend.reach ?? []).map((url) => copyable('Address', url))),
   ];

@@ -15,6 +15,9 @@ export function verified(word) {
   return words[word] && badge(words[word], 'good');
 }
 
+/** A friend's devices, and which are connected. */
+export const hubs = ({ devices = [] }) => devices.map(({ label, connected }) => `${label || 'device'}${connected ? ' (connected)' : ''}`).join(', ');
+
 export default {
   title: () => 'People',
   show(scope) {
@@ -39,7 +42,7 @@ function drawFriends(friends) {
   return rows('Friends', friends.map((friend) => row({
     title: to(friend.name, 'people', friend.key),
     mark: [verified(friend.verified), friend.blocked ? badge('Blocked', 'bad') : friend.state && standing(friend)],
-    about: friend.profile?.name && friend.profile.name !== friend.name ? `Calls themselves ${friend.profile.name}` : short(friend.key, 16),
+    about: [friend.profile?.name && friend.profile.name !== friend.name ? `Calls themselves ${friend.profile.name}` : short(friend.key, 16), hubs(friend)],
   })));
 }
 

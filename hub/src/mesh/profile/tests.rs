@@ -122,3 +122,64 @@ fn this_devices_windows_are_told_where_the_owner_has_no_words_for_them() {
     set(&app, &settings, clock::now()).unwrap();
     assert_eq!(told(), [["evenings"], ["evenings"]]);
 }
+
+/// A further device of a friend's, reached there.
+fn further(key: &DeviceKey, host: &str) -> ProfileDevice {
+    let (label, urls) = ("phone".into(), vec![url(key, host)]);
+    ProfileDevice { key: key.public(), label, urls, windows: Vec::new() }
+}
+
+#[test]
+fn a_device_that_a_friend_names_is_a_peer_under_the_friends_name() {
+    let (_folder, app, friend) = hub_and_friend();
+    let (phone, own) = (DeviceKey::from_seed(&[8; 32]), DeviceKey::from_seed(&[9; 32]));
+    let record = Record::new(&url(&own, "10.0.0.5:1"), "tablet".into(), clock::now()).unwrap();
+    mesh::introduce(&app, Kind::Device, record, clock::now()).unwrap();
+    let hear = |seq, names: &[&DeviceKey]| {
+        let mut said = profile(&friend, seq, "10.0.0.2:1");
+        said.devices.extend(names.iter().map(|key| further(key, "10.0.0.3:1")));
+        take(&app, friend.public(), said.sign(&friend).unwrap().text().as_bytes()).unwrap();
+    };
+    hear(1, &[&phone, &own, &app.device]);
+    let policies = app.access.policies();
+    let peers = app.mesh.peers().now();
+    let devices = mesh::devices_of(&peers, friend.public());
+    let keys: Vec<_> = devices.iter().map(|(key, _)| *key).collect();
+    assert_eq!(keys, [friend.public(), phone.public()]);
+    let peer = &peers[&phone.public()];
+    assert_eq!((peer.record.name.as_str(), peer.label.as_str()), ("Anna", "phone"));
+    assert_eq!(peer.record.ways(|_| false), [], "only announced");
+    assert_eq!(peer.record.ways(|_| true), [url(&phone, "10.0.0.3:1")]);
+    assert_eq!(policies.person(phone.public()), friend.public());
+    assert_eq!(policies.person(own.public()), own.public());
+    assert!(policies.now().knows(phone.public()));
+    // One friend by name, and none by the further key.
+    let found = app.mesh.peers().find("Anna", Some(Kind::Friend)).unwrap();
+    assert_eq!(found.record.key, friend.public());
+    assert!(app.mesh.peers().find(&phone.public().to_string(), None).is_none());
+    // Two hubs with its key are its own trouble, until the friend is let in again.
+    found_twice(&app, &phone);
+    assert!(policies.is_blocked(phone.public()) && !policies.is_blocked(friend.public()));
+    mesh::block_friend(&app, friend.public(), false, clock::now()).unwrap();
+    assert!(!policies.is_blocked(phone.public()));
+    // Two with the friend's are that of all.
+    found_twice(&app, &friend);
+    assert!(policies.is_blocked(phone.public()));
+    mesh::block_friend(&app, friend.public(), false, clock::now()).unwrap();
+    // What the noted one loses, this one has lost.
+    mesh::block_friend(&app, friend.public(), true, clock::now()).unwrap();
+    assert!(policies.is_blocked(phone.public()) && !policies.now().knows(phone.public()));
+    mesh::block_friend(&app, friend.public(), false, clock::now()).unwrap();
+    hear(2, &[]);
+    assert!(!app.mesh.peers().now().contains_key(&phone.public()));
+    assert_eq!(policies.person(phone.public()), phone.public());
+    assert!(!policies.now().knows(phone.public()));
+}
+
+/// Says of a key two starts that no one hub has.
+fn found_twice(app: &App, key: &DeviceKey) {
+    for boot in ["7-00000000000000000000000000000001", "7-00000000000000000000000000000002"] {
+        super::super::boots::heed(app, key.public(), boot);
+    }
+    assert!(app.mesh.boots().is_twin(key.public()));
+}
