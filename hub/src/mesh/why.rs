@@ -1,36 +1,31 @@
 //! `GET /_hub/why`: why something is not in step, as a chain of reasons that people understand.
 
+mod absence;
 mod sentence;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use http::StatusCode;
 use identity::{DeviceStanding, PublicKey};
-use replication::{Next, Permit, Rank, Run, Standing};
+use replication::{Permit, Rank, Run, Standing};
 use serde::Serialize;
 use serde_json::{Value, json};
 use store::{Database, DbName, DbUuid, DocId, Millis};
 
+use self::absence::{absence, leave_out_absent, way_reason};
 use self::sentence::{ago, until};
 use super::alarms::alarms;
 use super::peers::{Peer, devices_of};
 use super::permit::Rights;
 use super::record::{Kind, is_onion};
-use super::refusal::suspension;
 use super::state::{Acknowledged, SharedRight, Skipped, State};
-use super::status::{describe_progress, name_of, way_word};
-use super::way::Way;
+use super::status::{describe_progress, name_of};
 use super::{databases, id_of, pull};
 use crate::app::App;
 use crate::clock;
 use crate::http::{Call, HttpError, Reply, blocking, reply};
 use crate::registry::{Record, SourceView};
 use crate::support::Pseudonyms;
-
-/// How far clocks may differ before it is worth a word, in milliseconds: what is stamped later than that
-/// is held back.
-const AHEAD_MAX_MS: u64 = 10 * 60 * 1000;
 
 /// What programs tell by that a rule of the owner's leaves something out: on this device, on a peer.
 const RULE: &str = "rule";
@@ -535,47 +530,8 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// Leaves out hubs of a friend's that there is no connection to where there is one to another: the friend is
-/// reached, and what those have comes by it. Where there is none, the noted one is gone by.
-fn leave_out_absent(app: &App, peers: &mut Vec<(PublicKey, Arc<Peer>)>) {
-    let state = app.mesh.state();
-    let is_connected = |key: &PublicKey| state.ways.get(key).is_some_and(|way| way.link.is_some());
-    let connected: BTreeSet<PublicKey> =
-        peers.iter().filter(|(key, _)| is_connected(key)).map(|(_, peer)| peer.person).collect();
-    peers.retain(|(key, peer)| match connected.contains(&peer.person) {
-        true => is_connected(key),
-        false => peer.is_noted(),
-    });
-}
-
 fn reason(code: &'static str, sentence: String) -> Reason {
     Reason { code, sentence, ..Reason::default() }
-}
-
-/// Why a peer is not followed.
-fn absence(app: &App, key: PublicKey, name: &str) -> Reason {
-    let devices = app.access.policies().devices();
-    match devices.refused(key) {
-        _ if app.mesh.boots().is_twin(key) => reason(
-            "twin",
-            format!(
-                "{name} is not followed: two hubs have its key. `larder device list` says more."
-            ),
-        ),
-        Some(listing) if listing.standing == DeviceStanding::Removed => reason(
-            "removed",
-            format!("{name} is no device of yours any more: it was removed here."),
-        ),
-        Some(listing) => {
-            let why = suspension(&devices, listing);
-            let sentence = format!(
-                "{name} is not followed: {why}. `larder device confirm` removes it here as well, and \
-                 `larder device keep` keeps it."
-            );
-            reason("suspended", sentence)
-        }
-        None => reason("blocked", format!("{name} is blocked on this device.")),
-    }
 }
 
 /// The id of the database that is called so here.
@@ -584,43 +540,6 @@ fn id_by_name(app: &App, name: &str) -> Option<DbUuid> {
     let mut named =
         all.filter(|(id, database)| database.name().as_str() == name || id.to_string() == name);
     named.next().map(|(id, _)| id)
-}
-
-/// Why a peer is not reached, or what to know of one that is.
-fn way_reason(peer: &str, way: &Way, now: Millis) -> Vec<Reason> {
-    let mut found = Vec::new();
-    let ahead = way.ahead_ms.unwrap_or_default();
-    if ahead.unsigned_abs() > AHEAD_MAX_MS {
-        let much = sentence::duration(ahead.unsigned_abs());
-        let which = if ahead > 0 { "ahead of" } else { "behind" };
-        let text = format!("{peer}'s clock is {much} {which} this device's.");
-        found.push(reason("skew", text));
-    }
-    if way.link.is_some() {
-        return found;
-    }
-    let seen = match way.last_seen {
-        Some(seen) => format!("was last reached {}", ago(now, seen)),
-        None => "has never been reached since this hub was started".into(),
-    };
-    let again = match way.paths.next(now) {
-        Next::At(due) => format!("; tried again {}", until(now, due)),
-        Next::Dial(_) => "; being tried now".into(),
-        Next::Nowhere => String::new(),
-    };
-    let Some((at, trouble, _)) = way.trouble() else {
-        let code = if way.urls.is_empty() { "nowhere" } else { "dialling" };
-        let text = match way.urls.is_empty() {
-            true => format!("Nothing says where {peer} is: `larder device add URL` does."),
-            false => format!("{peer} {seen}{again}."),
-        };
-        found.push(reason(code, text));
-        return found;
-    };
-    let path = way.urls.get(at).map_or("", |url| way_word(is_onion(url)));
-    let text = sentence::of_way(trouble.code, &trouble.text, peer, path);
-    found.push(reason(trouble.code, format!("{text} It {seen}{again}.")));
-    found
 }
 
 /// The reasons that concern anybody, at most so many, in words that tell nothing about whom or what they
