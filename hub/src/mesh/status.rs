@@ -88,12 +88,15 @@ fn describe_person(
     shown["key"] = json!(person);
     if all.len() > 1 {
         all.sort_by_key(|(key, _)| *key != person);
-        let devices = all.into_iter().map(|(_, one)| {
-            let mut members = vec!["key", "label", "state", "way", "connected_since", "trouble"];
+        let devices = all.into_iter().map(|(key, one)| {
+            let label = devices.iter().find(|(other, _)| *other == key);
+            let label = label.map_or("", |(_, peer)| peer.label.as_str());
+            let mut members = vec!["key", "state", "way", "connected_since", "trouble"];
             // That of one that is connected changes all the time.
             members.extend((one["state"] != "connected").then_some("last_seen"));
             let kept = members.into_iter().map(|member| (member.to_owned(), one[member].clone()));
-            Value::Object(kept.collect())
+            let label = ("label".to_owned(), Value::from(label));
+            Value::Object(kept.chain([label]).collect())
         });
         shown["devices"] = devices.collect();
     }
@@ -107,9 +110,6 @@ fn describe_one(app: &App, state: &State, key: PublicKey, peer: &Peer, now: Mill
         "kind": peer.kind.noun(),
         "state": "refused_here",
     });
-    if !peer.label.is_empty() {
-        shown["label"] = peer.label.as_str().into();
-    }
     if app.pause.now().sync {
         shown["state"] = "paused".into();
         return shown;

@@ -1,9 +1,11 @@
 //! Friends with several devices: a friend's key vouches for the others.
 
+use std::time::Duration;
+
 use data_encoding::BASE64;
 use rcgen::SigningKey as _;
 use serde_json::{Value, json};
-use tests::{Client, Hub, Key, eventually};
+use tests::{Client, Hub, Key, Link, LinkOptions, eventually};
 
 /// Who is nobody.
 const NOBODY: &str = "httpkey://127.0.0.1:9/ed25519publickey:";
@@ -138,6 +140,36 @@ fn a_device_that_a_friend_names_is_the_friend_and_only_for_so_long() {
     laptop_here.get("/notes").expect(200);
     hub.larder(&["friend", "remove", "Anna"]).expect_success();
     assert!(sees_nothing(&laptop_here) && sees_nothing(&hub.as_key(Some(&laptop))));
+}
+
+#[test]
+fn an_open_connection_ends_when_the_friend_names_its_device_no_longer() {
+    let (hub, anna) = hub_and_anna();
+    let (phone, laptop) = (Key::new(), Key::new());
+    vouch(&hub, &anna, 1, &[&anna, &phone, &laptop]);
+    await_devices(&hub, "Anna", 3);
+    let to = hub.tls_url().trim_start_matches("https://").trim_end_matches('/').parse().unwrap();
+    let fast = LinkOptions { delay: Duration::ZERO, bytes_per_second: None };
+    let through = |key: &Key| {
+        let line = Link::to(to, fast);
+        let client = Client::with_key(&format!("https://{}/", line.address()), Some(key));
+        client.get("/notes").expect(200);
+        client.get("/notes").expect(200);
+        assert_eq!(line.connections(), 1, "it is kept open");
+        (line, client)
+    };
+    let (phones_line, phone_here) = through(&phone);
+    let (laptops_line, laptop_here) = through(&laptop);
+    vouch(&hub, &anna, 2, &[&anna, &laptop]);
+    await_devices(&hub, "Anna", 2);
+    // What it asks from now on, it asks as a stranger, on another connection.
+    eventually("another connection", || {
+        let asked = phone_here.request("GET", "/notes").try_send("");
+        assert!(!asked.is_ok_and(|reply| reply.status == 200));
+        if phones_line.connections() > 1 { Ok(()) } else { Err("the same".into()) }
+    });
+    laptop_here.get("/notes").expect(200);
+    assert_eq!(laptops_line.connections(), 1, "nobody else's is ended");
 }
 
 #[test]
@@ -289,6 +321,7 @@ mod needs_namespaces {
         });
 
         // The one that Bob has met is off.
+        let annas_key = first.key();
         let first = first.stop();
         await_connected(&bob, "Anna", 1);
         second.put("/notes/from-second", json!({})).expect(201);
@@ -296,6 +329,9 @@ mod needs_namespaces {
         bob.put("/anna%2Fnotes/from-bob", json!({})).expect(201);
         await_status(&second, "/notes/from-bob", 200);
         assert_eq!(bob.peer("Anna")["state"], "connected");
+        // Whichever has brought it, Anna is charged.
+        let charged = bob.get("/_hub/quotas").expect(200).json().to_string();
+        assert!(charged.contains(&annas_key) && !charged.contains(&second.key()), "{charged}");
         eventually("Bob lacks nothing", || {
             let reasons = bob.why("");
             if reasons.is_empty() { Ok(()) } else { Err(format!("{reasons:?}")) }
