@@ -55,7 +55,7 @@ fn a_first_copy_goes_on_where_the_target_was_killed() {
     let (source, target) = (Hub::start(), Hub::start());
     fill(&source);
     pair(&source, &target);
-    await_count(&target, DOCUMENTS / 4);
+    await_count(&target, DOCUMENTS / 2);
     let target = Hub::start_in(target.kill());
     let had = count(&target);
     assert!((1..DOCUMENTS).contains(&had), "{had} documents before the kill");
