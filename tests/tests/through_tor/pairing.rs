@@ -161,18 +161,16 @@ mod needs_tor {
         await_state(&dora, &coming, "refused");
     }
 
+    /// By either Tor, side by side: most of it is waiting for descriptors.
     #[test]
     fn friends_by_a_link_to_a_hub_that_few_find() {
         let network = TestNet::shared();
-        a_hub_that_few_find_pairs(|lines| (hub_with(network, lines), None));
-    }
-
-    #[test]
-    fn friends_by_a_link_to_a_hub_that_few_find_by_a_system_tor() {
-        let network = TestNet::shared();
-        a_hub_that_few_find_pairs(|lines| {
-            let (hub, tor) = hub_on_system_tor(network, lines);
-            (hub, Some(tor))
+        std::thread::scope(|scope| {
+            scope.spawn(|| a_hub_that_few_find_pairs(|lines| (hub_with(network, lines), None)));
+            a_hub_that_few_find_pairs(|lines| {
+                let (hub, tor) = hub_on_system_tor(network, lines);
+                (hub, Some(tor))
+            });
         });
     }
 
