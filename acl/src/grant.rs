@@ -22,7 +22,7 @@ pub enum GrantError {
     #[error(transparent)]
     Name(#[from] store::DbNameError),
     /// The part after the colon is neither right.
-    #[error("`{0}` is no right; write DB:r to let the app read, DB:rw to let it write too")]
+    #[error("`{0}` is no right; write DB:r for reading, DB:rw for writing too")]
     Right(String),
     /// System databases are not granted one by one.
     #[error("{0} is a system database: only the owner and admin apps reach it")]

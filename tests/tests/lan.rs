@@ -81,7 +81,7 @@ mod needs_namespaces {
                 let granted = json!({"place": "diary", "who": "Anna", "right": "write"});
                 bert.post("/_hub/acl/grant", granted).expect(200);
                 eventually("the offer", || {
-                    let accepted = json!({"database": "diary"});
+                    let accepted = json!({"database": "diary", "as": "diary"});
                     let reply = anna.post("/_hub/friends/Bert/accept", accepted);
                     if reply.status == 201 { Ok(()) } else { Err(reply.status.to_string()) }
                 });

@@ -89,7 +89,7 @@ pub(super) enum FriendVerb {
         /// What the friend calls it, or its id
         #[arg(value_name = "DB")]
         database: String,
-        /// What to call it here
+        /// What to call it here [default: the friend, a slash, and what the friend calls it]
         #[arg(long = "as", value_name = "NAME")]
         local: Option<String>,
     },

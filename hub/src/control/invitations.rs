@@ -3,13 +3,14 @@
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use store::DbName;
 
 use super::apps::parsed;
 use super::peers;
 use crate::app::App;
 use crate::clock;
 use crate::http::{Call, HttpError, Reply, blocking, json_body, reply};
-use crate::mesh::{self, Invitation};
+use crate::mesh::{self, Invitation, Peer};
 use crate::registry::fold;
 use crate::sharing;
 
@@ -29,7 +30,8 @@ pub(crate) async fn list(call: Call) -> Result<Reply, HttpError> {
             let declined = declined.contains(&id);
             let mut described = describe(&invitation, &id, declined, edited);
             if invitation.here.is_none() {
-                described["suggested"] = default_name(&app, &invitation).ok().into();
+                let suggested = default_name(&app, &invitation.from, &invitation.name).ok();
+                described["suggested"] = suggested.map(|name| name.to_string()).into();
             }
             shown.push(described);
         }
@@ -115,13 +117,8 @@ pub(crate) async fn answer(call: Call) -> Result<Reply, HttpError> {
             sharing::decline(&app, (key, invitation.database), true, now)?;
             return Ok((StatusCode::OK, json!({"ok": true, "declined": true})));
         }
-        let local = match (local, &invitation.here) {
-            (Some(local), _) => local,
-            (None, Some(here)) => here.clone(),
-            (None, None) => default_name(&app, &invitation)?,
-        };
         let word = invitation.database.to_string();
-        let name = peers::take(&app, key, &word, Some(&local), now)?;
+        let name = peers::take(&app, &invitation.from, &word, local.as_deref(), now)?;
         sharing::decline(&app, (key, invitation.database), false, now)?;
         Ok((StatusCode::CREATED, json!({"ok": true, "database": name})))
     });
@@ -130,9 +127,8 @@ pub(crate) async fn answer(call: Call) -> Result<Reply, HttpError> {
 }
 
 /// What an offered database is called here unless the owner says otherwise: `petname/name`.
-fn default_name(app: &App, invitation: &Invitation) -> Result<String, HttpError> {
-    let name = spelt(&invitation.from.record.name, &invitation.name);
-    Ok(app.registry.free_plain_name(&name)?.to_string())
+pub(super) fn default_name(app: &App, friend: &Peer, name: &str) -> Result<DbName, HttpError> {
+    Ok(app.registry.free_plain_name(&spelt(&friend.record.name, name))?)
 }
 
 /// Whose it is and what they call it, in the letters that names of databases have.

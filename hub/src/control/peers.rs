@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use store::Millis;
 
 use super::apps::parsed;
+use super::invitations;
 use crate::access::{self, AclError};
 use crate::app::App;
 use crate::clock;
@@ -199,21 +200,25 @@ pub(crate) async fn accept(call: Call) -> Result<Reply, HttpError> {
     let friend = named(&call.app, &call.captures.doc)?;
     let Call { app, headers, body, .. } = call;
     let Accepted { database, local } = parsed(json_body::object(&headers, body).await?)?;
-    let name =
-        blocking(move || take(&app, friend.record.key, &database, local.as_deref(), clock::now()));
+    let name = blocking(move || take(&app, &friend, &database, local.as_deref(), clock::now()));
     Ok(reply::json(StatusCode::CREATED, &json!({"ok": true, "database": name.await?})))
 }
 
-/// Takes a database that a friend offers, with the right to write into it; what it is called here. May
-/// block.
+/// Takes a database that a friend offers, with the right to write into it; what it is called here, which is
+/// `petname/name` unless the owner says otherwise. May block.
 pub(super) fn take(
     app: &App,
-    from: PublicKey,
+    friend: &Peer,
     word: &str,
     local: Option<&str>,
     now: Millis,
 ) -> Result<String, HttpError> {
-    let database = mesh::accept(app, from, word, local, now)?;
+    let called = |name: &str| match local {
+        Some(local) => Ok(local.parse()?),
+        None => invitations::default_name(app, friend, name),
+    };
+    let from = friend.record.key;
+    let database = mesh::accept(app, from, word, called, now)?;
     let hub = Some(app.access.policies().hub());
     let name = database.name().to_string();
     access::change(&app.store, &access::policy_id(&database), now, |before| {

@@ -75,20 +75,20 @@ fn offered_by(state: &State, devices: &[(PublicKey, Arc<Peer>)]) -> Vec<Offered>
     all.into_values().map(|(_, offered)| offered).collect()
 }
 
-/// Takes a database that a friend offers under this name or id: makes it here, under the name that is
-/// wanted where it is free. May block.
+/// Takes a database that a friend offers under this name or id: makes it here, under the name that `called`
+/// makes of the one that it has there. May block.
 pub(crate) fn accept(
     app: &App,
     person: PublicKey,
     word: &str,
-    local: Option<&str>,
+    called: impl FnOnce(&str) -> Result<DbName, HttpError>,
     now: Millis,
 ) -> Result<Arc<Database>, HttpError> {
     let (id, name, rule) = offered(app, person, word)?;
     if let Some(here) = databases::find(app, id) {
         return Ok(here);
     }
-    let name: DbName = local.unwrap_or(&name).parse()?;
+    let name = called(&name)?;
     let conflicts = rule.policy.parse().map_err(|_| {
         HttpError::NotImplemented(
             "its conflicts are decided in a way that this release does not know",

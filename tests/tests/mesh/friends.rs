@@ -60,7 +60,8 @@ fn a_reader_is_not_fetched_from() {
     let (anna, bert) = friends();
     grant(&anna, "recipes", "Bert", "read");
     await_offer(&bert, "Anna", "recipes");
-    bert.post("/_hub/friends/Anna/accept", json!({"database": "recipes"})).expect(201);
+    bert.post("/_hub/friends/Anna/accept", json!({"database": "recipes", "as": "recipes"}))
+        .expect(201);
     await_status(&bert, "/recipes/soup", 200);
     bert.put("/recipes/cake", json!({})).expect(201);
     // One round more, so that what could come would have come.
@@ -74,7 +75,8 @@ fn a_right_taken_away_ends_it_and_a_late_one_brings_the_rest() {
     let (anna, bert) = friends();
     grant(&anna, "recipes", "Bert", "write");
     await_offer(&bert, "Anna", "recipes");
-    bert.post("/_hub/friends/Anna/accept", json!({"database": "recipes"})).expect(201);
+    bert.post("/_hub/friends/Anna/accept", json!({"database": "recipes", "as": "recipes"}))
+        .expect(201);
     await_status(&bert, "/recipes/soup", 200);
     anna.post("/_hub/acl/revoke", json!({"place": "recipes", "who": "Bert"})).expect(200);
     anna.put("/recipes/cake", json!({})).expect(201);
@@ -93,7 +95,8 @@ fn a_late_right_lets_in_what_was_refused_before() {
     let (anna, bert) = friends();
     grant(&anna, "recipes", "Bert", "write");
     await_offer(&bert, "Anna", "recipes");
-    bert.post("/_hub/friends/Anna/accept", json!({"database": "recipes"})).expect(201);
+    bert.post("/_hub/friends/Anna/accept", json!({"database": "recipes", "as": "recipes"}))
+        .expect(201);
     let view = json!({"views": {"v": {"map": "function (doc) { emit(doc._id); }"}}});
     bert.put("/recipes/_design/d", view).expect(201);
     bert.put("/recipes/cake", json!({})).expect(201);

@@ -12,7 +12,8 @@ fn friends() -> (Hub, Hub) {
     let grant = json!({"place": "recipes", "who": "Bert", "right": "write"});
     anna.post("/_hub/acl/grant", grant).expect(200);
     eventually("an offer", || {
-        let reply = bert.post("/_hub/friends/Anna/accept", json!({"database": "recipes"}));
+        let reply =
+            bert.post("/_hub/friends/Anna/accept", json!({"database": "recipes", "as": "recipes"}));
         if reply.status == 201 { Ok(()) } else { Err(reply.status.to_string()) }
     });
     await_status(&bert, "/recipes/soup", 200);

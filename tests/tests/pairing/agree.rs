@@ -82,9 +82,10 @@ fn friends_share_both_ways_by_six_digits() {
             if names == [json!(offered)] { Ok(()) } else { Err(offers.to_string()) }
         });
     }
-    bert.larder(&["friend", "accept", "Anna", "recipes"]).expect_success();
-    await_member(&bert, "/recipes/soup", "text", "water");
-    bert.put("/recipes/cake", json!({"text": "flour"})).expect(201);
+    let called = bert.larder(&["friend", "accept", "Anna", "recipes"]).expect_success();
+    assert_eq!(called.trim(), "anna/recipes");
+    await_member(&bert, "/anna%2Frecipes/soup", "text", "water");
+    bert.put("/anna%2Frecipes/cake", json!({"text": "flour"})).expect(201);
     await_member(&anna, "/recipes/cake", "text", "flour");
 }
 

@@ -25,7 +25,8 @@ fn two() -> (Hub, Hub) {
             false => Err(offers.to_string()),
         }
     });
-    bert.post("/_hub/friends/Anna/accept", json!({"database": "recipes"})).expect(201);
+    bert.post("/_hub/friends/Anna/accept", json!({"database": "recipes", "as": "recipes"}))
+        .expect(201);
     await_status(&bert, "/recipes/soup", 200);
     (anna, bert)
 }

@@ -103,7 +103,8 @@ mod needs_tor {
         let deadline = Instant::now() + SEARCH_LIMIT;
         let mut accepted = false;
         while hub.get(&place).status != 200 {
-            accepted = accepted || hub.post(&path, json!({"database": database})).status == 201;
+            accepted = accepted
+                || hub.post(&path, json!({"database": database, "as": database})).status == 201;
             let seen = || hub.get("/_hub/status").json()["peers"].to_string();
             assert!(Instant::now() < deadline, "{place} did not come: {}", seen());
             std::thread::sleep(Duration::from_millis(200));

@@ -150,7 +150,7 @@ fn friends(right: &str) -> (Hub, Hub) {
 fn accept(hub: &Hub, friend: &str, database: &str) {
     let path = format!("/_hub/friends/{friend}/accept");
     tests::eventually("an offer", || {
-        let reply = hub.post(&path, json!({ "database": database }));
+        let reply = hub.post(&path, json!({"database": database, "as": database}));
         if reply.status == 201 { Ok(()) } else { Err(reply.status.to_string()) }
     });
 }
