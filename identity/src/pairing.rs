@@ -17,6 +17,7 @@ mod host;
 mod link;
 mod message;
 mod sealed;
+mod secret;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -1,24 +1,19 @@
 //! How a guest finds a hub whose onion service is found by those alone whom it knows.
 
-use std::fmt;
-
-use hkdf::Hkdf;
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::message::Bytes;
-use super::transcript::expand;
+use super::secret::{SECRET_BYTES, Secret};
 use crate::OnionAddress;
 
-/// Bytes of a secret, and where what finds a service is derived from it.
-const SECRET_BYTES: usize = 16;
+/// Where what finds a service is derived from a secret.
 const DISCOVERY: &str = "larder pairing 1 discovery";
 
 /// What a link holds so that its guest finds the host's onion service: 128 bits. It opens nothing: who is let
 /// in is for the link's other secret, and for TLS.
-#[derive(Clone)]
-pub struct FindSecret(Zeroizing<[u8; SECRET_BYTES]>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FindSecret(Secret);
 
 impl FindSecret {
     /// How many bytes it has.
@@ -26,33 +21,16 @@ impl FindSecret {
 
     /// The secret with these bytes, drawn at random.
     pub fn from_bytes(bytes: [u8; SECRET_BYTES]) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self(Secret::from_bytes(bytes))
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        &*self.0
+        self.0.bytes()
     }
 
-    /// The secret key, of X25519, for which this service's descriptor is encrypted. 128 uniform bits need no
-    /// salt.
+    /// The secret key, of X25519, for which this service's descriptor is encrypted.
     pub fn discovery_secret(&self, service: &OnionAddress) -> Zeroizing<[u8; 32]> {
-        let label = format!("{DISCOVERY}{}", service.full());
-        expand(&Hkdf::<Sha256>::new(None, &*self.0), &label)
-    }
-}
-
-impl PartialEq for FindSecret {
-    fn eq(&self, other: &Self) -> bool {
-        subtle::ConstantTimeEq::ct_eq(self.0.as_slice(), other.0.as_slice()).into()
-    }
-}
-
-impl Eq for FindSecret {}
-
-/// No secret is shown.
-impl fmt::Debug for FindSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("FindSecret(…)")
+        self.0.key(&format!("{DISCOVERY}{}", service.full()))
     }
 }
 

@@ -3,11 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use hkdf::Hkdf;
-use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::transcript::expand;
+use super::secret::{SECRET_BYTES, Secret};
 use super::{FindSecret, Kind, REACH_MAX, text};
 use crate::{Authority, AuthorityError, HttpKeyUrl, HttpKeyUrlError, PublicKey};
 
@@ -22,8 +20,7 @@ const SCHEME: &str = "larder:";
 const VERSION: &str = "1";
 const FINDING_VERSION: &str = "2";
 
-/// Bytes of a secret, and where a window's name is derived from it.
-const SECRET_BYTES: usize = 16;
+/// Where a window's name is derived from a secret.
 const WINDOW: &str = "larder pairing 1 window";
 
 /// A link: `larder:<httpkey URL>#1/kind:device/secret:<26 characters>/until:<Unix seconds>/at:<authority>…`.
@@ -120,7 +117,7 @@ impl PairingLink {
         let url = self.urls().into_iter().next().map(|url| url.to_string()).unwrap_or_default();
         let further = reach.iter().skip(1);
         let further: String = further.map(|at| format!("/at:{}", at.to_string())).collect();
-        let (kind, secret) = (kind.word(), text::encode(&*secret.0));
+        let (kind, secret) = (kind.word(), text::encode(secret.bytes()));
         let (version, find) = match find {
             None => (VERSION, String::new()),
             Some(find) => (FINDING_VERSION, format!("/find:{}", text::encode(find.bytes()))),
@@ -241,37 +238,22 @@ fn once<T>(place: &mut Option<T>, value: T, name: &'static str) -> Result<(), Li
 }
 
 /// The secret of a link: 128 bits.
-#[derive(Clone)]
-pub struct LinkSecret(Zeroizing<[u8; SECRET_BYTES]>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkSecret(Secret);
 
 impl LinkSecret {
     /// The secret with these bytes, drawn at random.
     pub fn from_bytes(bytes: [u8; SECRET_BYTES]) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self(Secret::from_bytes(bytes))
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        &*self.0
+        self.0.bytes()
     }
 
-    /// A key for one purpose. 128 uniform bits need no salt.
+    /// A key for one purpose.
     pub(super) fn key(&self, label: &str) -> Zeroizing<[u8; 32]> {
-        expand(&Hkdf::<Sha256>::new(None, &*self.0), label)
-    }
-}
-
-impl PartialEq for LinkSecret {
-    fn eq(&self, other: &Self) -> bool {
-        subtle::ConstantTimeEq::ct_eq(self.0.as_slice(), other.0.as_slice()).into()
-    }
-}
-
-impl Eq for LinkSecret {}
-
-/// No secret is shown.
-impl fmt::Debug for LinkSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LinkSecret(…)")
+        self.0.key(label)
     }
 }
 
