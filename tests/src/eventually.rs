@@ -13,8 +13,21 @@ const LOOK: Duration = Duration::from_millis(20);
 /// # Panics
 /// With what was seen last, when it does not come.
 #[track_caller]
-pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
-    let deadline = Instant::now() + LIMIT;
+pub fn eventually<T>(what: &str, look: impl FnMut() -> Result<T, String>) -> T {
+    eventually_within(LIMIT, what, look)
+}
+
+/// The same of what takes its time.
+///
+/// # Panics
+/// With what was seen last, when it does not come.
+#[track_caller]
+pub fn eventually_within<T>(
+    limit: Duration,
+    what: &str,
+    mut look: impl FnMut() -> Result<T, String>,
+) -> T {
+    let deadline = Instant::now() + limit;
     loop {
         match look() {
             Ok(found) => return found,

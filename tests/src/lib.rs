@@ -32,7 +32,7 @@ pub use guarded::Guarded;
 mod disk;
 pub use disk::{SmallDisk, hidden};
 mod eventually;
-pub use eventually::eventually;
+pub use eventually::{eventually, eventually_within};
 mod hub;
 pub use hub::{Hub, HubOptions, larder};
 mod link;

@@ -83,6 +83,16 @@ impl Hub {
         self.post("/_hub/friends", friend).expect(201);
     }
 
+    /// Takes what a friend offers, as soon as that is known, and calls it as the friend does.
+    #[track_caller]
+    pub fn take_offer(&self, friend: &str, database: &str) {
+        let path = format!("/_hub/friends/{friend}/accept");
+        eventually("the offer", || {
+            let reply = self.post(&path, json!({"database": database, "as": database}));
+            if reply.status == 201 { Ok(()) } else { Err(reply.to_string()) }
+        });
+    }
+
     /// What `/_hub/status` says of a peer.
     #[track_caller]
     pub fn peer(&self, name: &str) -> Value {

@@ -80,11 +80,7 @@ mod needs_namespaces {
             if whose == Whose::Friends {
                 let granted = json!({"place": "diary", "who": "Anna", "right": "write"});
                 bert.post("/_hub/acl/grant", granted).expect(200);
-                eventually("the offer", || {
-                    let accepted = json!({"database": "diary", "as": "diary"});
-                    let reply = anna.post("/_hub/friends/Bert/accept", accepted);
-                    if reply.status == 201 { Ok(()) } else { Err(reply.status.to_string()) }
-                });
+                anna.take_offer("Bert", "diary");
             }
             await_status(anna, "/diary/first", 200);
             hubs

@@ -11,11 +11,7 @@ fn friends() -> (Hub, Hub) {
     anna.put("/recipes/soup", json!({})).expect(201);
     let grant = json!({"place": "recipes", "who": "Bert", "right": "write"});
     anna.post("/_hub/acl/grant", grant).expect(200);
-    eventually("an offer", || {
-        let reply =
-            bert.post("/_hub/friends/Anna/accept", json!({"database": "recipes", "as": "recipes"}));
-        if reply.status == 201 { Ok(()) } else { Err(reply.status.to_string()) }
-    });
+    bert.take_offer("Anna", "recipes");
     await_status(&bert, "/recipes/soup", 200);
     (anna, bert)
 }

@@ -34,11 +34,7 @@ fn a_friend_who_was_removed_comes_back_as_a_friend() {
     anna.put("/recipes/soup", json!({"text": "water"})).expect(201);
     anna.post("/_hub/shares", json!({"place": "recipes", "with": "Bert", "right": "read"}))
         .expect(201);
-    eventually("what is shared", || {
-        let accepted =
-            bert.post("/_hub/friends/Anna/accept", json!({"database": "recipes", "as": "recipes"}));
-        if accepted.status == 201 { Ok(()) } else { Err(accepted.to_string()) }
-    });
+    bert.take_offer("Anna", "recipes");
     await_member(&bert, "/recipes/soup", "text", "water");
 }
 

@@ -89,11 +89,7 @@ fn a_request_that_is_accepted_makes_friends_of_two() {
     let granted = json!({"place": "recipes", "who": "Bert", "right": "read"});
     anna.post("/_hub/acl/grant", granted).expect(200);
     anna.put("/recipes/soup", json!({})).expect(201);
-    eventually("an offer", || {
-        let accepted = json!({"database": "recipes", "as": "recipes"});
-        let reply = bert.post("/_hub/friends/Anna/accept", accepted);
-        if reply.status == 201 { Ok(()) } else { Err(reply.status.to_string()) }
-    });
+    bert.take_offer("Anna", "recipes");
     await_status(&bert, "/recipes/soup", 200);
 }
 

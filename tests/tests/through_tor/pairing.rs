@@ -1,10 +1,10 @@
 //! Two people who are far from each other, and pair.
 
 mod needs_tor {
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     use serde_json::{Value, json};
-    use tests::{CTor, Hub, Process, TestNet, await_status, eventually, larder};
+    use tests::{CTor, Hub, Process, TestNet, await_status, eventually, eventually_within, larder};
 
     use crate::support::*;
 
@@ -71,15 +71,10 @@ mod needs_tor {
     #[track_caller]
     fn await_state(hub: &Hub, session: &Value, state: &str) -> Value {
         let path = format!("/_hub/pairing/{}", session["id"].as_str().expect("an id"));
-        let deadline = Instant::now() + SEARCH_LIMIT;
-        loop {
+        eventually_within(SEARCH_LIMIT, state, || {
             let found = hub.get(&path).expect(200).json();
-            if found["state"] == state {
-                return found;
-            }
-            assert!(Instant::now() < deadline, "not {state} in time: {found}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
+            if found["state"] == state { Ok(found) } else { Err(found.to_string()) }
+        })
     }
 
     #[track_caller]
@@ -100,15 +95,13 @@ mod needs_tor {
         let path = format!("/_hub/friends/{friend}/accept");
         let place = format!("/{database}/one");
         // A descriptor with a new key is published once a minute, and not found before.
-        let deadline = Instant::now() + SEARCH_LIMIT;
         let mut accepted = false;
-        while hub.get(&place).status != 200 {
-            accepted = accepted
-                || hub.post(&path, json!({"database": database, "as": database})).status == 201;
+        eventually_within(SEARCH_LIMIT, &place, || {
+            let asked = json!({"database": database, "as": database});
+            accepted = accepted || hub.post(&path, asked).status == 201;
             let seen = || hub.get("/_hub/status").json()["peers"].to_string();
-            assert!(Instant::now() < deadline, "{place} did not come: {}", seen());
-            std::thread::sleep(Duration::from_millis(200));
-        }
+            if hub.get(&place).status == 200 { Ok(()) } else { Err(seen()) }
+        });
     }
 
     /// Anna and Bert, who are found by those alone whom they know, and have no door for strangers; and two others.

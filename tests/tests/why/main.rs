@@ -73,7 +73,7 @@ fn check_all_is_well(hub: &Hub) {
 #[test]
 fn a_friend_who_is_off() {
     let (anna, bert) = friends("read");
-    accept(&bert, "Anna", "recipes");
+    bert.take_offer("Anna", "recipes");
     await_status(&bert, "/recipes/soup", 200);
     check_all_is_well(&anna);
     let _folder = bert.kill();
@@ -146,15 +146,6 @@ fn friends(right: &str) -> (Hub, Hub) {
     (anna, bert)
 }
 
-#[track_caller]
-fn accept(hub: &Hub, friend: &str, database: &str) {
-    let path = format!("/_hub/friends/{friend}/accept");
-    tests::eventually("an offer", || {
-        let reply = hub.post(&path, json!({"database": database, "as": database}));
-        if reply.status == 201 { Ok(()) } else { Err(reply.status.to_string()) }
-    });
-}
-
 #[test]
 fn a_database_that_nobody_has_taken() {
     let (_anna, bert) = friends("read");
@@ -164,7 +155,7 @@ fn a_database_that_nobody_has_taken() {
 #[test]
 fn a_right_that_is_missing_on_either_side() {
     let (anna, bert) = friends("read");
-    accept(&bert, "Anna", "recipes");
+    bert.take_offer("Anna", "recipes");
     await_status(&bert, "/recipes/soup", 200);
     // Here: Anna does not take from Bert what he may not write.
     check(&anna, "db=recipes", "right_missing_here", &["Bert", "recipes"]);
@@ -185,7 +176,7 @@ fn a_right_that_is_missing_on_either_side() {
 #[test]
 fn a_rule_for_conflicts_that_only_one_of_them_has() {
     let (anna, bert) = friends("write");
-    accept(&bert, "Anna", "recipes");
+    bert.take_offer("Anna", "recipes");
     await_status(&bert, "/recipes/soup", 200);
     // Whose database it is says how its conflicts are decided, and the other follows.
     anna.larder(&["db", "set", "recipes", "conflicts=newest"]).expect_success();
@@ -203,7 +194,7 @@ fn a_document_that_is_refused() {
     let rule = json!({"validate_doc_update":
         "function (doc) { if (!doc.text) throw({forbidden: 'a recipe has a text'}); }"});
     anna.put("/recipes/_design/rules", rule).expect(201);
-    accept(&bert, "Anna", "recipes");
+    bert.take_offer("Anna", "recipes");
     await_status(&bert, "/recipes/soup", 200);
     // Friends write no rules for each other, so Bert may write it, and Anna need not take it.
     bert.put("/recipes/air", json!({})).expect(201);
@@ -217,7 +208,7 @@ fn a_friends_design_document_that_is_left_out() {
     let (anna, bert) = friends("write");
     let views = json!({"views": {"all": {"map": "function (doc) { emit(doc._id); }"}}});
     anna.put("/recipes/_design/lists", views).expect(201);
-    accept(&bert, "Anna", "recipes");
+    bert.take_offer("Anna", "recipes");
     await_status(&bert, "/recipes/soup", 200);
     let words = ["_design/lists", "Anna", "larder acl grant recipes Anna views", "`admin`"];
     check(&bert, "db=recipes", "design_not_taken", &words);
@@ -335,7 +326,7 @@ fn a_document_that_a_rule_leaves_out() {
 #[test]
 fn as_much_as_may_be_brought_was() {
     let (anna, bert) = friends("write");
-    accept(&bert, "Anna", "recipes");
+    bert.take_offer("Anna", "recipes");
     await_status(&bert, "/recipes/soup", 200);
     anna.larder(&["quota", "set", "--who", "Bert", "2000"]).expect_success();
     bert.put("/recipes/cake", json!({"text": "x".repeat(3000)})).expect(201);
